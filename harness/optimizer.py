@@ -1,0 +1,34 @@
+"""The contract of a tuning method, and the wrapper that makes any of them start from the default configuration."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from harness.space import Space
+from harness.trial import Proposal, Trajectory
+
+
+class Optimizer(Protocol):
+    """A method. It is built once a cell, as `cls(space, seed, **options)`."""
+
+    def propose(self, trajectory: Trajectory) -> Proposal:
+        """Return the configuration of trial `len(trajectory) + 1`.
+
+        The answer is a function of (space, seed, trajectory) alone, so that resuming is replaying: a new object shown the same
+        trials must propose the same. Raises Exhausted when there is nothing left to try.
+        """
+        ...
+
+
+class DefaultFirst:
+    """Try the space's default configuration as trial 1, then leave the rest to `inner` (which sees that trial)."""
+
+    def __init__(self, inner: Optimizer, space: Space) -> None:
+        self._inner = inner
+        self._space = space
+
+    def propose(self, trajectory: Trajectory) -> Proposal:
+        """Return the default for trial 1, then what `inner` says."""
+        if len(trajectory) == 0:
+            return Proposal(self._space.default(), source="default")
+        return self._inner.propose(trajectory)
