@@ -109,10 +109,7 @@ class Space:
                 if hp.name in config:
                     found.append(f"{hp.name}: must be left out here, it is only used when {_when_text(hp)}")
                 continue
-            if hp.name not in config:
-                problem = f"{hp.name}: is missing ({hp.range_text})"
-            else:
-                problem = hp.problem(config[hp.name])
+            problem = f"{hp.name}: is missing ({hp.range_text})" if hp.name not in config else hp.problem(config[hp.name])
             if problem:
                 found.append(problem)
             else:

@@ -8,7 +8,7 @@
                 yield Epoch(val_score_pct=..., val_loss=..., train_score_pct=..., train_loss=..., test_score_pct=...)
 
 The harness drives the generator: it numbers the epochs, stops at the first value that is not finite, keeps the partial curve of a
-training that fails, and enforces the time limit. The same config and seed must give the same numbers, to the last bit, on one thread.
+training that fails, and enforces the time limit. The same config and seed must give the same numbers to the last bit on one thread.
 """
 
 from __future__ import annotations
