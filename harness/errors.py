@@ -6,7 +6,8 @@
     ├── RecordError              a record that cannot be read, or must not be written over
     │   └── CellMismatch         the folder holds a cell made with other settings
     ├── StorageError             the disk is full, or the folder cannot be written
-    └── CellBusy                 another process is running this cell
+    ├── CellBusy                 another process is running this cell
+    └── CellsFailed              the sweep is over and some of its cells failed (exit status 1)
 
     Exhausted                    not an error: the optimizer has nothing left to propose
 
@@ -21,6 +22,8 @@ from collections.abc import Iterable, Sequence
 
 class HarnessError(Exception):
     """The base: its text is one line that says what is wrong and what to do."""
+
+    exit_status = 2
 
 
 class SettingsError(HarnessError):
@@ -52,6 +55,12 @@ class StorageError(HarnessError):
 
 class CellBusy(HarnessError):
     """Another process holds the cell."""
+
+
+class CellsFailed(HarnessError):
+    """A sweep came to its end, and some of its cells had failed."""
+
+    exit_status = 1
 
 
 class Exhausted(Exception):

@@ -1,0 +1,67 @@
+"""Hydra's and OmegaConf's errors in one line each, with the nearest thing that exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.errors import near
+
+
+def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
+    """Return what the user got wrong, or None when the error is not of that kind."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        return f"there is no {group or 'config'} '{name}'{near(name, error.options or ())}"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read '{error.override}': {_first_line(error)} (in a shell, quote what holds brackets or spaces)"
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return None
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    text = " ".join(str(error).split())
+    unknown = re.search(r"Could not override '([^']+)'", text)
+    if unknown and "not in" in f"{text} {cause}":
+        key = unknown[1].rpartition("@")[2]
+        return f"there is no setting '{key}'{near(key, _known_keys(arguments))}"
+    if "Ambiguous value" in text or "sweep" in text.lower():
+        return f"{_first_line(error)} (several values make several jobs: add -m)"
+    full_key = getattr(cause, "full_key", None)
+    reason = _first_line(cause)
+    return f"{full_key}: {reason}" if full_key and full_key not in reason else reason
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    # "In 'task/mine': ConfigKeyError raised while composing config:" says nothing without the next line.
+    return " ".join(lines[:2] if lines[0].endswith(":") else lines[:1]).rstrip(".")
+
+
+def _known_keys(arguments: Sequence[str]) -> list[str]:
+    """Return every key that the config has with the task and optimizer of this command line."""
+    from hydra import compose, initialize_config_dir  # noqa: PLC0415
+    from hydra.core.global_hydra import GlobalHydra  # noqa: PLC0415
+
+    from harness.settings import conf_dir  # noqa: PLC0415
+
+    chosen = [a for a in arguments if re.fullmatch(r"(task|optimizer|llm|tracking)=\w+", a)]
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            config = OmegaConf.to_container(compose("config", overrides=chosen))
+    except Exception:
+        return []
+    return [key for key in _flatten(config) if not key.startswith("hydra")]
+
+
+def _flatten(config: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            yield f"{prefix}{key}"
+            yield from _flatten(value, f"{prefix}{key}.")

@@ -1,0 +1,219 @@
+"""Progress of a sweep: a live view on a terminal, plain lines elsewhere.
+
+A thread reads the cells' folders, so that the view is the same whether the cells run in this process, in joblib's workers or on
+a cluster that shares the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.cell import Cell
+from harness.store import FAILURE, SUMMARY, TRIALS
+
+POLL_SECONDS = 0.25
+# A scan of very many cells must not eat the time of the training beside it.
+POLL_PER_SCAN = 20.0
+SHOWN_CELLS = 8
+
+
+@dataclass
+class Watched:
+    """What the view knows of one cell."""
+
+    cell: Cell
+    path: Path
+    size: int = 0
+    trials: int = 0
+    best: float | None = None
+    done: bool = False
+    failed: bool = False
+
+    @property
+    def label(self) -> str:
+        """Task, arm and seed in one short phrase."""
+        return f"{self.cell.task['name']} {self.cell.arm} seed {self.cell.seed}"
+
+    @property
+    def best_text(self) -> str:
+        """The best validation score so far."""
+        return "no score yet" if self.best is None else f"best {self.best:.2f} %"
+
+    def read(self) -> bool:
+        """Read what the cell's folder has more than at the last look; say whether the cell ended by that."""
+        with contextlib.suppress(OSError), (self.path / TRIALS).open("rb") as file:
+            file.seek(self.size)
+            new = file.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            self.size += len(whole)
+            for line in whole.splitlines():
+                with contextlib.suppress(ValueError):
+                    score = json.loads(line).get("val_score_pct")
+                    self.best = score if self.best is None else max(self.best, score if score is not None else self.best)
+                self.trials += 1
+        was = self.done or self.failed
+        self.done = (self.path / SUMMARY).exists()
+        self.failed = not self.done and (self.path / FAILURE).exists()
+        return self.done and not was
+
+
+@dataclass
+class Tally:
+    """All cells of a sweep, and how far they are."""
+
+    cells: list[Watched]
+    started: float = field(default_factory=time.monotonic)
+    before: int = 0
+    trials_before: int = 0
+
+    def scan(self) -> list[Watched]:
+        """Read every cell that is not done, and return those that ended since the last look."""
+        return [watched for watched in self.cells if not watched.done and watched.read()]
+
+    def begin(self) -> None:
+        """Take what is there already as done before."""
+        self.scan()
+        self.before = self.done
+        self.trials_before = self.trials
+
+    @property
+    def done(self) -> int:
+        """How many cells are done."""
+        return sum(watched.done for watched in self.cells)
+
+    @property
+    def trials(self) -> int:
+        """How many trials are behind us; a done cell counts in full, also when it ended early."""
+        return sum(watched.cell.budget if watched.done else watched.trials for watched in self.cells)
+
+    def seconds_left(self) -> float | None:
+        """Estimate from the trials since the start; None while there are none."""
+        done = self.trials - self.trials_before
+        left = sum(watched.cell.budget for watched in self.cells) - self.trials
+        return (time.monotonic() - self.started) / done * left if done else None
+
+
+@contextlib.contextmanager
+def watch(by_study: Mapping[Path, Iterable[Cell]], mode: str) -> Iterator[None]:
+    """Show the progress of these cells while the block runs. `mode`: auto | live | plain | off."""
+    tally = Tally([Watched(cell, study / cell.folder) for study, cells in by_study.items() for cell in cells])
+    tally.begin()
+    if mode == "auto":
+        mode = "live" if sys.stderr.isatty() else "plain"
+    if tally.before:
+        print(f"{tally.before} of {len(tally.cells)} cells were done before", file=sys.stderr, flush=True)
+    if mode == "off" or tally.done == len(tally.cells):
+        yield
+        return
+    view = LiveView(tally) if mode == "live" else PlainView(tally)
+    stop = threading.Event()
+    thread = threading.Thread(target=_follow, args=(tally, view, stop), daemon=True)
+    with view:
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+def _follow(tally: Tally, view: PlainView, stop: threading.Event) -> None:
+    while True:
+        last = stop.is_set()
+        began = time.monotonic()
+        for ended in tally.scan():
+            view.ended(ended)
+        view.update()
+        if last:
+            return
+        stop.wait(max(POLL_SECONDS, POLL_PER_SCAN * (time.monotonic() - began)))
+
+
+class PlainView:
+    """One line for each cell that ends."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+        self.count = tally.before
+
+    def __enter__(self) -> PlainView:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held."""
+
+    def ended(self, watched: Watched) -> None:
+        """Say that a cell is done."""
+        self.count += 1
+        left = self.tally.seconds_left()
+        tail = f", {duration(left)} left" if left else ""
+        text = f"[{self.count}/{len(self.tally.cells)}] {watched.label}: {watched.best_text}{tail}"
+        print(text, file=sys.stderr, flush=True)
+
+    def update(self) -> None:
+        """Nothing to redraw."""
+
+
+class LiveView(PlainView):
+    """A bar over all trials, and a line for each cell that runs."""
+
+    def __init__(self, tally: Tally) -> None:
+        super().__init__(tally)
+        from rich.console import Console  # noqa: PLC0415
+        from rich.live import Live  # noqa: PLC0415
+
+        self._live: Any = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> LiveView:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._live.__exit__(*details)
+        if self.tally.cells:
+            failed = sum(watched.failed for watched in self.tally.cells)
+            tail = f", {failed} failed" if failed else ""
+            took = duration(time.monotonic() - self.tally.started)
+            print(f"{self.tally.done} of {len(self.tally.cells)} cells done{tail}, in {took}", file=sys.stderr, flush=True)
+
+    def ended(self, watched: Watched) -> None:
+        """The next redraw shows it."""
+
+    def update(self) -> None:
+        """Redraw."""
+        from rich.console import Group  # noqa: PLC0415
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        tally, total = self.tally, sum(watched.cell.budget for watched in self.tally.cells)
+        left = tally.seconds_left()
+        head = f"{tally.done} of {len(tally.cells)} cells"
+        tail = f"{duration(left)} left" if left is not None else "starting"
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(head, ProgressBar(total=total, completed=tally.trials, width=30), tail)
+        lines = Table.grid(padding=(0, 1))
+        running = [w for w in tally.cells if w.trials and not w.done and not w.failed]
+        for watched in running[:SHOWN_CELLS]:
+            lines.add_row(Text(watched.label), Text(f"trial {watched.trials}/{watched.cell.budget}"), Text(watched.best_text))
+        if len(running) > SHOWN_CELLS:
+            lines.add_row(Text(f"and {len(running) - SHOWN_CELLS} more"))
+        self._live.update(Group(bar, lines), refresh=True)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as `8 s`, `3 min 20 s` or `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,117 @@
+"""A trial as one line of JSON, and back.
+
+A row holds names, not positions; curves are columns (`{"val_loss": [...], ...}`); numbers that JSON lacks are the words "nan", "inf"
+and "-inf". A row is written once and never changed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.errors import RecordError
+from harness.trial import MEASURES, Epoch, Outcome, Proposal, Status, Trial
+
+SCHEMA = 1
+
+
+def to_line(trial: Trial) -> str:
+    """Write a trial as one line of strict JSON, without the line end."""
+    row = to_row(trial)
+    try:
+        return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(_finite(row), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def to_row(trial: Trial) -> dict[str, Any]:
+    """Return a trial as plain data; the inverse of `from_row`."""
+    outcome, proposal = trial.outcome, trial.proposal
+    row: dict[str, Any] = {
+        "schema": SCHEMA,
+        "trial": trial.number,
+        "source": proposal.source,
+        "config": proposal.config,
+        "status": str(outcome.status),
+        "val_score_pct": outcome.val_score_pct,
+        "test_score_pct": outcome.test_score_pct,
+        "best_epoch": outcome.best_epoch,
+        "error": outcome.error,
+        "propose_seconds": round(trial.propose_seconds, 6),
+        "train_seconds": round(outcome.seconds, 6),
+        "curve": _columns(outcome.curve),
+    }
+    if proposal.note:
+        row["note"] = dict(proposal.note)
+    return row
+
+
+def from_line(line: str, where: str) -> Trial:
+    """Read a line that `to_line` wrote. `where` names file and line in the RecordError of one that it did not."""
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise RecordError(f"{where}: not JSON ({error})") from error
+    if not isinstance(row, dict) or not isinstance(row.get("schema"), int):
+        raise RecordError(f"{where}: not a trial record")
+    if row["schema"] > SCHEMA:
+        raise RecordError(
+            f"{where}: written by a newer version (schema {row['schema']}, this one reads {SCHEMA}): update the harness"
+        )
+    try:
+        return from_row(row)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"{where}: damaged trial record ({type(error).__name__}: {error})") from error
+
+
+def from_row(row: Mapping[str, Any]) -> Trial:
+    """Read plain data; raises KeyError, TypeError or ValueError when it is not a trial's."""
+    outcome = Outcome(
+        status=Status(row["status"]),
+        curve=_epochs(row["curve"]),
+        seconds=float(row["train_seconds"]),
+        val_score_pct=row["val_score_pct"],
+        test_score_pct=row["test_score_pct"],
+        best_epoch=row["best_epoch"],
+        error=row["error"],
+    )
+    proposal = Proposal(dict(row["config"]), row["source"], row.get("note", {}))
+    return Trial(int(row["trial"]), proposal, outcome, float(row["propose_seconds"]))
+
+
+def _columns(curve: Sequence[Epoch]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {}
+    for name in MEASURES:
+        column = [getattr(epoch, name) for epoch in curve]
+        if any(value is not None for value in column):
+            columns[name] = column
+    if any(epoch.number != number for number, epoch in enumerate(curve, start=1)):
+        columns["number"] = [epoch.number for epoch in curve]
+    return columns
+
+
+def _epochs(columns: Mapping[str, Sequence[Any]]) -> tuple[Epoch, ...]:
+    if not columns:
+        return ()
+    length = len(next(iter(columns.values())))
+    numbers = columns.get("number", range(1, length + 1))
+    measured = {name: [_number(value) for value in column] for name, column in columns.items() if name != "number"}
+    rows = (dict(zip(measured, values, strict=True)) for values in zip(*measured.values(), strict=True))
+    return tuple(Epoch(**row, number=number) for row, number in zip(rows, numbers, strict=True))
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, str) else value
+
+
+def _finite(value: Any) -> Any:
+    """Replace, anywhere inside, the floats that JSON lacks by their names."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value

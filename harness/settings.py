@@ -1,0 +1,208 @@
+"""The typed schema of conf/, and the way from a composed Hydra config to cells. With `app.py`,
+`sweep.py` and `complaints.py`, the only file that knows Hydra.
+
+Schema classes are plain (a frozen one would refuse overrides). Everything past this file sees plain Python data.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.cell import Cell
+from harness.errors import SettingsError
+from harness.space import Space
+from harness.task import TaskCard
+
+# Hydra takes an Enum by its names, where Literal is refused.
+Start = Enum("Start", ["none", "default"])
+Sync = Enum("Sync", ["trial", "cell"])
+Mode = Enum("Mode", ["offline", "online", "off"])
+Progress = Enum("Progress", ["auto", "live", "plain", "off"])
+
+
+@dataclass
+class HyperparameterSettings:
+    """One entry of a task's space; `harness.hyperparameter.parse` says what each kind needs."""
+
+    type: str = MISSING
+    low: Any = None
+    high: Any = None
+    scale: Any = None
+    levels: Any = None
+    choices: Any = None
+    default: Any = MISSING
+    meaning: str = MISSING
+    unit: str = ""
+    when: Any = None
+
+
+@dataclass
+class TaskSettings:
+    """A tunable problem. `suite` decides which of `task=all`, `task=full`, ... names it."""
+
+    _target_: str = MISSING
+    name: str = MISSING
+    suite: str = "own"
+    version: int = 1
+    card: dict[str, str] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
+    space: dict[str, HyperparameterSettings] = field(default_factory=dict)
+
+
+@dataclass
+class OptimizerSettings:
+    """A method. `startup_trials` are drawn at random before its model speaks (0: it has no model)."""
+
+    _target_: str = MISSING
+    name: str = MISSING
+    suite: str = "own"
+    startup_trials: int = 0
+    ignores_start: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class LimitSettings:
+    """What a single trial may use; null for no limit."""
+
+    trial_seconds: float | None = None
+
+
+@dataclass
+class StoreSettings:
+    """`sync`: make every trial durable before the next (`trial`), or only every cell (`cell`: faster)."""
+
+    sync: Sync = Sync.trial
+
+
+@dataclass
+class TrackingSettings:
+    """Weights & Biases."""
+
+    mode: Mode = Mode.offline
+    project: str = "tcs-harness"
+    entity: str | None = None
+
+
+@dataclass
+class Settings:
+    """Everything that a command line can set."""
+
+    study: str = "main"
+    out: str = "runs"
+    task: TaskSettings = field(default_factory=TaskSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    start: Start = Start.none
+    seed: int = 0
+    seeds: Any = None
+    train_seed: int | None = None
+    budget: int = 10
+    arm: str | None = None
+    variant: str = ""
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    progress: Progress = Progress.auto
+
+
+def register() -> None:
+    """Make the schema known to Hydra as `schema`, the first entry of conf/config.yaml's defaults."""
+    ConfigStore.instance().store(name="schema", node=Settings)
+
+
+def conf_dir() -> Path:
+    """Return the folder that holds config.yaml: $HARNESS_CONF, or beside the package in a checkout, or inside it in a wheel."""
+    here = Path(__file__).resolve().parent
+    chosen = os.environ.get("HARNESS_CONF")
+    for folder in [Path(chosen).resolve()] if chosen else [here / "conf", here.parent / "conf"]:
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise SettingsError(f"no config.yaml in {chosen or here.parent / 'conf'}: set HARNESS_CONF to the folder that holds it")
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """Return a composed config as plain data. Raises SettingsError for a value that is missing or cannot be resolved."""
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    try:
+        plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True, enum_to_str=True)
+    except OmegaConfBaseException as error:
+        raise SettingsError(" ".join(str(error).split())) from error
+    assert isinstance(plain, dict)
+    space = plain["task"]["space"]
+    plain["task"]["space"] = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in space.items()}
+    return {str(key): value for key, value in plain.items()}
+
+
+def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
+    """Yield the cells that one composed config asks for, a seed each, after checking what can be checked without loading the task.
+
+    Raises SettingsError.
+    """
+    task, optimizer = settings["task"], settings["optimizer"]
+    try:
+        space = Space.from_mapping(task["space"])
+        TaskCard.from_mapping(task["card"])
+    except SettingsError as error:
+        raise SettingsError(f"task '{task['name']}': {error}") from error
+    _check_numbers(settings)
+    for part in ("study", "arm"):
+        _check_name(part, settings[part])
+    start = "none" if optimizer["ignores_start"] else settings["start"]
+    arm = _arm_name(settings, start)
+    for seed in seeds(settings):
+        yield Cell(
+            study=settings["study"],
+            arm=arm,
+            seed=seed,
+            train_seed=seed if settings["train_seed"] is None else settings["train_seed"],
+            budget=settings["budget"],
+            start=start,
+            # The space in full, so that the identity does not depend on how the YAML happened to write it.
+            task={**task, "space": space.to_mapping()},
+            optimizer=optimizer,
+            time_limit_seconds=settings["limits"]["trial_seconds"],
+        )
+
+
+def seeds(settings: Mapping[str, Any]) -> list[int]:
+    """Return the seeds of one composed config: `seeds=5` means 0 to 4, a list means itself, null means `seed` alone."""
+    asked = settings["seeds"]
+    if asked is None:
+        return [settings["seed"]]
+    if isinstance(asked, int) and not isinstance(asked, bool) and asked > 0:
+        return list(range(asked))
+    if isinstance(asked, list) and asked and all(isinstance(s, int) and not isinstance(s, bool) for s in asked):
+        return list(dict.fromkeys(asked))
+    raise SettingsError(f"seeds={asked!r}: give how many (seeds=5) or which (seeds=[0,3,7])")
+
+
+def _arm_name(settings: Mapping[str, Any], start: str) -> str:
+    name: str = settings["arm"] or settings["optimizer"]["name"]
+    if not settings["arm"] and start == "default":
+        name += "+default"
+    return f"{name}[{settings['variant']}]" if settings["variant"] else name
+
+
+def _check_numbers(settings: Mapping[str, Any]) -> None:
+    if settings["budget"] < 1:
+        raise SettingsError(f"budget={settings['budget']}: a cell needs at least 1 trial")
+    limit = settings["limits"]["trial_seconds"]
+    if limit is not None and not limit > 0:
+        raise SettingsError(f"limits.trial_seconds={limit}: give seconds above 0, or null for no limit")
+    if settings["optimizer"]["startup_trials"] < 0:
+        raise SettingsError("optimizer.startup_trials: must be 0 or more")
+
+
+def _check_name(part: str, name: str | None) -> None:
+    # These become folder names, table rows and W&B groups.
+    if name is not None and (not name or name.startswith(".") or any(c in name for c in "/\\:;,#?'\"\n\t\0") or len(name) > 80):
+        raise SettingsError(f"{part}={name!r}: use up to 80 letters, digits and any of . _ - + = [ ], not starting with a dot")

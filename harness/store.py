@@ -1,0 +1,187 @@
+"""The run folder of one cell. It is the truth: everything else (W&B, tables, pages) is built from it.
+
+    STUDY/TASK/ARM/seed3-1f6c9a2e/
+        manifest.json     what was asked for: identity, settings, versions, git, machine. Written first, never changed.
+        trials.jsonl      one line a trial, appended and synced to the disk before the next trial starts
+        summary.json      written last: its presence says that the cell is done
+        failure.json      why the harness gave up on the cell; removed when a relaunch completes it
+        .lock             held while a process runs the cell
+
+All of it can be read with `cat`. A line that a crash cut short is dropped when the cell is opened again; nothing else is ever rewritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+from harness import record
+from harness.errors import CellBusy, CellMismatch, RecordError, StorageError
+from harness.trial import Trial
+
+SCHEMA = 1
+MANIFEST, TRIALS, SUMMARY, FAILURE, LOCK = "manifest.json", "trials.jsonl", "summary.json", "failure.json", ".lock"
+
+
+class CellFolder:
+    """One cell's folder, locked for this process. Use as a context manager.
+
+    `sync="trial"` makes every trial durable before the next one starts; `sync="cell"` syncs once, at the end of the cell.
+    Raises CellBusy, CellMismatch, RecordError and StorageError.
+    """
+
+    def __init__(self, path: Path, manifest: Mapping[str, Any], *, sync: str = "trial") -> None:
+        self.path = path
+        self._manifest = manifest
+        self._sync_each = sync == "trial"
+        self._lock = FileLock(path / LOCK, timeout=0)
+        self._file: BinaryIO | None = None
+        self.trials: tuple[Trial, ...] = ()
+
+    def __enter__(self) -> CellFolder:
+        with _storage_errors(self.path):
+            refuse_other_settings(self.path, self._manifest)
+            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise CellBusy(f"{self.path} is being run by another process; leaving it to that one") from None
+            try:
+                self._open()
+            except BaseException:
+                self._lock.release()
+                raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._lock.release()
+
+    def _open(self) -> None:
+        if not (self.path / MANIFEST).exists():
+            write_json(self.path / MANIFEST, self._manifest)
+        self.trials, intact = _read_trials(self.path / TRIALS)
+        self._file = (self.path / TRIALS).open("ab", buffering=0)
+        if self._file.tell() > intact:
+            self._file.truncate(intact)
+
+    def append(self, trial: Trial) -> None:
+        """Write one trial as one line; on return it is on the disk (with `sync="trial"`). Raises StorageError."""
+        assert self._file is not None
+        with _storage_errors(self.path):
+            line = (record.to_line(trial) + "\n").encode()
+            written = self._file.write(line)
+            if written != len(line):
+                raise StorageError(
+                    f"the disk is full: trial {trial.number} of {self.path} was cut short; free space and launch again"
+                )
+            if self._sync_each:
+                os.fdatasync(self._file.fileno())
+        self.trials = (*self.trials, trial)
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Mark the cell as done."""
+        assert self._file is not None
+        with _storage_errors(self.path):
+            if not self._sync_each:
+                os.fdatasync(self._file.fileno())
+            write_json(self.path / SUMMARY, summary)
+            (self.path / FAILURE).unlink(missing_ok=True)
+
+    def fail(self, failure: Mapping[str, Any]) -> None:
+        """Write down why the harness gave up on the cell, for the coverage table."""
+        with _storage_errors(self.path):
+            write_json(self.path / FAILURE, failure)
+
+
+def read_trials(folder: Path) -> tuple[Trial, ...]:
+    """Read a cell's trials; a last line that was cut short is left out. Raises RecordError naming file and line."""
+    return _read_trials(folder / TRIALS)[0]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read one JSON object. Raises RecordError when it is missing or damaged."""
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise RecordError(f"{path}: is missing") from None
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(data, dict):
+        raise RecordError(f"{path}: is not a JSON object")
+    return data
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a JSON file so that it is there whole or not at all, also after a power cut."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(data, file, ensure_ascii=False, indent=1)
+            file.write("\n")
+            file.flush()
+            os.fdatasync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def refuse_other_settings(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise CellMismatch when the study holds the same task, arm and seed made with settings that give another result."""
+    stem = path.name.rsplit("-", 1)[0]
+    for other in sorted(path.parent.glob(f"{stem}-*/{MANIFEST}")):
+        there = read_json(other).get("identity", {})
+        differences = list(differing(there, manifest["identity"]))
+        if differences:
+            raise CellMismatch(
+                f"{other.parent} was made with other settings ({'; '.join(differences[:5])}): "
+                f"choose another study=NAME, give this method its own arm=NAME, or move that folder away"
+            )
+
+
+def differing(there: Any, here: Any, key: str = "") -> Iterator[str]:
+    """Yield `"key: value there, value here"` for every leaf in which two nested mappings differ."""
+    if isinstance(there, Mapping) and isinstance(here, Mapping):
+        for name in dict.fromkeys((*there, *here)):
+            yield from differing(there.get(name), here.get(name), f"{key}.{name}" if key else str(name))
+    elif there != here:
+        yield f"{key}: {there!r} there, {here!r} here"
+
+
+def _read_trials(path: Path) -> tuple[tuple[Trial, ...], int]:
+    """Return the trials and the number of bytes that hold them."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return (), 0
+    intact = data.rfind(b"\n") + 1
+    trials = []
+    for number, line in enumerate(data[:intact].splitlines(), start=1):
+        where = f"{path}, line {number}"
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise RecordError(f"{where}: not UTF-8 ({error})") from error
+        trial = record.from_line(text, where)
+        if trial.number != number:
+            raise RecordError(f"{where}: holds trial {trial.number}")
+        trials.append(trial)
+    return tuple(trials), intact
+
+
+@contextlib.contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(f"cannot write {error.filename or path}: {reason}; what was written before stays readable") from error

@@ -1,0 +1,196 @@
+"""A study: which cells are planned, which are done, and running what is missing.
+
+OUT/STUDY/
+plan.jsonl                       one line a planned cell; a cell that is planned and has no folder was never started
+TASK/ARM/seed3-1f6c9a2e/...      see `store.py`
+wandb/                           see `tracking.py`
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from harness.cell import Cell, Tracker, run_cell
+from harness.environment import environment
+from harness.errors import CellBusy, HarnessError, RecordError, SettingsError, StorageError, near
+from harness.store import SUMMARY, CellFolder, refuse_other_settings
+from harness.training import describe
+
+PLAN = "plan.jsonl"
+SUITE_GROUPS = ("task", "optimizer")
+# `all` stops short of what costs money or must be downloaded first: that is asked for by name.
+NOT_IN_ALL = {"task": {"full", "own", "test"}, "optimizer": {"own", "test"}}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One line of plan.jsonl."""
+
+    task: str
+    arm: str
+    seed: int
+    budget: int
+    cell: str
+    folder: str
+    startup_trials: int = 0
+
+    @classmethod
+    def of(cls, cell: Cell) -> Planned:
+        """Return the plan's line for a cell."""
+        startup = int(cell.optimizer["startup_trials"])
+        return cls(str(cell.task["name"]), cell.arm, cell.seed, cell.budget, cell.id, cell.folder, startup)
+
+
+def read_plan(study: Path) -> tuple[Planned, ...]:
+    """Return the planned cells in the order in which they were first planned. Raises RecordError."""
+    try:
+        lines = (study / PLAN).read_text().splitlines()
+    except FileNotFoundError:
+        raise RecordError(f"{study}: no study there ({PLAN} is missing)") from None
+    planned: dict[str, Planned] = {}
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = Planned(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise RecordError(f"{study / PLAN}, line {number}: damaged ({error})") from error
+        planned.setdefault(entry.cell, entry)
+    return tuple(planned.values())
+
+
+def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
+    """Append the cells that the plan does not hold yet. Raises CellMismatch for one that is there with other settings."""
+    try:
+        study.mkdir(parents=True, exist_ok=True)
+        with FileLock(study / ".plan.lock"):
+            known = {entry.cell: entry for entry in read_plan(study)} if (study / PLAN).exists() else {}
+            new = [cell for cell in cells if cell.id not in known]
+            for cell in new:
+                refuse_other_settings(study / cell.folder, {"identity": cell.identity})
+            with (study / PLAN).open("a") as file:
+                file.writelines(json.dumps(vars(Planned.of(cell))) + "\n" for cell in new)
+    except OSError as error:
+        raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
+
+
+def is_done(study: Path, cell: Cell | Planned) -> bool:
+    """Say whether a cell is complete."""
+    return (study / cell.folder / SUMMARY).exists()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job did with its cells; plain data, since it may cross processes.
+
+    `failed` and `busy` hold one line each; `fatal` says why the job could not go on at all.
+    """
+
+    done: int = 0
+    skipped: int = 0
+    failed: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+    fatal: tuple[str, ...] = ()
+
+    def __add__(self, other: Result) -> Result:
+        return Result(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Result)))
+
+
+def run_cells(cells: Iterable[Cell], settings: Mapping[str, Any]) -> Result:
+    """Run the cells that are not done, one after the other.
+
+    A cell that fails is written down and the next one starts; a full disk ends it all.
+    """
+    study = Path(settings["out"]) / settings["study"]
+    result = Result()
+    for cell in cells:
+        if is_done(study, cell):
+            result += Result(skipped=1)
+            continue
+        try:
+            result += _run(cell, study, settings)
+        except CellBusy as busy:
+            result += Result(busy=(str(busy),))
+        except StorageError as error:
+            return result + Result(fatal=(str(error),))
+    return result
+
+
+def _run(cell: Cell, study: Path, settings: Mapping[str, Any]) -> Result:
+    manifest = cell.manifest(settings, environment())
+    with CellFolder(study / cell.folder, manifest, sync=settings["store"]["sync"]) as folder:
+        if is_done(study, cell):  # another process finished it while this one waited its turn
+            return Result(skipped=1)
+        try:
+            run_cell(cell, folder, tracker_for(settings, study), manifest)
+        except StorageError:
+            raise
+        # A method's own bug must not cost the rest of the sweep: it is written down, reported, and tried again by a relaunch.
+        except Exception as error:
+            text = str(error) if isinstance(error, HarnessError) else describe(error)
+            folder.fail({"error": text, "traceback": traceback.format_exc(), "trials": len(folder.trials)})
+            return Result(failed=(f"{cell.folder}: {text}",))
+    return Result(done=1)
+
+
+def tracker_for(settings: Mapping[str, Any], study: Path) -> Tracker:
+    """Return the tracker that the settings ask for."""
+    from harness.tracking import NoTracker, WandbTracker  # noqa: PLC0415
+
+    if settings["tracking"]["mode"] == "off":
+        return NoTracker()
+    return WandbTracker(study, **settings["tracking"])
+
+
+def expand_suites(override: str, conf: Iterable[Path]) -> str:
+    """Turn `task=all`, `task=core,full` or `optimizer=classical` into the names of the files in those suites; leave the rest alone.
+
+    A suite is the word after `suite:` in a file of conf/task or conf/optimizer. Raises SettingsError for a suite without members.
+    """
+    key, _, value = override.partition("=")
+    if key not in SUITE_GROUPS or not re.fullmatch(r"[\w.,+-]+", value):
+        return override
+    members = suites(key, tuple(conf))
+    names: dict[str, None] = {}
+    for word in value.split(","):
+        if word == "all":
+            chosen = [name for suite, inside in members.items() if suite not in NOT_IN_ALL[key] for name in inside]
+        else:
+            chosen = members.get(word, [word])
+        if not chosen:
+            raise SettingsError(f"{override}: no {key} is in '{word}'{near(word, members)}")
+        names.update(dict.fromkeys(chosen))
+    return f"{key}={','.join(names)}"
+
+
+@functools.cache
+def suites(group: str, conf: tuple[Path, ...]) -> dict[str, list[str]]:
+    """Return the members of each suite of a config group, by name, in the order of the names."""
+    found: dict[str, list[str]] = {}
+    for folder in conf:
+        for path in sorted((folder / group).glob("*.yaml")):
+            match = re.search(r"^suite:\s*(\w+)", path.read_text(), re.MULTILINE)
+            if match and path.stem not in found.setdefault(match[1], []):
+                found[match[1]].append(path.stem)
+    return found
+
+
+def report_problems(result: Result) -> Iterator[str]:
+    """Yield a line for each cell that did not end well. Raises StorageError when a job could not write."""
+    if result.fatal:
+        raise StorageError(result.fatal[0])
+    yield from (f"busy: {line}" for line in result.busy)
+    yield from (f"failed: {line}" for line in result.failed)
+
+
+def say(text: str) -> None:
+    """Print one line for the user, beside whatever goes to standard output."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,125 @@
+"""A multirun: from overrides with sweeps in them to planned cells, and from those to jobs for Hydra's launcher.
+
+Hydra composes a config once for each combination of everything but the seed, here, before anything is trained: a mistake in the last
+combination is found before the first one starts. The seeds of a combination then share a job, or are spread over several when
+workers would be idle.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import open_dict
+
+from harness.cell import Cell
+from harness.errors import CellsFailed
+from harness.progress import watch
+from harness.settings import cells, conf_dir, resolved
+from harness.study import Result, add_to_plan, expand_suites, is_done, report_problems, say
+
+# Swept keys that name a row or a column of the tables by themselves; any other makes a variant of the arm.
+OWN_NAME = {"task", "optimizer", "start", "seed", "seeds", "study", "arm", "variant"}
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One composed config: its overrides (no seed among them), its settings and its cells."""
+
+    overrides: tuple[str, ...]
+    settings: Mapping[str, Any]
+    cells: tuple[Cell, ...]
+
+
+def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
+    """Plan, skip what is done, launch the rest. Raises HarnessError; CellsFailed when cells failed."""
+    combinations = compose_all(sweeper, [expand_suites(argument, config_folders(sweeper)) for argument in arguments])
+    study_of = {id(c): Path(c.settings["out"]) / c.settings["study"] for c in combinations}
+    by_study: dict[Path, list[Cell]] = {}
+    for combination in combinations:
+        by_study.setdefault(study_of[id(combination)], []).extend(combination.cells)
+    for study, planned in by_study.items():
+        add_to_plan(study, planned)
+    todo = [(c, [cell for cell in c.cells if not is_done(study_of[id(c)], cell)]) for c in combinations]
+    jobs = split_jobs([(c, missing) for c, missing in todo if missing], workers(sweeper.config), sweeper.seeds_per_job)
+    returns: list[Any] = []
+    with watch(by_study, combinations[0].settings["progress"]):
+        if jobs:
+            returns = list(sweeper.launcher.launch(jobs, initial_job_idx=0))
+    result = sum((job.return_value for job in returns), Result())
+    for line in report_problems(result):
+        say(line)
+    if result.failed:
+        raise CellsFailed(f"{len(result.failed)} of {sum(map(len, by_study.values()))} cells failed; launch again to retry them")
+    return returns
+
+
+def compose_all(sweeper: Any, arguments: list[str]) -> list[Combination]:
+    """Compose every combination once. Raises SettingsError, or Hydra's own error for an override that does not fit."""
+    loader = sweeper.hydra_context.config_loader
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
+    swept = [o.get_key_element() for o in overrides if o.is_sweep_override() and o.get_key_element() not in OWN_NAME]
+    with open_dict(sweeper.config):
+        sweeper.config.hydra.overrides.task = []
+    seeds_of: dict[tuple[str, ...], list[str]] = {}
+    for job in sweeper.split_arguments(overrides, None)[0]:
+        rest = tuple(entry for entry in job if not entry.startswith("seed="))
+        seeds_of.setdefault(rest, []).extend(entry.removeprefix("seed=") for entry in job if entry.startswith("seed="))
+    combinations, seen = [], set[str]()
+    for rest, seeds in seeds_of.items():
+        named = [*rest, *variant(rest, swept)]
+        if len(seeds) > 1 or (seeds and not any(entry.startswith("seeds=") for entry in rest)):
+            named.append(f"seeds=[{','.join(seeds)}]")
+        settings = resolved(loader.load_sweep_config(sweeper.config, named))
+        # Two combinations may be one cell: a method that ignores the start is not run twice for `start=none,default`.
+        new = tuple(cell for cell in cells(settings) if cell.id not in seen)
+        seen.update(cell.id for cell in new)
+        combinations.append(Combination(tuple(e for e in named if not e.startswith("seeds=")), settings, new))
+    return combinations
+
+
+def variant(job: Sequence[str], swept: Sequence[str]) -> list[str]:
+    """Return the override that names the arm's variant after the keys that are swept without a name of their own."""
+    values = dict(entry.partition("=")[::2] for entry in job)
+    parts = [f"{key.lstrip('+').rpartition('.')[2]}={_plain(values[key])}" for key in swept]
+    return [f"variant='{' '.join(parts)}'"] if parts else []
+
+
+def _plain(value: str) -> str:
+    kept = "".join(c if c.isalnum() or c in "._-+=" else "+" if c == "," else "" for c in value)
+    return kept or "none"
+
+
+def split_jobs(todo: Sequence[tuple[Combination, list[Cell]]], workers: int, seeds_per_job: int | None) -> list[list[str]]:
+    """Return the overrides of each job: all missing seeds of a combination together, or fewer so that every worker has eight jobs."""
+    total = sum(len(missing) for _, missing in todo)
+    size = seeds_per_job or (total if workers == 1 else max(1, math.ceil(total / (8 * workers))))
+    jobs = []
+    for combination, missing in todo:
+        seeds = [cell.seed for cell in missing]
+        chunks = [seeds[start : start + size] for start in range(0, len(seeds), size)]
+        jobs += [[*combination.overrides, f"seeds=[{','.join(map(str, chunk))}]"] for chunk in chunks]
+    return jobs
+
+
+def workers(config: Any) -> int:
+    """Return how many jobs the launcher runs side by side (a cluster's: many)."""
+    launcher = config.hydra.launcher
+    if launcher._target_.endswith("BasicLauncher"):
+        return 1
+    asked = launcher.get("n_jobs")
+    if asked is None:
+        return 64
+    return int(asked) if asked > 0 else max(1, (os.cpu_count() or 1) + 1 + int(asked))
+
+
+def config_folders(sweeper: Any) -> list[Path]:
+    """Return the folders on disk that Hydra composes from: the project's, then those of --config-dir."""
+    paths = [source.path for source in sweeper.hydra_context.config_loader.get_sources() if source.provider != "hydra"]
+    folders = [Path(path.removeprefix("file://")) for path in paths if path]
+    return [folder for folder in folders if folder.is_dir()] or [conf_dir()]

@@ -1,0 +1,92 @@
+"""Drive one training: number the epochs, stop at what is not finite, keep the partial curve, enforce the time limit.
+
+Without a limit a task trains in this process. With one it trains in a child process (`child.py`), since nothing less stops a loop in C.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from harness.space import Config
+from harness.task import Task
+from harness.trial import MEASURES, Epoch, Outcome, Status
+
+ERROR_LENGTH = 300
+
+
+class Trainer(Protocol):
+    """Trains one configuration; always returns an outcome, whatever the task does."""
+
+    def train(self, config: Config, *, seed: int) -> Outcome:
+        """Train once; a failure of the task is an outcome, not an exception."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the trainer holds."""
+        ...
+
+
+def trainer_for(task: Task, spec: Mapping[str, Any], *, time_limit_seconds: float | None) -> Trainer:
+    """Return a trainer in this process, or in a child when there is a limit to enforce."""
+    if time_limit_seconds is None:
+        return InProcess(task)
+    from harness.child import InChild  # noqa: PLC0415 - multiprocessing is not for free, and few runs need it
+
+    return InChild(spec, time_limit_seconds)
+
+
+class InProcess:
+    """Trains here. Costs nothing, and cannot stop a training that hangs."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def train(self, config: Config, *, seed: int) -> Outcome:
+        started = time.perf_counter()
+        curve: list[Epoch] = []
+        error = None
+        try:
+            for epoch in checked_epochs(self._task, config, seed):
+                curve.append(epoch)
+                if epoch.non_finite():
+                    break
+        # The border to foreign training code: whatever it raises is data about the configuration, not a failure of the harness.
+        except (Exception, SystemExit) as raised:
+            error = describe(raised)
+        return outcome_of(curve, error, time.perf_counter() - started)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def checked_epochs(task: Task, config: Config, seed: int) -> Iterator[Epoch]:
+    """Yield a training's epochs, numbered from 1. Raises TypeError or ValueError for what is not an epoch of percentages."""
+    for number, epoch in enumerate(task.train(dict(config), seed=seed), start=1):
+        if not isinstance(epoch, Epoch):
+            raise TypeError(f"train must yield harness.trial.Epoch, not {type(epoch).__name__}")
+        if epoch.val_score_pct > 100.0 or (epoch.test_score_pct or 0.0) > 100.0:
+            raise ValueError(f"epoch {number} has a score above 100; scores are percentages")
+        # A NumPy or torch scalar would not be JSON.
+        values: dict[str, Any] = {name: None if (value := getattr(epoch, name)) is None else float(value) for name in MEASURES}
+        yield Epoch(**values, number=number)
+
+
+def outcome_of(curve: list[Epoch], error: str | None, seconds: float) -> Outcome:
+    """Judge a training by the curve it left and the error it ended with."""
+    kept = tuple(curve)
+    if error is not None:
+        return Outcome.failed(Status.CRASHED, error, kept, seconds)
+    if not kept:
+        return Outcome.failed(Status.CRASHED, "the training ended without a single epoch", kept, seconds)
+    cause = kept[-1].non_finite()
+    if cause:
+        return Outcome.failed(Status.DIVERGED, f"{cause} at epoch {kept[-1].number}", kept, seconds)
+    return Outcome.of_curve(kept, seconds)
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception in one line of bounded length."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= ERROR_LENGTH else text[: ERROR_LENGTH - 3] + "..."
