@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from harness.errors import HarnessError, SettingsError, near
+from harness.errors import HarnessError, SettingsError
+from harness.identity import Cell
 from harness.optimizer import DefaultFirst, Optimizer
 from harness.space import Space
+from harness.store import CellFolder
+from harness.target import load_target
 from harness.task import Task, TaskCard
-
-
-def load_target(path: str) -> Any:
-    """Return the class or function that a dotted path names. Raises SettingsError with the nearest name."""
-    module_name, _, name = path.rpartition(".")
-    try:
-        module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
-        raise SettingsError(f"_target_ '{path}': cannot import '{module_name}' ({error})") from error
-    if not callable(getattr(module, name, None)):
-        raise SettingsError(f"_target_ '{path}': '{module_name}' has no '{name}'{near(name, vars(module))}")
-    return getattr(module, name)
 
 
 def build_task(spec: Mapping[str, Any]) -> Task:
@@ -31,13 +21,19 @@ def build_task(spec: Mapping[str, Any]) -> Task:
     return task
 
 
-def build_optimizer(spec: Mapping[str, Any], space: Space, *, seed: int, start: str) -> Optimizer:
-    """Build a method from its settings (keys `_target_`, `startup_trials`, `options`), wrapped for `start="default"`."""
-    options = dict(spec["options"])
-    if spec["startup_trials"]:
-        options["startup_trials"] = spec["startup_trials"]
-    optimizer: Optimizer = _call(spec["_target_"], f"optimizer '{spec['name']}'", space, seed, **options)
-    return DefaultFirst(optimizer, space) if start == "default" else optimizer
+def build_optimizer(cell: Cell, task: Task, folder: CellFolder) -> Optimizer:
+    """Build a cell's method, wrapped for `start="default"`. An LLM's calls are kept in `folder`. Raises SettingsError."""
+    if cell.agent:
+        from harness.agent.build import build_agent  # noqa: PLC0415 - only an agent's cell waits for it
+
+        optimizer: Optimizer = build_agent(cell.agent, task, seed=cell.seed, budget=cell.budget, folder=folder)
+    else:
+        spec = cell.optimizer
+        options = dict(spec["options"])
+        if spec["startup_trials"]:
+            options["startup_trials"] = spec["startup_trials"]
+        optimizer = _call(spec["_target_"], f"optimizer '{spec['name']}'", task.space, cell.seed, **options)
+    return DefaultFirst(optimizer, task.space) if cell.start == "default" else optimizer
 
 
 def _call(target: str, what: str, *args: Any, **kwargs: Any) -> Any:

@@ -7,79 +7,19 @@ this file.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness.build import build_optimizer, build_task
 from harness.errors import Exhausted
+from harness.identity import Cell
 from harness.store import SCHEMA, CellFolder
 from harness.training import Trainer, trainer_for
 from harness.trial import Proposal, Trajectory, Trial, incumbent
 
-
-@dataclass(frozen=True)
-class Cell:
-    """What a cell is. `task` and `optimizer` are plain settings (see `settings.py`); `identity` is all that decides the result."""
-
-    study: str
-    arm: str
-    seed: int
-    train_seed: int
-    budget: int
-    start: str
-    task: Mapping[str, Any]
-    optimizer: Mapping[str, Any]
-    time_limit_seconds: float | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @cached_property
-    def identity(self) -> dict[str, Any]:
-        """Everything that decides the result, and nothing that does not (no path, logger or launcher)."""
-        task = {key: self.task[key] for key in ("_target_", "version", "params", "space")}
-        optimizer = {key: self.optimizer[key] for key in ("_target_", "startup_trials", "options")}
-        return {
-            "task": task,
-            "optimizer": optimizer,
-            "start": self.start,
-            "seed": self.seed,
-            "train_seed": self.train_seed,
-            "budget": self.budget,
-            "time_limit_seconds": self.time_limit_seconds,
-            **self.extra,
-        }
-
-    @cached_property
-    def id(self) -> str:
-        """Sixteen hexadecimal digits of the identity's SHA-256 (task name and arm included, so that no two rows share a run)."""
-        text = json.dumps([self.task["name"], self.arm, self.identity], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def folder(self) -> str:
-        """The cell's folder inside the study's: named for people, and carrying the id."""
-        return f"{self.task['name']}/{self.arm}/seed{self.seed}-{self.id[:8]}"
-
-    def manifest(self, settings: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what `manifest.json` holds."""
-        return {
-            "schema": SCHEMA,
-            "cell": self.id,
-            "study": self.study,
-            "task": self.task["name"],
-            "arm": self.arm,
-            "seed": self.seed,
-            "budget": self.budget,
-            "identity": self.identity,
-            "settings": settings,
-            "environment": environment,
-            "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        }
+__all__ = ["Cell", "Tracker", "run_cell", "summarise"]
 
 
 class Tracker(Protocol):
@@ -109,7 +49,7 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
     before it are on the disk, and a relaunch goes on from there.
     """
     task = build_task(cell.task)
-    optimizer = build_optimizer(cell.optimizer, task.space, seed=cell.seed, start=cell.start)
+    optimizer = build_optimizer(cell, task, folder)
     trainer = trainer_for(task, cell.task, time_limit_seconds=cell.time_limit_seconds)
     tracker.start(cell, manifest, folder.trials)
     try:

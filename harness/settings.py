@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.cell import Cell
 from harness.errors import SettingsError
+from harness.llm.config import LlmSettings
 from harness.space import Space
 from harness.task import TaskCard
 
@@ -60,14 +61,38 @@ class TaskSettings:
 
 @dataclass
 class OptimizerSettings:
-    """A method. `startup_trials` are drawn at random before its model speaks (0: it has no model)."""
+    """A method. `startup_trials` are drawn at random before its model speaks (0: it has no model).
+
+    A method that asks an LLM has a `context` (see `harness/agent/context.py`) and its table row is named `NAME_LLM`, or `label`.
+    """
 
     _target_: str = MISSING
     name: str = MISSING
     suite: str = "own"
     startup_trials: int = 0
     ignores_start: bool = False
+    context: str | None = None
+    label: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class AgentSettings:
+    """How an LLM is asked; see `harness.agent.agent.AgentSettings`."""
+
+    calls: str = "one"
+    names: str = "real"
+    attempts: int = 3
+    prompt: str = "v1"
+    log_every: int = 1
+
+
+@dataclass
+class TcsSettings:
+    """Which expert blocks summarise the trials, in which order, and how the summary is written."""
+
+    blocks: list[str] = field(default_factory=list)
+    format: str = "text"
 
 
 @dataclass
@@ -101,6 +126,9 @@ class Settings:
     out: str = "runs"
     task: TaskSettings = field(default_factory=TaskSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    agent: AgentSettings = field(default_factory=AgentSettings)
+    tcs: TcsSettings = field(default_factory=TcsSettings)
+    llm: LlmSettings = field(default_factory=LlmSettings)
     start: Start = Start.none
     seed: int = 0
     seeds: Any = None
@@ -158,6 +186,7 @@ def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
         _check_name(part, settings[part])
     start = "none" if optimizer["ignores_start"] else settings["start"]
     arm = _arm_name(settings, start)
+    agent = _agent(settings)
     for seed in seeds(settings):
         yield Cell(
             study=settings["study"],
@@ -170,6 +199,7 @@ def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
             task={**task, "space": space.to_mapping()},
             optimizer=optimizer,
             time_limit_seconds=settings["limits"]["trial_seconds"],
+            agent=agent,
         )
 
 
@@ -185,8 +215,21 @@ def seeds(settings: Mapping[str, Any]) -> list[int]:
     raise SettingsError(f"seeds={asked!r}: give how many (seeds=5) or which (seeds=[0,3,7])")
 
 
+def _agent(settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the settings of the agent and what of them decides the result; None for a method that asks no LLM."""
+    context = settings["optimizer"]["context"]
+    if context is None:
+        return None
+    from harness.agent.build import agent_identity  # noqa: PLC0415 - only an agent's cell waits for it
+
+    agent = {"agent": {"context": context, **settings["agent"]}, "tcs": settings["tcs"], "llm": settings["llm"]}
+    return {**agent, "identity": agent_identity(agent, settings["task"]["card"])}
+
+
 def _arm_name(settings: Mapping[str, Any], start: str) -> str:
-    name: str = settings["arm"] or settings["optimizer"]["name"]
+    optimizer = settings["optimizer"]
+    asked = f"{optimizer['name']}_{settings['llm']['name']}" if optimizer["context"] else optimizer["name"]
+    name: str = settings["arm"] or optimizer["label"] or asked
     if not settings["arm"] and start == "default":
         name += "+default"
     return f"{name}[{settings['variant']}]" if settings["variant"] else name

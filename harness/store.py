@@ -3,6 +3,7 @@
     STUDY/TASK/ARM/seed3-1f6c9a2e/
         manifest.json     what was asked for: identity, settings, versions, git, machine. Written first, never changed.
         trials.jsonl      one line a trial, appended and synced to the disk before the next trial starts
+        calls.jsonl       one line a call to an LLM, on the disk before its reply is used
         summary.json      written last: its presence says that the cell is done
         failure.json      why the harness gave up on the cell; removed when a relaunch completes it
         .lock             held while a process runs the cell
@@ -27,7 +28,8 @@ from harness.errors import CellBusy, CellMismatch, RecordError, StorageError
 from harness.trial import Trial
 
 SCHEMA = 1
-MANIFEST, TRIALS, SUMMARY, FAILURE, LOCK = "manifest.json", "trials.jsonl", "summary.json", "failure.json", ".lock"
+MANIFEST, TRIALS, CALLS, SUMMARY, FAILURE = "manifest.json", "trials.jsonl", "calls.jsonl", "summary.json", "failure.json"
+LOCK = ".lock"
 
 
 class CellFolder:
@@ -42,7 +44,8 @@ class CellFolder:
         self._manifest = manifest
         self._sync_each = sync == "trial"
         self._lock = FileLock(path / LOCK, timeout=0)
-        self._file: BinaryIO | None = None
+        self._trials_file: _Lines | None = None
+        self._calls_file: _Lines | None = None
         self.trials: tuple[Trial, ...] = ()
 
     def __enter__(self) -> CellFolder:
@@ -61,38 +64,38 @@ class CellFolder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._file is not None:
-            self._file.close()
+        for file in (self._trials_file, self._calls_file):
+            if file is not None:
+                file.close()
         self._lock.release()
 
     def _open(self) -> None:
         if not (self.path / MANIFEST).exists():
             write_json(self.path / MANIFEST, self._manifest)
         self.trials, intact = _read_trials(self.path / TRIALS)
-        self._file = (self.path / TRIALS).open("ab", buffering=0)
-        if self._file.tell() > intact:
-            self._file.truncate(intact)
+        self._trials_file = _Lines(self.path / TRIALS, intact)
 
     def append(self, trial: Trial) -> None:
         """Write one trial as one line; on return it is on the disk (with `sync="trial"`). Raises StorageError."""
-        assert self._file is not None
+        assert self._trials_file is not None
         with _storage_errors(self.path):
-            line = (record.to_line(trial) + "\n").encode()
-            written = self._file.write(line)
-            if written != len(line):
-                raise StorageError(
-                    f"the disk is full: trial {trial.number} of {self.path} was cut short; free space and launch again"
-                )
-            if self._sync_each:
-                os.fdatasync(self._file.fileno())
+            self._trials_file.append(record.to_line(trial), sync=self._sync_each)
         self.trials = (*self.trials, trial)
+
+    def append_call(self, row: Mapping[str, Any]) -> None:
+        """Write one call to an LLM as one line, synced at once: it was paid for. Raises StorageError."""
+        with _storage_errors(self.path):
+            if self._calls_file is None:
+                path = self.path / CALLS
+                self._calls_file = _Lines(path, path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0)
+            self._calls_file.append(json.dumps(row, ensure_ascii=False, separators=(",", ":")), sync=True)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Mark the cell as done."""
-        assert self._file is not None
+        assert self._trials_file is not None
         with _storage_errors(self.path):
             if not self._sync_each:
-                os.fdatasync(self._file.fileno())
+                self._trials_file.sync()
             write_json(self.path / SUMMARY, summary)
             (self.path / FAILURE).unlink(missing_ok=True)
 
@@ -100,6 +103,29 @@ class CellFolder:
         """Write down why the harness gave up on the cell, for the coverage table."""
         with _storage_errors(self.path):
             write_json(self.path / FAILURE, failure)
+
+
+class _Lines:
+    """A file that grows by whole lines. `intact`: the bytes to keep of what is there; a torn last line is cut off."""
+
+    def __init__(self, path: Path, intact: int) -> None:
+        self._path = path
+        self._file: BinaryIO = path.open("ab", buffering=0)
+        if self._file.tell() > intact:
+            self._file.truncate(intact)
+
+    def append(self, line: str, *, sync: bool) -> None:
+        data = f"{line}\n".encode()
+        if self._file.write(data) != len(data):
+            raise StorageError(f"the disk is full: the last line of {self._path} was cut short; free space and launch again")
+        if sync:
+            self.sync()
+
+    def sync(self) -> None:
+        os.fdatasync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def read_trials(folder: Path) -> tuple[Trial, ...]:

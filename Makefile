@@ -1,0 +1,46 @@
+# `make help` lists what there is to do. Every target sets up its own environment first, in .venv.
+PYTHON ?= python3
+VENV   ?= .venv
+PY     := $(VENV)/bin/python
+# For example the index of PyTorch's CPU or CUDA builds: make setup PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PIP_ARGS ?=
+ARGS   ?=
+STUDY  ?= reproduce
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint reproduce report bench tasks clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Make the environment in .venv (a minute, 1.5 GB)
+
+$(VENV)/.ready: pyproject.toml scripts/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c scripts/constraints.txt -e '.[dev]'
+	@touch $@
+
+test: $(VENV)/.ready ## Run the tests (under five minutes; ARGS=... goes to pytest)
+	$(PY) -m pytest $(ARGS)
+
+lint: $(VENV)/.ready ## Check style and types (ruff, mypy --strict)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+reproduce: $(VENV)/.ready ## Run the main study on what is here and print its table (under ten minutes; a second run trains nothing)
+	$(PY) -m harness +experiment=reproduce $(ARGS)
+	$(PY) -m harness.report reproduce
+
+report: $(VENV)/.ready ## Build the tables of a study from its records: make report STUDY=main
+	$(PY) -m harness.report $(STUDY) $(ARGS)
+
+tasks: $(VENV)/.ready ## Measure how much room to tune each task leaves
+	$(PY) scripts/task_table.py $(ARGS)
+
+bench: $(VENV)/.ready ## Measure what the harness itself costs, beside a bare loop and an empty Hydra app
+	$(PY) scripts/bench_overhead.py $(ARGS)
+
+clean: ## Remove the environment and caches; keeps runs/
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

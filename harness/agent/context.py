@@ -1,0 +1,96 @@
+"""What the model is shown of the trials: five contexts under the same prompt.
+
+tcs        the expert blocks' summary: the method
+raw        every epoch of every trial: the ablation, the same information without the summary
+scores     configurations and scores only
+blind      its own past proposals, no result: what the model knows without looking
+shuffled   the summary of the same trials with their outcomes permuted: does the model read it at all?
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from harness.errors import SettingsError, near
+from harness.randomness import keyed_random
+from harness.space import Space
+from harness.tcs import BLOCKS, render, summarize
+from harness.trial import Epoch, Trajectory, Trial
+
+CONTEXTS = ("tcs", "raw", "scores", "blind", "shuffled")
+NOTHING = "None yet: this is the first trial."
+_COLUMNS = (
+    ("train_loss", "train loss"),
+    ("val_loss", "validation loss"),
+    ("train_score_pct", "train score"),
+    ("val_score_pct", "validation score"),
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One kind of context, and how it is written.
+
+    `blocks` and `format` are the summary's (`tcs.blocks`, `tcs.format`); `log_every` is the step between the epochs that `raw` lists
+    (the last one is always listed). Raises SettingsError.
+    """
+
+    kind: str
+    blocks: tuple[str, ...] = tuple(BLOCKS)
+    format: str = "text"
+    log_every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in CONTEXTS:
+            raise SettingsError(f"optimizer.context={self.kind}: no such context{near(self.kind, CONTEXTS)}")
+        for block in self.blocks:
+            if block not in BLOCKS:
+                raise SettingsError(f"tcs.blocks: there is no block '{block}'{near(block, BLOCKS)}")
+        if self.log_every < 1:
+            raise SettingsError(f"agent.log_every={self.log_every}: must be 1 or more")
+
+    def text(self, space: Space, trajectory: Trajectory, *, budget: int, seed: int) -> str:
+        """Return what the model is shown before trial `len(trajectory) + 1`."""
+        if self.kind in ("tcs", "shuffled"):
+            shown = permuted(trajectory, seed) if self.kind == "shuffled" else trajectory
+            return render(summarize(space, shown, budget, blocks=self.blocks), self.format)
+        if not len(trajectory):
+            return NOTHING
+        if self.kind == "blind":
+            return "\n".join(f"Trial {t.number}: {_config(t)}" for t in trajectory) + "\nTheir results are not shown."
+        if self.kind == "scores":
+            return "\n".join(_scored(t) for t in trajectory)
+        return "\n\n".join(f"{_scored(t)}\n{_log(t.outcome.curve, self.log_every)}" for t in trajectory)
+
+
+def permuted(trajectory: Trajectory, seed: int) -> Trajectory:
+    """Give each trial the outcome of another: the same configurations and the same outcomes, in no relation to each other."""
+    outcomes = [trial.outcome for trial in trajectory]
+    keyed_random(seed, "shuffled context", len(outcomes)).shuffle(outcomes)
+    return Trajectory(tuple(replace(trial, outcome=outcome) for trial, outcome in zip(trajectory, outcomes, strict=True)))
+
+
+def _config(trial: Trial) -> str:
+    return json.dumps(trial.config, ensure_ascii=False)
+
+
+def _scored(trial: Trial) -> str:
+    outcome = trial.outcome
+    result = f"failed ({outcome.status}: {outcome.error})" if trial.score is None else f"validation score {trial.score:.2f} %"
+    return f"Trial {trial.number}: {_config(trial)} -> {result}"
+
+
+def _log(curve: Sequence[Epoch], every: int) -> str:
+    kept = [epoch for place, epoch in enumerate(curve, start=1) if (place - 1) % every == 0 or place == len(curve)]
+    rows = []
+    for epoch in kept:
+        values = [f"{label} {_figure(getattr(epoch, name))}" for name, label in _COLUMNS if getattr(epoch, name) is not None]
+        rows.append(f"  epoch {epoch.number}: {', '.join(values)}")
+    return "\n".join(rows) or "  (no epoch was logged)"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.5g}" if math.isfinite(value) else str(value)

@@ -1,0 +1,116 @@
+"""From whatever a model wrote to a configuration of the space, or to a complaint that it can act on.
+
+Thinking, code fences and chatter around the answer are stripped. Nothing inside the answer is repaired: a value out of range, a
+missing or an extra hyperparameter, a wrong type, a repeated configuration are complaints, each in words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.space import Config, Space
+from harness.trial import Trajectory
+
+# A model can chatter for megabytes; the answer stands at the end.
+READ_CHARACTERS = 100_000
+READ_STARTS = 500
+MOST_PROBLEMS = 8
+PROBLEM_CHARACTERS = 300
+
+_THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_FORM = 'answer with one JSON object {"analysis": "...", "config": {...}}'
+
+
+class BadReply(Exception):
+    """A reply that cannot be used; its text is the complaint that goes back to the model."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A usable reply: a configuration of the shown space, in exact types, and what the model said about it."""
+
+    config: Config
+    analysis: str
+
+
+def parse_reply(text: str, space: Space, *, cut_off: bool = False) -> Answer:
+    """Read a reply. `cut_off`: the server ended it at the token limit. Raises BadReply with every complaint."""
+    answer = strip_thinking(text)
+    if not answer:
+        raise BadReply(f"the reply was empty{' but for thinking' if text.strip() else ''}; {_FORM}")
+    found = _last_object(answer)
+    if found is None:
+        why = "the reply was cut off at the token limit: be brief and" if cut_off else "the reply holds no readable JSON object;"
+        raise BadReply(f"{why} {_FORM}")
+    if not isinstance(found.get("config"), dict):
+        raise BadReply(f"the JSON object has no object 'config'; {_FORM}")
+    problems = space.problems(found["config"])
+    if problems:
+        raise BadReply(_joined(problems))
+    analysis = found.get("analysis", "")
+    return Answer(space.check(found["config"]), analysis if isinstance(analysis, str) else json.dumps(analysis, ensure_ascii=False))
+
+
+def refuse_repeat(config: Config, trajectory: Trajectory) -> None:
+    """Raise BadReply when an earlier trial had exactly this configuration."""
+    for trial in trajectory:
+        if trial.config == config:
+            raise BadReply(f"this is exactly the configuration of trial {trial.number}; propose one that has not been tried")
+
+
+def strip_thinking(text: str) -> str:
+    """Remove thinking blocks, also one that was never closed, and the white space around the rest."""
+    return _THINKING.sub("", text).strip()
+
+
+def _last_object(text: str) -> dict[str, Any] | None:
+    """Return the last JSON object in the text that has a `config`, else the last one of any kind."""
+    tail = text[-READ_CHARACTERS:]
+    decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+    objects: list[dict[str, Any]] = []
+    problems: list[str] = []
+    start = tail.find("{")
+    for _ in range(READ_STARTS):
+        if start < 0:
+            break
+        try:
+            value, end = decoder.raw_decode(tail, start)
+        except _KeyTwice as twice:
+            problems.append(str(twice))
+            end = start + 1
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            objects.append(value)
+        start = tail.find("{", end)
+    with_config = [value for value in objects if "config" in value]
+    if not with_config and problems:
+        raise BadReply(f"{problems[0]}; {_FORM}")
+    chosen = with_config or objects
+    return chosen[-1] if chosen else None
+
+
+class _KeyTwice(Exception):
+    pass
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise _KeyTwice(f"the key '{twice[:60]}' is given twice")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _joined(problems: Sequence[str]) -> str:
+    kept = [problem[:PROBLEM_CHARACTERS] for problem in problems[:MOST_PROBLEMS]]
+    more = [f"and {len(problems) - MOST_PROBLEMS} more problems"] if len(problems) > MOST_PROBLEMS else []
+    return "; ".join([*kept, *more])
