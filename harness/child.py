@@ -1,16 +1,21 @@
-"""Train in a child process, which is killed when a trial's time is up, and replaced for the next trial."""
+"""Train in a child process, which is killed when a trial's time is up, and replaced for the next trial.
+
+The child is a plain `python -c`, not a `multiprocessing` one: that would run the caller's main script again, cannot start inside
+joblib's workers, and would forbid the task worker processes of its own.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import multiprocessing
+import os
+import pickle
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 from harness.build import build_task
@@ -21,27 +26,34 @@ from harness.trial import Epoch, Outcome, Status
 
 # A child must import the task's libraries and load its data before the trial's own clock starts.
 START_SECONDS = 120.0
+# The operating system takes no longer wait than some days at once.
+LONGEST_WAIT_SECONDS = 3600.0
+# The child finds what its parent finds, however the parent was started.
+_START = "import sys; sys.path[:] = sys.argv[3:]; from harness.child import serve; serve(int(sys.argv[1]), int(sys.argv[2]))"
 
 
 class InChild:
-    """Trains in a child process, which is killed when a trial's time is up."""
+    """Trains in a child process, which is killed when a trial's time is up.
+
+    What a training does to the child, crashing it included, is an outcome. A child that cannot even load the task is the harness's
+    failure: `train` raises HarnessError then, for it would say nothing about the configuration.
+    """
 
     def __init__(self, spec: Mapping[str, Any], time_limit_seconds: float) -> None:
         self._spec = dict(spec)
         self._limit = time_limit_seconds
-        self._process: SpawnProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
 
     def train(self, config: Config, *, seed: int) -> Outcome:
+        pipe = self._pipe or self._start()
         started = time.perf_counter()
         curve: list[Epoch] = []
         try:
-            pipe = self._child()
-            started = time.perf_counter()
             pipe.send((config, seed))
             error = self._collect(pipe, curve, started + self._limit)
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            error = f"the training process died (exit code {self._ended()}); out of memory, or a crash in native code"
+        except (EOFError, ConnectionError):
+            error = f"the training process died ({self._ended()})"
         except TimeoutError:
             self.close()
             text = f"not finished after {self._limit:g} s (limits.trial_seconds)"
@@ -50,57 +62,78 @@ class InChild:
 
     def close(self) -> None:
         """End the child, at once and for certain."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
         if self._pipe is not None:
             self._pipe.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
         self._process = self._pipe = None
 
-    def _child(self) -> Connection:
-        if self._pipe is not None:
-            return self._pipe
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._spec), daemon=True)
-        self._process.start()
-        theirs.close()
-        if not self._pipe.poll(START_SECONDS):
-            raise TimeoutError
-        ready = self._pipe.recv()
-        if isinstance(ready, HarnessError):
-            raise ready
-        return self._pipe
+    def _start(self) -> Connection:
+        self.close()
+        ours, theirs = Pipe()
+        self._pipe = ours
+        with theirs:
+            command = [sys.executable, "-c", _START, str(theirs.fileno()), str(os.getpid()), *sys.path]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        try:
+            ours.send(self._spec)
+            problem = ours.recv() if ours.poll(START_SECONDS) else f"not ready after {START_SECONDS:g} s"
+        except (EOFError, ConnectionError):
+            problem = self._ended()
+        if problem:
+            self.close()
+            raise HarnessError(f"the training process of task '{self._spec['name']}' cannot start: {problem}")
+        return ours
 
     def _collect(self, pipe: Connection, curve: list[Epoch], deadline: float) -> str | None:
+        """Append what the child sends to `curve` until it says that it is done; return its error, if it had one."""
         while True:
-            if not pipe.poll(max(0.0, deadline - time.perf_counter())):
+            # Looked at before each epoch too: a training that never stops yielding must not outrun its own deadline.
+            left = deadline - time.perf_counter()
+            if left <= 0 or not pipe.poll(min(left, LONGEST_WAIT_SECONDS)):
+                if deadline - time.perf_counter() > 0:
+                    continue
                 raise TimeoutError
-            message = pipe.recv()
+            try:
+                message = pipe.recv()
+            except pickle.UnpicklingError as error:
+                return f"the training process wrote into the harness's pipe ({describe(error)})"
             if not isinstance(message, Epoch):
-                return None if message is None else str(message)  # the end, and the error if there was one
+                return None if message is None else str(message)
             curve.append(message)
 
-    def _ended(self) -> int | None:
-        process, code = self._process, None
-        if process is not None:
-            process.join(5)
-            code = process.exitcode
+    def _ended(self) -> str:
+        """Reap the dead child, and say how it ended."""
+        process = self._process
+        assert process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        code = process.returncode
         self.close()
-        return code
+        if code is None:
+            return "it closed its pipe"
+        if code >= 0:
+            return f"exit status {code}"
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return f"{name}, out of memory perhaps" if name == "SIGKILL" else f"{name}, a crash in native code perhaps"
 
 
-def _serve(pipe: Connection, spec: Mapping[str, Any]) -> None:
+def serve(descriptor: int, parent: int) -> None:
     """Run in the child: build the task once, then train what is asked for until the parent goes away."""
-    _die_with_parent()
+    _die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
-    try:
-        task = build_task(spec)
-    except HarnessError as error:
-        pipe.send(error)
-        return
-    pipe.send(None)
-    with contextlib.suppress(EOFError, BrokenPipeError):
+    pipe = Connection(descriptor)
+    os.set_inheritable(descriptor, False)
+    with contextlib.suppress(EOFError, ConnectionError):
+        spec = pipe.recv()
+        try:
+            task = build_task(spec)
+        # The border to foreign code: the parent turns the reason into its own error.
+        except Exception as error:
+            pipe.send(str(error) if isinstance(error, HarnessError) else describe(error))
+            return
+        pipe.send(None)
         while True:
             config, seed = pipe.recv()
             error_text = None
@@ -109,14 +142,15 @@ def _serve(pipe: Connection, spec: Mapping[str, Any]) -> None:
                     pipe.send(epoch)
                     if epoch.non_finite():
                         break
-            except (EOFError, BrokenPipeError):
-                return
             except (Exception, SystemExit) as raised:
                 error_text = describe(raised)
             pipe.send(error_text)
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
+    """Have the operating system end this process when its parent ends, however that ends."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:  # it was gone before we asked
+        os._exit(0)
