@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -29,7 +28,10 @@ START_SECONDS = 120.0
 # The operating system takes no longer wait than some days at once.
 LONGEST_WAIT_SECONDS = 3600.0
 # The child finds what its parent finds, however the parent was started.
-_START = "import sys; sys.path[:] = sys.argv[3:]; from harness.child import serve; serve(int(sys.argv[1]), int(sys.argv[2]))"
+_START = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = sys.argv[3:]; "  # Ctrl-C is the parent's to handle
+    "from harness.child import serve; serve(int(sys.argv[1]), int(sys.argv[2]))"
+)
 
 
 class InChild:
@@ -52,12 +54,12 @@ class InChild:
         try:
             pipe.send((config, seed))
             error = self._collect(pipe, curve, started + self._limit)
-        except (EOFError, ConnectionError):
-            error = f"the training process died ({self._ended()})"
         except TimeoutError:
             self.close()
             text = f"not finished after {self._limit:g} s (limits.trial_seconds)"
             return Outcome.failed(Status.TIMEOUT, text, tuple(curve), time.perf_counter() - started)
+        except (EOFError, OSError):
+            error = f"the training process died ({self._ended()})"
         return outcome_of(curve, error, time.perf_counter() - started)
 
     def close(self) -> None:
@@ -74,12 +76,12 @@ class InChild:
         ours, theirs = Pipe()
         self._pipe = ours
         with theirs:
-            command = [sys.executable, "-c", _START, str(theirs.fileno()), str(os.getpid()), *sys.path]
+            command = [sys.executable, "-c", _START, str(theirs.fileno()), str(os.getpid()), *map(str, sys.path)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
         try:
             ours.send(self._spec)
             problem = ours.recv() if ours.poll(START_SECONDS) else f"not ready after {START_SECONDS:g} s"
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):
             problem = self._ended()
         if problem:
             self.close()
@@ -88,20 +90,14 @@ class InChild:
 
     def _collect(self, pipe: Connection, curve: list[Epoch], deadline: float) -> str | None:
         """Append what the child sends to `curve` until it says that it is done; return its error, if it had one."""
-        while True:
-            # Looked at before each epoch too: a training that never stops yielding must not outrun its own deadline.
-            left = deadline - time.perf_counter()
-            if left <= 0 or not pipe.poll(min(left, LONGEST_WAIT_SECONDS)):
-                if deadline - time.perf_counter() > 0:
-                    continue
-                raise TimeoutError
-            try:
+        # The clock is looked at before each epoch too: a training that never stops yielding must not outrun its deadline.
+        while (left := deadline - time.perf_counter()) > 0:
+            if pipe.poll(min(left, LONGEST_WAIT_SECONDS)):
                 message = pipe.recv()
-            except pickle.UnpicklingError as error:
-                return f"the training process wrote into the harness's pipe ({describe(error)})"
-            if not isinstance(message, Epoch):
-                return None if message is None else str(message)
-            curve.append(message)
+                if not isinstance(message, Epoch):
+                    return None if message is None else str(message)
+                curve.append(message)
+        raise TimeoutError
 
     def _ended(self) -> str:
         """Reap the dead child, and say how it ended."""
@@ -122,10 +118,9 @@ class InChild:
 def serve(descriptor: int, parent: int) -> None:
     """Run in the child: build the task once, then train what is asked for until the parent goes away."""
     _die_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
     pipe = Connection(descriptor)
     os.set_inheritable(descriptor, False)
-    with contextlib.suppress(EOFError, ConnectionError):
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent went away
         spec = pipe.recv()
         try:
             task = build_task(spec)
