@@ -1,0 +1,61 @@
+"""The border to foreign code: a call gets a deadline that holds, and its error is translated once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from harness.llm.errors import BackendError, TransportFault
+from harness.llm.scrub import one_line
+
+T = TypeVar("T")
+
+
+class ForeignError(Exception):
+    """Stands in as the cause of a translated error where the original's text cannot be shown as it is."""
+
+
+def cross(
+    call: Callable[[], T], *, deadline_seconds: float, abandon: Callable[[], None], translate: Callable[[Exception], BackendError]
+) -> T:
+    """Return what `call` returns.
+
+    The call runs in a thread of its own, because no client can be trusted to end on time: their timeouts are per read, so a server
+    that sends a byte now and then holds them for ever. When the deadline passes, `abandon` is called (close the connection) and a
+    TransportFault raised. Any other exception becomes `translate(it)`, with the original as its cause.
+    """
+    results: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            results.put((call(), None))
+        except Exception as error:  # translated below, in the thread that asked
+            results.put((None, error))
+
+    threading.Thread(target=run, name="llm-call", daemon=True).start()
+    try:
+        result, error = results.get(timeout=deadline_seconds)
+    except queue.Empty:
+        late = True
+    except BaseException:  # Ctrl-C: do not leave the server generating
+        abandon()
+        raise
+    else:
+        late = False
+    if late:
+        abandon()
+        raise TransportFault(f"no complete answer within {deadline_seconds:g} s (llm.timeout_seconds)")
+    if error is not None:
+        # Outside any `except`, so that the original hangs on the new error as its cause alone, and only if its text may be shown.
+        raise translate(error) from _showable(error)
+    return result  # type: ignore[return-value]
+
+
+def _showable(error: Exception) -> Exception:
+    text = str(error)
+    shown = one_line(text, limit=2000)
+    if isinstance(error, BackendError) or shown == text:
+        return error
+    return ForeignError(f"{type(error).__module__}.{type(error).__qualname__}: {shown}")

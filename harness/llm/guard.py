@@ -1,0 +1,95 @@
+"""No model answers from a prompt that was silently cut.
+
+Ollama drops what does not fit into `num_ctx` without an error, oldest messages first, and some releases keep only half of the window;
+when the reply fills the window it shifts the prompt out. So the prompt is measured before it is sent (an estimate that errs high), and
+the server's own count is read afterwards (against an estimate that errs low).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from harness.llm.backend import Backend, Reply, Request
+from harness.llm.errors import TruncatedPrompt
+
+_PIECES = re.compile(r"(?P<letters>[^\W\d_]+)|(?P<digits>\d+)|(?P<lines>\n+)|(?P<spaces>[^\S\n]+)|(?P<marks>(?:[^\w\s]|_)+)")
+_PER_MESSAGE = 8  # what chat templates put around a turn: role and separators
+_SHORTEST_REPLY_TOKENS = 64
+
+
+def token_range(text: str) -> tuple[int, int]:
+    """Return fewest and most tokens that the usual vocabularies (BPE of 32k to 200k entries) make of `text`.
+
+    Fewest: a word is one token, three digits are one, sixteen like marks are one, spaces join the next word. Most: three letters of a
+    word, a digit, a mark each are one (Qwen and Llama split numbers into digits), and a character outside ASCII is its UTF-8 bytes.
+    A vocabulary of single bytes makes more.
+    """
+    fewest = most = 0
+    for match in _PIECES.finditer(text):
+        piece, length = match.group(), len(match.group())
+        if match.lastgroup == "letters":
+            fewest += 1
+            most += math.ceil(length / 3) if piece.isascii() else len(piece.encode("utf-8", "replace"))
+        elif match.lastgroup == "digits":
+            fewest += math.ceil(length / 3)
+            most += length
+        elif match.lastgroup == "marks":
+            fewest += math.ceil(length / 16)
+            most += length if piece.isascii() else len(piece.encode("utf-8", "replace"))
+        elif match.lastgroup == "lines":
+            most += length
+        elif length > 1:
+            most += math.ceil(length / 4)
+    return fewest, most
+
+
+def prompt_token_range(request: Request) -> tuple[int, int]:
+    """Return fewest and most prompt tokens of a request, a schema that is asked for in the prompt included."""
+    ranges = [token_range(message["content"]) for message in request.wire_messages(request.reply_format)]
+    return sum(low for low, _ in ranges), sum(high + _PER_MESSAGE for _, high in ranges)
+
+
+class Guarded:
+    """Raises TruncatedPrompt instead of sending a prompt that may not fit, or returning a reply to a prompt that was cut."""
+
+    def __init__(self, inner: Backend) -> None:
+        self._inner = inner
+
+    def complete(self, request: Request) -> Reply:
+        fewest, most = prompt_token_range(request)
+        if request.num_ctx is not None and most + _SHORTEST_REPLY_TOKENS > request.num_ctx:
+            raise TruncatedPrompt(
+                f"the prompt of trial {request.trial} may need {most} tokens, and the window has {request.num_ctx}: "
+                f"raise llm.num_ctx to {_rounded(most + (request.max_tokens or 1024))} or more, or shorten the context",
+                prompt_tokens=most,
+                window_tokens=request.num_ctx,
+            )
+        reply = self._inner.complete(request)
+        problem = _cut(request, reply, fewest)
+        if problem:
+            raise TruncatedPrompt(
+                f"{reply.facts.model} did not see the whole prompt of trial {request.trial}: {problem}. "
+                "Raise llm.num_ctx or shorten the context",
+                prompt_tokens=reply.prompt_tokens,
+                window_tokens=request.num_ctx,
+                reply=reply,
+            )
+        return reply
+
+
+def _cut(request: Request, reply: Reply, fewest: int) -> str | None:
+    seen, window = reply.prompt_tokens, request.num_ctx
+    if seen is None:
+        return None
+    if seen < fewest:
+        return f"the server counts {seen} tokens, and it has at least {fewest}"
+    if window is not None and seen >= window:
+        return f"the server counts {seen} tokens, which is all of the window of {window}"
+    if window is not None and seen + (reply.completion_tokens or 0) > window:
+        return f"{seen} tokens of prompt and {reply.completion_tokens} of reply overran the window of {window}, which shifts the prompt out"
+    return None
+
+
+def _rounded(tokens: int) -> int:
+    return math.ceil(tokens / 1024) * 1024

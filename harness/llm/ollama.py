@@ -1,0 +1,223 @@
+"""A local model through Ollama's native API.
+
+Not through its OpenAI-style endpoint, which ignores `num_ctx`. Every chat asks the server to refuse a prompt that does not fit
+(`truncate: false`, `shift: false`: Ollama 0.12.6 and later; older ones ignore it, and `guard.py` reads their counts).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request
+from harness.llm.border import cross
+from harness.llm.config import LlmSettings
+from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
+from harness.llm.ready import Readiness, get_json, is_pulled, ollama_ready, ollama_url
+from harness.llm.scrub import foreign_text
+from harness.llm.waits import retry_after_seconds
+
+if TYPE_CHECKING:
+    import httpx
+    import ollama
+
+_CONNECT_SECONDS = 10.0
+
+
+class Ollama:
+    """Uses the settings base_url, timeout_seconds and keep_alive; model and decoding come with each request.
+
+    `llm.base_url` null means $OLLAMA_HOST, else http://127.0.0.1:11434. A key for a hosted Ollama is read from $OLLAMA_API_KEY.
+    """
+
+    def __init__(self, settings: LlmSettings) -> None:
+        self._settings = settings
+        self._url = ollama_url(settings.base_url)
+        self._client: ollama.Client | None = None
+        self._facts: dict[str, ModelFacts] = {}
+        self._retry_after: str | None = None
+
+    @staticmethod
+    def ready(settings: LlmSettings) -> Readiness:
+        return ollama_ready(settings)
+
+    def complete(self, request: Request) -> Reply:
+        return cross(
+            lambda: self._complete(request),
+            deadline_seconds=self._settings.timeout_seconds,
+            abandon=self._hang_up,
+            translate=lambda error: self._translate(error, request),
+        )
+
+    def _complete(self, request: Request) -> Reply:
+        facts = self._facts_of(request)
+        start = time.perf_counter()
+        response = self._connected().chat(
+            model=request.model,
+            messages=request.wire_messages(request.reply_format),
+            stream=False,
+            think=request.think,
+            format=_format(request),
+            options=_options(request),
+            keep_alive=self._settings.keep_alive,
+        )
+        seconds = time.perf_counter() - start
+        if not response.done:
+            raise TransportFault(f"Ollama at {self._url} broke off its answer")
+        return Reply(
+            text=foreign_text(response.message.content or ""),
+            thinking=foreign_text(response.message.thinking or ""),
+            facts=facts,
+            prompt_tokens=response.prompt_eval_count,
+            completion_tokens=response.eval_count,
+            seconds=seconds,
+            load_seconds=None if response.load_duration is None else response.load_duration / 1e9,
+            finish_reason=response.done_reason or "",
+        )
+
+    def _connected(self) -> ollama.Client:
+        if self._client is None:
+            import httpx  # noqa: PLC0415 - 0.3 s that a command without an LLM does not pay
+            import ollama  # noqa: PLC0415
+
+            seconds = self._settings.timeout_seconds
+            self._client = ollama.Client(
+                host=self._url,
+                timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
+                event_hooks={"request": [_ask_for_whole_prompts], "response": [self._note_wait]},
+            )
+        return self._client
+
+    def _hang_up(self) -> None:
+        # Closing the connection also makes the server stop generating.
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()  # type: ignore[no-untyped-call]
+
+    def _note_wait(self, response: httpx.Response) -> None:
+        # The client's ResponseError does not carry the headers.
+        self._retry_after = response.headers.get("retry-after")
+
+    def _facts_of(self, request: Request) -> ModelFacts:
+        """Ask once per model what it is; refuse a window that the model was not trained for, since Ollama shrinks it silently."""
+        facts = self._facts.get(request.model)
+        if facts is None:
+            facts = self._facts[request.model] = _read_facts(self._connected(), request.model, self._version())
+        if request.num_ctx and facts.context_tokens and request.num_ctx > facts.context_tokens:
+            raise BadRequest(
+                f"llm.num_ctx={request.num_ctx}: {request.model} has a window of {facts.context_tokens} tokens, "
+                f"and Ollama would silently take that: set at most that"
+            )
+        if request.schema is not None:
+            return ModelFacts.from_dict(facts.to_dict() | {"reply_format": str(request.reply_format)})
+        return facts
+
+    def _version(self) -> str | None:
+        # The client has no call for it.
+        key = os.environ.get("OLLAMA_API_KEY")
+        try:
+            return str(get_json(f"{self._url}/api/version", timeout_seconds=_CONNECT_SECONDS, key=key)["version"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _translate(self, error: Exception, request: Request) -> BackendError:
+        import httpx  # noqa: PLC0415
+        import ollama  # noqa: PLC0415
+
+        if isinstance(error, BackendError):
+            return error
+        if isinstance(error, ollama.ResponseError):
+            return self._refusal(error.status_code, _message(error.error), request)
+        if isinstance(error, ConnectionError | httpx.ConnectError | httpx.ConnectTimeout):
+            return TransportFault(f"No Ollama at {self._url}. Start it with 'ollama serve', then 'ollama pull {request.model}'.")
+        if isinstance(error, httpx.TimeoutException):
+            return TransportFault(
+                f"Ollama at {self._url} gave no complete answer within {self._settings.timeout_seconds:g} s (llm.timeout_seconds)"
+            )
+        if isinstance(error, httpx.TransportError):
+            return TransportFault(f"Ollama at {self._url} dropped the connection ({type(error).__name__}: {error})")
+        if isinstance(error, ValueError):  # of json or pydantic: the body is not what Ollama sends
+            return TransportFault(f"what answers at {self._url} does not speak Ollama's JSON ({error})")
+        return BackendUnavailable(f"Ollama at {self._url}: {type(error).__name__}: {error}")
+
+    def _refusal(self, status: int, text: str, request: Request) -> BackendError:
+        where = f"Ollama at {self._url}"
+        if "exceeds the available context size" in text or "exceeds the context length" in text:
+            return TruncatedPrompt(
+                f"{where} refuses the prompt of trial {request.trial}: {text}. "
+                f"Raise llm.num_ctx ({request.num_ctx}) or shorten the context",
+                window_tokens=request.num_ctx,
+            )
+        if status == 404 and "model" in text:
+            return NotReady(f"{where} has no model '{request.model}'. Get it with 'ollama pull {request.model}'.")
+        if status in (401, 403):
+            return NotReady(f"{where} refuses the key ({text}): set OLLAMA_API_KEY")
+        if status in (408, 429, 499) or status >= 500 or status < 0:
+            return TransportFault(f"{where}: {status} {text}", retry_after_seconds=retry_after_seconds(self._retry_after))
+        if "does not support thinking" in text:
+            return BadRequest(f"{where}: {text}; set llm.think=null")
+        return BadRequest(f"{where} refuses the request: {status} {text}")
+
+
+def _read_facts(client: ollama.Client, model: str, version: str | None) -> ModelFacts:
+    shown = client.show(model)
+    listed = client.list().models
+    named = {entry.model or "": entry for entry in listed}
+    entry = next((e for name, e in named.items() if is_pulled(model, (name,))), None)
+    info = shown.modelinfo or {}
+    details = shown.details
+    return ModelFacts(
+        backend="ollama",
+        model=model,
+        server_version=version,
+        digest=entry.digest if entry else None,
+        quantisation=details.quantization_level if details else None,
+        parameters=details.parameter_size if details else None,
+        family=details.family if details else None,
+        context_tokens=next((int(v) for k, v in info.items() if k.endswith(".context_length")), None),
+        capabilities=tuple(shown.capabilities or ()),
+    )
+
+
+def _format(request: Request) -> Any:
+    if request.schema is None or request.reply_format is ReplyFormat.PROMPT:
+        return None
+    return "json" if request.reply_format is ReplyFormat.JSON else dict(request.schema)
+
+
+def _options(request: Request) -> dict[str, Any]:
+    options = {
+        "num_ctx": request.num_ctx,
+        "seed": request.seed,
+        "temperature": request.temperature,
+        "num_predict": request.max_tokens,
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _ask_for_whole_prompts(request: httpx.Request) -> None:
+    """Add what the client cannot say: refuse a prompt that does not fit, and stop rather than shift it out."""
+    import httpx  # noqa: PLC0415
+
+    if request.url.path.endswith("/api/chat"):
+        body = json.dumps({**json.loads(request.content), "truncate": False, "shift": False}).encode()
+        request.stream = httpx.ByteStream(body)
+        request.headers["Content-Length"] = str(len(body))
+
+
+def _message(text: str) -> str:
+    """Unwrap an error text: newer servers put llama.cpp's own JSON error inside theirs."""
+    for _ in range(2):
+        try:
+            inner = json.loads(text)
+        except ValueError:
+            return text
+        error = inner.get("error", inner) if isinstance(inner, dict) else None
+        if isinstance(error, dict) and "message" in error:
+            return str(error["message"])
+        if not isinstance(error, str):
+            return text
+        text = error
+    return text

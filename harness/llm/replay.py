@@ -1,0 +1,78 @@
+"""Answer from the records of a finished study, without any LLM, and say where and in what a replay leaves them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from harness.errors import RecordError
+from harness.llm.backend import Reply, Request
+from harness.llm.config import LlmSettings
+from harness.llm.errors import NotReady, ReplayDiffers
+from harness.llm.ready import Readiness
+from harness.llm.records import CallRecord, read_calls
+
+
+class Replay:
+    """`llm.path` is a file or folder with call records: a cell, or a whole study.
+
+    A request is answered by the record of the same trial and call that asked the same. What the request leaves open (no model, None in
+    a decoding field) is taken as recorded, so that `llm=replay llm.path=STUDY` needs none of the original settings; with them
+    (`llm=phi4 llm.replay=STUDY`) they are compared too. Raises ReplayDiffers at the first request that no record answers, with the
+    differences to the nearest one, and when two cells of a study answer the same request differently.
+    """
+
+    def __init__(self, settings: LlmSettings) -> None:
+        self._path = Path(settings.replay or settings.path or "")
+        self._given = bool(settings.replay or settings.path)
+        self._calls: dict[tuple[int, int], list[tuple[Path, CallRecord]]] | None = None
+
+    @staticmethod
+    def ready(settings: LlmSettings) -> Readiness:
+        backend = Replay(settings)
+        try:
+            calls = backend._load()
+        except (NotReady, RecordError) as error:
+            return Readiness(settings.name, False, str(error), "set llm.path to a study or cell folder")
+        count = sum(len(kept) for kept in calls.values())
+        return Readiness(settings.name, True, f"{count} answered calls in {backend._path}")
+
+    def complete(self, request: Request) -> Reply:
+        calls = self._load()
+        kept = calls.get((request.trial, request.call), [])
+        if not kept:
+            raise ReplayDiffers(request.trial, request.call, [_nothing_kept(calls, request, self._path)])
+        compared = [(record.differences(request), file, record) for file, record in kept]
+        same = [(file, record.reply) for differences, file, record in compared if not differences]
+        if not same:
+            differences, file, _ = min(compared, key=lambda entry: len(entry[0]))
+            raise ReplayDiffers(request.trial, request.call, [*differences, f"nearest record in {file}"])
+        (file, reply), *others = same
+        assert reply is not None
+        for other_file, other in others:
+            if other is None or (other.text, other.thinking) != (reply.text, reply.thinking):
+                text = f"{file} and {other_file} answer it differently: point llm.path (or llm.replay) at the folder of this cell"
+                raise ReplayDiffers(request.trial, request.call, [text])
+        return reply
+
+    def _load(self) -> dict[tuple[int, int], list[tuple[Path, CallRecord]]]:
+        if self._calls is None:
+            if not self._given or not self._path.exists():
+                raise NotReady(
+                    f"nothing to replay at '{self._path if self._given else ''}': set llm.path to a study or cell folder"
+                )
+            calls = defaultdict(list)
+            for file, record in read_calls(self._path):
+                if record.reply is not None and record.error is None:
+                    calls[record.trial, record.call].append((file, record))
+            if not calls:
+                raise NotReady(f"no answered LLM calls in {self._path}: set llm.path to a study or cell folder with some")
+            self._calls = dict(calls)
+        return self._calls
+
+
+def _nothing_kept(calls: dict[tuple[int, int], list[tuple[Path, CallRecord]]], request: Request, path: Path) -> str:
+    in_trial = [call for trial, call in calls if trial == request.trial]
+    if in_trial:
+        return f"{path} holds calls 1 to {max(in_trial)} of this trial, and one more is asked"
+    return f"{path} holds calls of trials {min(calls)[0]} to {max(calls)[0]}, and none of this one"
