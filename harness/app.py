@@ -22,7 +22,7 @@ from harness.environment import one_thread
 from harness.errors import CellsFailed, HarnessError
 from harness.progress import watch
 from harness.settings import cells, conf_dir, register, resolved
-from harness.study import SUITE_GROUPS, Result, add_to_plan, expand_suites, report_problems, run_cells
+from harness.study import SUITE_GROUPS, Result, add_to_plan, block, blocked_by, expand_suites, is_done, report_problems, run_cells
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -61,8 +61,13 @@ def run_single(config: Any) -> None:
     asked = list(cells(settings))
     study = Path(settings["out"]) / settings["study"]
     add_to_plan(study, asked)
-    with watch({study: asked}, settings["progress"]):
-        result = run_cells(asked, settings)
+    missing = [cell for cell in asked if not is_done(study, cell)]
+    blocked = blocked_by(settings) if missing else None
+    if blocked:
+        result = block(study, missing, blocked)
+    else:
+        with watch({study: asked}, settings["progress"]):
+            result = run_cells(asked, settings)
     if problems := list(report_problems(result)):
         raise CellsFailed("; ".join(problems))
 

@@ -23,10 +23,14 @@ from filelock import FileLock
 from harness.cell import Cell, Tracker, run_cell
 from harness.environment import environment
 from harness.errors import CellBusy, HarnessError, RecordError, SettingsError, StorageError, near
+from harness.llm.config import LlmSettings
+from harness.llm.errors import BackendUnavailable
+from harness.llm.ready import Readiness, readiness
 from harness.store import SUMMARY, CellFolder, refuse_other_settings
 from harness.training import describe
 
 PLAN = "plan.jsonl"
+BLOCKED = "blocked.jsonl"
 SUITE_GROUPS = ("task", "optimizer")
 # `all` stops short of what costs money or must be downloaded first: that is asked for by name.
 NOT_IN_ALL = {"task": {"full", "own", "test"}, "optimizer": {"own", "test"}}
@@ -82,6 +86,29 @@ def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
         raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
 
 
+def write_blocked(study: Path, cells: Sequence[Cell], reason: str, fix: str = "") -> None:
+    """Write down that these cells cannot start now, why, and what would make them ready. Raises StorageError."""
+    rows = [{"cell": c.id, "task": c.task["name"], "arm": c.arm, "seed": c.seed, "reason": reason, "fix": fix} for c in cells]
+    try:
+        with FileLock(study / ".plan.lock"), (study / BLOCKED).open("a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+    except OSError as error:
+        raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
+
+
+def blocked_by(settings: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return why the LLM of a composed config cannot answer now, and the command that helps; None when nothing is in the way."""
+    if settings["optimizer"]["context"] is None:
+        return None
+    found = _readiness(json.dumps(settings["llm"], sort_keys=True))
+    return None if found.ready else (found.reason, found.command)
+
+
+@functools.cache
+def _readiness(llm: str) -> Readiness:
+    return readiness(LlmSettings.from_mapping(json.loads(llm)))
+
+
 def is_done(study: Path, cell: Cell | Planned) -> bool:
     """Say whether a cell is complete."""
     return (study / cell.folder / SUMMARY).exists()
@@ -91,12 +118,13 @@ def is_done(study: Path, cell: Cell | Planned) -> bool:
 class Result:
     """What a job did with its cells; plain data, since it may cross processes.
 
-    `failed` and `busy` hold one line each; `fatal` says why the job could not go on at all.
+    `failed`, `blocked` and `busy` hold one line each; `fatal` says why the job could not go on at all.
     """
 
     done: int = 0
     skipped: int = 0
     failed: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()
     fatal: tuple[str, ...] = ()
 
@@ -111,12 +139,17 @@ def run_cells(cells: Iterable[Cell], settings: Mapping[str, Any]) -> Result:
     """
     study = Path(settings["out"]) / settings["study"]
     result = Result()
-    for cell in cells:
+    waiting = list(cells)
+    for place, cell in enumerate(waiting):
         if is_done(study, cell):
             result += Result(skipped=1)
             continue
         try:
             result += _run(cell, study, settings)
+        except BackendUnavailable as error:
+            # The cells of a job share their LLM: each of the others would wait for it just as long, and in vain.
+            write_blocked(study, [other for other in waiting[place:] if not is_done(study, other)], str(error))
+            return result + Result(blocked=(f"{cell.task['name']} {cell.arm}: {error}",))
         except CellBusy as busy:
             result += Result(busy=(str(busy),))
         except StorageError as error:
@@ -131,7 +164,7 @@ def _run(cell: Cell, study: Path, settings: Mapping[str, Any]) -> Result:
             return Result(skipped=1)
         try:
             run_cell(cell, folder, tracker_for(settings, study), manifest)
-        except StorageError:
+        except (StorageError, BackendUnavailable):
             raise
         # A method's own bug must not cost the rest of the sweep: it is written down, reported, and tried again by a relaunch.
         except Exception as error:
@@ -183,11 +216,20 @@ def suites(group: str, conf: tuple[Path, ...]) -> dict[str, list[str]]:
     return found
 
 
+def block(study: Path, cells: Sequence[Cell], blocked: tuple[str, str]) -> Result:
+    """Write down that cells are blocked before they began, and return the result that says so."""
+    reason, fix = blocked
+    write_blocked(study, cells, reason, fix)
+    arms = ", ".join(dict.fromkeys(f"{cell.arm} on {cell.task['name']}" for cell in cells))
+    return Result(blocked=(f"{arms}: {reason}{f'; make it ready with: {fix}' if fix else ''}",))
+
+
 def report_problems(result: Result) -> Iterator[str]:
     """Yield a line for each cell that did not end well. Raises StorageError when a job could not write."""
     if result.fatal:
         raise StorageError(result.fatal[0])
     yield from (f"busy: {line}" for line in result.busy)
+    yield from (f"blocked: {line}" for line in result.blocked)
     yield from (f"failed: {line}" for line in result.failed)
 
 

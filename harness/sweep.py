@@ -21,7 +21,7 @@ from harness.cell import Cell
 from harness.errors import CellsFailed
 from harness.progress import watch
 from harness.settings import cells, conf_dir, resolved
-from harness.study import Result, add_to_plan, expand_suites, is_done, report_problems, say
+from harness.study import Result, add_to_plan, block, blocked_by, expand_suites, is_done, report_problems, say
 
 # Swept keys that name a row or a column of the tables by themselves; any other makes a variant of the arm.
 OWN_NAME = {"task", "optimizer", "start", "seed", "seeds", "study", "arm", "variant"}
@@ -45,17 +45,26 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
         by_study.setdefault(study_of[id(combination)], []).extend(combination.cells)
     for study, planned in by_study.items():
         add_to_plan(study, planned)
-    todo = [(c, [cell for cell in c.cells if not is_done(study_of[id(c)], cell)]) for c in combinations]
-    jobs = split_jobs([(c, missing) for c, missing in todo if missing], workers(sweeper.config), sweeper.seeds_per_job)
+    result, todo = Result(), []
+    for combination in combinations:
+        study = study_of[id(combination)]
+        missing = [cell for cell in combination.cells if not is_done(study, cell)]
+        blocked = blocked_by(combination.settings) if missing else None
+        if blocked:
+            result += block(study, missing, blocked)
+        elif missing:
+            todo.append((combination, missing))
+    jobs = split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job)
     returns: list[Any] = []
     with watch(by_study, combinations[0].settings["progress"]):
         if jobs:
             returns = list(sweeper.launcher.launch(jobs, initial_job_idx=0))
-    result = sum((job.return_value for job in returns), Result())
-    for line in report_problems(result):
+    result = sum((job.return_value for job in returns), result)
+    for line in dict.fromkeys(report_problems(result)):
         say(line)
-    if result.failed:
-        raise CellsFailed(f"{len(result.failed)} of {sum(map(len, by_study.values()))} cells failed; launch again to retry them")
+    left = sum(not is_done(study, cell) for study, planned in by_study.items() for cell in planned)
+    if left and not result.busy:
+        raise CellsFailed(f"{left} of {sum(map(len, by_study.values()))} cells are not done; the same command tries them again")
     return returns
 
 

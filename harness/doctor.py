@@ -1,0 +1,149 @@
+"""`python -m harness.doctor`: what on this machine is ready to run, and the command that makes ready what is not.
+
+Reads and asks; changes nothing. Exit status 0, whatever it finds: a missing GPU is not an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import netrc
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.environment import one_thread
+from harness.errors import HarnessError
+from harness.llm.config import LlmSettings
+from harness.llm.ready import Readiness, readiness
+from harness.settings import conf_dir
+from harness.space import Space
+from harness.target import load_target
+from harness.task import TaskCard
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.doctor", description="What is ready to run here, and how to make ready what is not."
+    )
+    parser.add_argument(
+        "--conf", type=Path, action="append", default=[], metavar="DIR", help="a folder of your own with task/ or llm/ files"
+    )
+    chosen = parser.parse_args(arguments)
+    one_thread()
+    try:
+        show([*examine([conf_dir(), *chosen.conf])])
+    except HarnessError as error:
+        print(f"harness: {error}", file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
+def examine(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
+    """Yield (group, finding) for tasks, LLMs, W&B and the GPU. A check that fails is a finding; none raises."""
+    for path in _files(folders, "task"):
+        yield "task", _task(path)
+    for path in _files(folders, "llm"):
+        settings = _read(path)
+        if isinstance(settings, Readiness):
+            yield "LLM", settings
+        elif settings.get("_target_"):
+            yield "LLM", _llm(settings)
+    yield "tracking", _wandb()
+    yield "hardware", _gpu()
+
+
+def _files(folders: Sequence[Path], group: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((folder / group).glob("*.yaml"))]
+
+
+def _read(path: Path) -> Any:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        return Readiness(path.stem, False, f"{path} cannot be read: {' '.join(str(error).split())}")
+    return data if isinstance(data, dict) else Readiness(path.stem, False, f"{path} holds no settings")
+
+
+def _task(path: Path) -> Readiness:
+    """Is the code there, do space and card make sense, is the data there (a task class may have a static `ready(params)` to say)."""
+    settings = _read(path)
+    if isinstance(settings, Readiness):
+        return settings
+    try:
+        space = Space.from_mapping(settings.get("space") or {})
+        TaskCard.from_mapping(settings.get("card") or {})
+        made = load_target(str(settings.get("_target_")))
+        if hasattr(made, "ready"):
+            found: Readiness = made.ready(settings.get("params") or {})
+            return found
+    except HarnessError as error:
+        return Readiness(path.stem, False, str(error))
+    # Importing a user's own module runs their code, and the table must come out whatever it raises.
+    except Exception as error:
+        return Readiness(path.stem, False, f"{type(error).__name__}: {error}")
+    return Readiness(path.stem, True, f"{len(space)} hyperparameters, data included")
+
+
+def _llm(settings: dict[str, Any]) -> Readiness:
+    try:
+        return readiness(LlmSettings.from_mapping({key: value for key, value in settings.items() if key != "defaults"}))
+    except (HarnessError, TypeError) as error:
+        return Readiness(str(settings.get("name")), False, str(error))
+
+
+def _wandb() -> Readiness:
+    if importlib.util.find_spec("wandb") is None:
+        return Readiness("wandb", False, "not installed", "pip install wandb")
+    if os.environ.get("WANDB_API_KEY") or _has_login():
+        return Readiness("wandb", True, "offline by default; a key is there for tracking=wandb_online")
+    return Readiness("wandb", True, "offline by default; for tracking=wandb_online first:", "wandb login")
+
+
+def _has_login() -> bool:
+    try:
+        return netrc.netrc().authenticators("api.wandb.ai") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def _gpu() -> Readiness:
+    import torch  # noqa: PLC0415 - a second and a half
+
+    if torch.cuda.is_available():
+        return Readiness("GPU", True, f"{torch.cuda.get_device_name()}; CUDA {torch.version.cuda}")
+    if shutil.which("nvidia-smi"):
+        return Readiness(
+            "GPU", False, f"there is one, and this PyTorch ({torch.__version__}) has no CUDA", 'see "PyTorch" in the README'
+        )
+    return Readiness("GPU", False, f"none; the core tasks need none (PyTorch {torch.__version__})")
+
+
+def show(findings: Sequence[tuple[str, Readiness]]) -> None:
+    """Print the findings as a table, with the commands that help below their rows."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "what", "state", "how it stands"):
+        table.add_column(column, overflow="fold")
+    last = ""
+    for group, found in findings:
+        text = Text(found.reason)
+        if found.command:
+            text.append(f"\n$ {found.command}", style="cyan")
+        state = Text("ready", style="green") if found.ready else Text("not ready", style="yellow")
+        table.add_row("" if group == last else group, Text(found.name), state, text)
+        last = group
+    Console(soft_wrap=False).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
