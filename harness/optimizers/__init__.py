@@ -1,0 +1,1 @@
+"""The tuning methods, one in each file; see `harness/optimizer.py` for their contract."""

@@ -1,0 +1,74 @@
+"""An Optuna study as a `Session`; the sampler makes the method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from harness.hyperparameter import Choice, Hyperparameter, Number
+from harness.optimizers._replay import decode, encode
+from harness.space import Config, Space
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+
+class OptunaSession:
+    """One in-memory study that maximises. A trial of it holds the active hyperparameters only ("define by run")."""
+
+    def __init__(self, space: Space, sampler: BaseSampler) -> None:
+        self._space = space
+        self._distributions = {hp.name: _distribution(hp) for hp in space}
+        with _quiet():
+            self._study = optuna.create_study(sampler=sampler, direction="maximize")
+
+    def ask(self) -> Config:
+        trial = self._study.ask()
+        config: Config = {}
+        for hp in self._space:
+            if self._space.active(hp, config):
+                config[hp.name] = decode(hp, _suggest(trial, hp.name, self._distributions[hp.name]))
+        # Closed at once, as a trial that samplers pass over: what is told later may be another configuration, and a trial left
+        # running would be taken for one that a parallel worker is at.
+        self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        return config
+
+    def tell(self, config: Config, score_pct: float) -> None:
+        params = {name: encode(self._space[name], value) for name, value in config.items()}
+        distributions = {name: self._distributions[name] for name in params}
+        self._study.add_trial(optuna.create_trial(params=params, distributions=distributions, value=score_pct))
+
+
+def _distribution(hp: Hyperparameter) -> BaseDistribution:
+    if isinstance(hp, Choice):
+        return IntDistribution(0, len(hp.choices) - 1) if hp.ordered else CategoricalDistribution(range(len(hp.choices)))
+    assert isinstance(hp, Number)
+    if hp.integer:
+        return IntDistribution(int(hp.low), int(hp.high), log=hp.log)
+    return FloatDistribution(hp.low, hp.high, log=hp.log)
+
+
+def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> float:
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log)
+    assert isinstance(distribution, CategoricalDistribution)
+    index = trial.suggest_categorical(name, distribution.choices)
+    assert isinstance(index, int)
+    return index
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep "A new study created in memory" off the terminal, and put the level back."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)

@@ -1,0 +1,20 @@
+"""The default configuration alone: what one gets without any tuning."""
+
+from __future__ import annotations
+
+from harness.errors import Exhausted
+from harness.space import Space
+from harness.trial import Proposal, Trajectory
+
+
+class DefaultOnly:
+    """Propose the default configuration as trial 1, and nothing after it. The seed changes nothing."""
+
+    def __init__(self, space: Space, seed: int) -> None:  # noqa: ARG002 - the contract hands one to every method
+        self._space = space
+
+    def propose(self, trajectory: Trajectory) -> Proposal:
+        """Return the default; raises Exhausted once any trial has been run."""
+        if len(trajectory):
+            raise Exhausted("the default configuration has been tried")
+        return Proposal(self._space.default(), source="default")

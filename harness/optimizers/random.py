@@ -1,0 +1,22 @@
+"""Random search: what every other method has to beat."""
+
+from __future__ import annotations
+
+from harness.randomness import keyed_random
+from harness.space import Space
+from harness.trial import Proposal, Trajectory
+
+
+class Random:
+    """Draw each hyperparameter uniformly on its own scale (log-uniformly on a log scale), afresh for each trial number.
+
+    Trial n is the same whatever came before it, so that runs with and without the default first differ in that one trial only.
+    """
+
+    def __init__(self, space: Space, seed: int) -> None:
+        self._space = space
+        self._seed = seed
+
+    def propose(self, trajectory: Trajectory) -> Proposal:
+        rng = keyed_random(self._seed, "random", len(trajectory) + 1)
+        return Proposal(self._space.sample(rng))

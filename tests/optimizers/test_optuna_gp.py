@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import optuna
+from contracts.optimizer import ModelContract
+from contracts.optuna_run import CONDITIONAL, library_run, our_run
+
+from harness.optimizer import Optimizer
+from harness.optimizers.optuna_gp import OptunaGP
+from harness.randomness import keyed_seed
+from harness.space import Space
+
+
+class TestOptunaGP(ModelContract):
+    replayed = (0, 3, 5, 11)
+
+    @staticmethod
+    def build(space: Space, seed: int) -> Optimizer:
+        return OptunaGP(space, seed, startup_trials=3)
+
+
+def test_it_proposes_exactly_what_the_library_itself_does() -> None:
+    sampler = optuna.samplers.GPSampler(n_startup_trials=3, seed=keyed_seed(5, "optuna_gp"), warn_independent_sampling=False)
+    assert our_run(OptunaGP(CONDITIONAL, 5, startup_trials=3), 8) == library_run(sampler, 8)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import pytest
+import skopt
+from contracts.optimizer import ModelContract, run
+from scipy.stats import kstest
+from skopt.space import Categorical, Integer, Real
+
+from harness.errors import SettingsError
+from harness.optimizer import Optimizer
+from harness.optimizers.skopt_gp import SkoptGP
+from harness.randomness import keyed_seed
+from harness.space import Space, Value
+
+CONDITIONAL = Space.from_mapping(
+    {
+        "rate": {"type": "float", "low": 1e-5, "high": 1.0, "scale": "log", "default": 1e-3, "meaning": "m"},
+        "units": {"type": "int", "low": 4, "high": 512, "scale": "log", "default": 64, "meaning": "m"},
+        "level": {"type": "ordinal", "levels": [0, 1, 2], "default": 0, "meaning": "m"},
+        "kind": {"type": "categorical", "choices": [0, 1], "default": 0, "meaning": "m"},
+        "knob": {"type": "float", "low": 0.0, "high": 1.0, "default": 0.5, "meaning": "m", "when": {"kind": 1}},
+    }
+)
+
+
+class TestSkoptGP(ModelContract):
+    replayed = (0, 3, 5, 11)
+
+    @staticmethod
+    def build(space: Space, seed: int) -> Optimizer:
+        return SkoptGP(space, seed, startup_trials=3)
+
+
+class TestSkoptGPAsTheLibraryComes(ModelContract):
+    startup = 10
+
+    @staticmethod
+    def build(space: Space, seed: int) -> Optimizer:
+        return SkoptGP(space, seed, startup_trials=10)
+
+
+def score(config: Mapping[str, Value]) -> float:
+    rate, units = math.log10(float(config["rate"])), math.log(float(config["units"]))
+    knob = float(config["knob"]) if config["kind"] == 1 else 0.3
+    return 100 - 10 * abs(rate + 2) - units - float(config["level"]) - 30 * (knob - 0.2) ** 2
+
+
+def test_it_proposes_exactly_what_the_library_itself_does() -> None:
+    dimensions = [
+        Real(1e-5, 1.0, "log-uniform"),
+        Integer(4, 512, "log-uniform"),
+        Integer(0, 2),
+        Categorical([0, 1]),
+        Real(0.0, 1.0),
+    ]
+    plain = skopt.Optimizer(dimensions, base_estimator="GP", n_initial_points=3, random_state=keyed_seed(5, "skopt_gp"))
+    expected = []
+    for _ in range(8):
+        point = plain.ask()
+        full = dict(zip(CONDITIONAL.names, point, strict=True))
+        plain.tell(point, -score(full))
+        expected.append({name: value for name, value in full.items() if name != "knob" or full["kind"] == 1})
+    found = run(SkoptGP(CONDITIONAL, 5, startup_trials=3), lambda _, proposal: score(proposal.config), 8)
+    assert [trial.config for trial in found] == expected
+
+
+def test_start_up_trials_are_uniform_on_a_log_scale() -> None:
+    found = run(SkoptGP(CONDITIONAL, 0, startup_trials=400), lambda _, proposal: 0.0, 400)
+    assert kstest([(math.log10(float(trial.config["rate"])) + 5) / 5 for trial in found], "uniform").pvalue > 1e-4
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_space_of_choices_alone_is_searched_past_its_last_configuration_without_a_warning() -> None:
+    small = Space.from_mapping({name: {"type": "bool", "default": True, "meaning": "m"} for name in "ab"})
+    found = run(SkoptGP(small, 0, startup_trials=2), lambda _, proposal: float(sum(map(bool, proposal.config.values()))), 7)
+    assert len(found) == 7
+
+
+def test_a_method_that_learns_needs_a_start_up_trial() -> None:
+    with pytest.raises(SettingsError, match="startup_trials must be at least 1"):
+        SkoptGP(CONDITIONAL, 0, startup_trials=0)

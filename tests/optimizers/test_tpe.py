@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import optuna
+from contracts.optimizer import ModelContract, run
+from contracts.optuna_run import CONDITIONAL, library_run, our_run
+from scipy.stats import kstest
+
+from harness.optimizer import Optimizer
+from harness.optimizers.random import Random
+from harness.optimizers.tpe import TPE
+from harness.randomness import keyed_seed
+from harness.space import Space
+from harness.trial import Proposal, Trajectory
+
+BOWL = Space.from_mapping({name: {"type": "float", "low": 0.0, "high": 1.0, "default": 0.5, "meaning": "m"} for name in "abcd"})
+
+
+class TestTPE(ModelContract):
+    @staticmethod
+    def build(space: Space, seed: int) -> Optimizer:
+        return TPE(space, seed, startup_trials=3)
+
+
+class TestTPEAsTheLibraryComes(ModelContract):
+    startup = 10
+
+    @staticmethod
+    def build(space: Space, seed: int) -> Optimizer:
+        return TPE(space, seed, startup_trials=10)
+
+
+def test_it_proposes_exactly_what_the_library_itself_does() -> None:
+    sampler = optuna.samplers.TPESampler(n_startup_trials=3, seed=keyed_seed(5, "tpe"))
+    assert our_run(TPE(CONDITIONAL, 5, startup_trials=3), 15) == library_run(sampler, 15)
+
+
+def test_start_up_trials_are_uniform_on_a_log_scale() -> None:
+    rates = [float(TPE(CONDITIONAL, seed, startup_trials=1).propose(Trajectory()).config["rate"]) for seed in range(400)]
+    assert kstest([(math.log10(rate) + 5) / 5 for rate in rates], "uniform").pvalue > 1e-4
+
+
+def bowl(_: int, proposal: Proposal) -> float:
+    return 100 - 100 * sum((float(x) - 0.3) ** 2 for x in proposal.config.values())
+
+
+def mean_shortfall(optimizers: Iterable[Optimizer], trials: int) -> float:
+    bests = [run(optimizer, bowl, trials).incumbent for optimizer in optimizers]
+    scores = [best.score for best in bests if best is not None and best.score is not None]
+    return 100 - sum(scores) / len(scores)
+
+
+def test_it_finds_better_configurations_than_random_search_does() -> None:
+    tpe = mean_shortfall((TPE(BOWL, seed, startup_trials=3) for seed in range(20)), 25)
+    chance = mean_shortfall((Random(BOWL, seed) for seed in range(20)), 25)
+    assert tpe < 0.7 * chance
