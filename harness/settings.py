@@ -6,9 +6,11 @@ Schema classes are plain (a frozen one would refuse overrides). Everything past 
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.cell import Cell
-from harness.errors import SettingsError
+from harness.errors import SettingsError, near
 from harness.llm.config import LlmSettings
 from harness.space import Space
 from harness.task import TaskCard
@@ -163,11 +165,26 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     try:
         plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True, enum_to_str=True)
     except OmegaConfBaseException as error:
-        raise SettingsError(" ".join(str(error).split())) from error
+        key = getattr(error, "full_key", None)
+        raise SettingsError((f"{key}: " if key else "") + str(error).splitlines()[0]) from error
     assert isinstance(plain, dict)
+    _check_keys(plain, Settings)
     space = plain["task"]["space"]
     plain["task"]["space"] = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in space.items()}
     return {str(key): value for key, value in plain.items()}
+
+
+def _check_keys(plain: Mapping[Any, Any], schema: type, prefix: str = "") -> None:
+    """Refuse what `+key=value` added and `~key` took away; Hydra lets both pass a structured config."""
+    known = {f.name: f.default_factory for f in fields(schema)}
+    for key in plain:
+        if key not in known:
+            raise SettingsError(f"there is no setting '{prefix}{key}'{near(str(key), known)}")
+    for name, made_by in known.items():
+        if name not in plain:
+            raise SettingsError(f"'{prefix}{name}' was taken away, and is needed")
+        if isinstance(made_by, type) and is_dataclass(made_by):
+            _check_keys(plain[name], made_by, f"{prefix}{name}.")
 
 
 def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
@@ -182,8 +199,8 @@ def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
     except SettingsError as error:
         raise SettingsError(f"task '{task['name']}': {error}") from error
     _check_numbers(settings)
-    for part in ("study", "arm"):
-        _check_name(part, settings[part])
+    for part, name in (("study", settings["study"]), ("task.name", task["name"]), ("arm", settings["arm"] or optimizer["name"])):
+        _check_name(part, name)
     start = "none" if optimizer["ignores_start"] else settings["start"]
     arm = _arm_name(settings, start)
     agent = _agent(settings)
@@ -239,13 +256,17 @@ def _check_numbers(settings: Mapping[str, Any]) -> None:
     if settings["budget"] < 1:
         raise SettingsError(f"budget={settings['budget']}: a cell needs at least 1 trial")
     limit = settings["limits"]["trial_seconds"]
-    if limit is not None and not limit > 0:
+    if limit is not None and not 0 < limit < math.inf:
         raise SettingsError(f"limits.trial_seconds={limit}: give seconds above 0, or null for no limit")
     if settings["optimizer"]["startup_trials"] < 0:
         raise SettingsError("optimizer.startup_trials: must be 0 or more")
+    for seed in (*seeds(settings), settings["train_seed"] or 0):
+        # NumPy and scikit-learn take no others, and every training would fail.
+        if not 0 <= seed < 2**32:
+            raise SettingsError(f"seed {seed}: seeds go from 0 to {2**32 - 1}")
 
 
-def _check_name(part: str, name: str | None) -> None:
+def _check_name(part: str, name: str) -> None:
     # These become folder names, table rows and W&B groups.
-    if name is not None and (not name or name.startswith(".") or any(c in name for c in "/\\:;,#?'\"\n\t\0") or len(name) > 80):
+    if not re.fullmatch(r"[\w+=\[\]-][\w.+=\[\]-]*", name) or len(name.encode()) > 80:
         raise SettingsError(f"{part}={name!r}: use up to 80 letters, digits and any of . _ - + = [ ], not starting with a dot")

@@ -7,6 +7,7 @@ workers would be idle.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -18,11 +19,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import open_dict
 
 from harness.cell import Cell
-from harness.errors import CellsFailed
+from harness.errors import CellsFailed, SettingsError
 from harness.progress import watch
 from harness.settings import cells, conf_dir, resolved
 from harness.study import Result, add_to_plan, block, blocked_by, expand_suites, is_done, report_problems, say
 
+VARIANT_BYTES = 100
 # Swept keys that name a row or a column of the tables by themselves; any other makes a variant of the arm.
 OWN_NAME = {"task", "optimizer", "start", "seed", "seeds", "study", "arm", "variant"}
 
@@ -96,7 +98,10 @@ def variant(job: Sequence[str], swept: Sequence[str]) -> list[str]:
     """Return the override that names the arm's variant after the keys that are swept without a name of their own."""
     values = dict(entry.partition("=")[::2] for entry in job)
     parts = [f"{key.lstrip('+').rpartition('.')[2]}={_plain(values[key])}" for key in swept]
-    return [f"variant='{' '.join(parts)}'"] if parts else []
+    name = " ".join(parts)
+    if len(name.encode()) > VARIANT_BYTES:  # it becomes part of a folder's name
+        name = f"{name.encode()[:VARIANT_BYTES].decode(errors='ignore')}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return [f"variant='{name}'"] if parts else []
 
 
 def _plain(value: str) -> str:
@@ -107,6 +112,8 @@ def _plain(value: str) -> str:
 def split_jobs(todo: Sequence[tuple[Combination, list[Cell]]], workers: int, seeds_per_job: int | None) -> list[list[str]]:
     """Return the overrides of each job: all missing seeds of a combination together, or fewer so that every worker has eight jobs."""
     total = sum(len(missing) for _, missing in todo)
+    if seeds_per_job is not None and seeds_per_job < 1:
+        raise SettingsError(f"hydra.sweeper.seeds_per_job={seeds_per_job}: must be 1 or more, or null")
     size = seeds_per_job or (total if workers == 1 else max(1, math.ceil(total / (8 * workers))))
     jobs = []
     for combination, missing in todo:
@@ -124,6 +131,8 @@ def workers(config: Any) -> int:
     asked = launcher.get("n_jobs")
     if asked is None:
         return 64
+    if asked == 0:
+        raise SettingsError("hydra.launcher.n_jobs=0: give how many jobs to run side by side, or -1 for as many as there are cores")
     return int(asked) if asked > 0 else max(1, (os.cpu_count() or 1) + 1 + int(asked))
 
 

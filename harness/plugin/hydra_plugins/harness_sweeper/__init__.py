@@ -17,7 +17,6 @@ class HarnessSweeperConf:
     """`seeds_per_job`: how many seeds of a task and arm one job runs; null: all of them, unless that would leave workers idle."""
 
     _target_: str = "hydra_plugins.harness_sweeper.HarnessSweeper"
-    max_batch_size: int | None = None
     params: dict[str, str] | None = None
     seeds_per_job: int | None = None
 
@@ -28,8 +27,8 @@ ConfigStore.instance().store(group="hydra/sweeper", name="harness", node=Harness
 class HarnessSweeper(BasicSweeper):
     """Expands the same overrides as Hydra's own sweeper."""
 
-    def __init__(self, max_batch_size: int | None, params: dict[str, str] | None = None, seeds_per_job: int | None = None) -> None:
-        super().__init__(max_batch_size, params)
+    def __init__(self, params: dict[str, str] | None = None, seeds_per_job: int | None = None) -> None:
+        super().__init__(max_batch_size=None, params=params)
         self.seeds_per_job = seeds_per_job
 
     def sweep(self, arguments: list[str]) -> Any:
