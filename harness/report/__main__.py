@@ -1,0 +1,58 @@
+"""`python -m harness.report STUDY`: read a study's records, print its main table, and write the report beside them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import HarnessError, RecordError, near
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 when an expectation is not met, 2 for a mistake in one line."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        return run(arguments)
+    except HarnessError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return error.exit_status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Parse the command line and do what it says."""
+    given = parser().parse_args(arguments)
+    # Pandas alone takes a third of a second: --help and a mistyped study must not wait for it.
+    folder = find_study(given.study)
+    from harness.report.command import produce  # noqa: PLC0415
+
+    return produce(folder, given)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    made = argparse.ArgumentParser(prog="python -m harness.report", description="Build the report of a study from its records.")
+    made.add_argument("study", help="a study's folder, or its name under ./runs/")
+    made.add_argument("overrides", nargs="*", metavar="report.KEY=VALUE", help="e.g. report.reference=gpt4")
+    made.add_argument("--out", type=Path, help="where to write (default: STUDY/report)")
+    return made
+
+
+def find_study(name: str) -> Path:
+    """Return the study's folder: a path, or a name under ./runs/. Raises RecordError with the nearest name."""
+    runs = Path("runs")
+    for folder in (Path(name), runs / name):
+        if folder.is_dir():
+            return folder
+    known = [path.name for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
+    raise RecordError(f"there is no study '{name}' (neither a folder, nor in {runs}/){near(name, known)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

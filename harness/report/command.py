@@ -1,0 +1,24 @@
+"""What the command does once it knows its study: read, compute, print, write."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from harness.report.build import build_report
+from harness.report.markdown import to_markdown, to_terminal
+from harness.report.options import Options, with_overrides
+from harness.report.records import read_study
+
+TERMINAL_SECTIONS = ("scores", "coverage")
+
+
+def produce(folder: Path, given: argparse.Namespace) -> int:
+    """Print the short report, write the whole one, and return the exit status."""
+    report = build_report(read_study(folder), with_overrides(Options(), given.overrides))
+    print(to_terminal(report, TERMINAL_SECTIONS), end="")
+    out = given.out or folder / "report"
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.md").write_text(to_markdown(report), encoding="utf-8")
+    print(f"\nWritten: {out / 'report.md'}")
+    return 0

@@ -1,0 +1,94 @@
+"""What a report is built from, wherever it was read: a study's cells, with their trials and calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from harness.trial import Trial
+
+
+class State(StrEnum):
+    """How far a planned cell is. Only a `done` cell enters the tables."""
+
+    DONE = "done"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    UNFINISHED = "unfinished"
+    UNREADABLE = "unreadable"
+    NEVER = "never started"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to an LLM. Tokens, seconds and USD are None where the server did not say; `problem` is what was wrong with the reply.
+
+    `messages` and the texts are kept only where they are shown.
+    """
+
+    trial: int
+    attempt: int
+    role: str
+    model: str = ""
+    messages: tuple[Mapping[str, str], ...] = ()
+    reply: str = ""
+    thinking: str = ""
+    problem: str | None = None
+    problem_kind: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    seconds: float | None = None
+    usd: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CellData:
+    """One planned cell. `startup_trials` are drawn before the method's model speaks; `reason` says why a cell is not done."""
+
+    task: str
+    arm: str
+    seed: int
+    budget: int
+    cell: str
+    folder: str
+    startup_trials: int = 0
+    state: State = State.NEVER
+    reason: str = ""
+    fix: str = ""
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    trials: tuple[Trial, ...] = ()
+    calls: tuple[Call, ...] = ()
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What decides the cell's result; empty when its manifest was never written or cannot be read."""
+        identity = self.manifest.get("identity", {})
+        return identity if isinstance(identity, Mapping) else {}
+
+    @property
+    def label(self) -> str:
+        """Task, arm and seed in one short phrase."""
+        return f"{self.task}/{self.arm}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """A study. `problems` holds a line for each record that could not be used; `origin` says where it was read."""
+
+    name: str
+    origin: str
+    cells: tuple[CellData, ...]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks, in the order of the plan."""
+        return tuple(dict.fromkeys(cell.task for cell in self.cells))
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms, in the order of the plan."""
+        return tuple(dict.fromkeys(cell.arm for cell in self.cells))

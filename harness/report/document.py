@@ -1,0 +1,173 @@
+"""A report as values: sections of paragraphs, tables and figures. Every renderer (Markdown, HTML, LaTeX, CSV) walks the same ones.
+
+A table has two faces: `rows`, the text that people read, and `data`, the numbers in full, which become its CSV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+Tone: TypeAlias = Literal["", "good", "bad", "warn", "muted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A table cell's text. `strong` marks the best of its kind; `tone` colours it, and never says anything alone."""
+
+    text: str
+    strong: bool = False
+    tone: Tone = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's head; `numeric` ones are set flush right. `hint` says what the head is short for."""
+
+    title: str
+    numeric: bool = True
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table. `key` names its files; `narrow` stands in for it where 80 columns must do."""
+
+    key: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    data: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    narrow: tuple[Table, ...] = ()
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"table {self.key}: a row of {len(row)} texts under {len(self.columns)} columns")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure: `draw` makes it, `data` holds every number that is drawn, `alt` says in words what is seen."""
+
+    key: str
+    title: str
+    alt: str
+    data: pd.DataFrame
+    draw: Callable[[], Canvas]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Something long that a reader opens: paragraphs and preformatted texts."""
+
+    title: str
+    items: tuple[Item, ...]
+    opened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """A text shown to the letter, e.g. what an LLM was shown."""
+
+    title: str
+    text: str
+
+
+Item: TypeAlias = "str | Table | Figure | Fold | Verbatim"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report under its own head."""
+
+    key: str
+    title: str
+    items: tuple[Item, ...]
+
+    def walk(self) -> Iterable[Item]:
+        """Yield every item, those inside folds too."""
+        yield from _walk(self.items)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question of the study with its answer in a word, and the figures that it rests on."""
+
+    question: str
+    word: str
+    tone: Tone
+    text: str
+    section: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole report. `facts` are the lines under the title: what was run, with what, when."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    answers: tuple[Answer, ...]
+    sections: tuple[Section, ...]
+    problems: tuple[str, ...] = field(default=())
+
+    def items(self) -> Iterable[Item]:
+        """Yield every item of every section."""
+        for section in self.sections:
+            yield from section.walk()
+
+
+def _walk(items: Iterable[Item]) -> Iterable[Item]:
+    for item in items:
+        yield item
+        if isinstance(item, Fold):
+            yield from _walk(item.items)
+
+
+def columns(first: str, *rest: str | Column) -> tuple[Column, ...]:
+    """Return the heads of a table whose first column is a name and whose others are numbers."""
+    return (Column(first, numeric=False), *(head if isinstance(head, Column) else Column(head) for head in rest))
+
+
+def row(*cells: str | Text) -> tuple[Text, ...]:
+    """Return a table row of texts."""
+    return tuple(cell if isinstance(cell, Text) else Text(cell) for cell in cells)
+
+
+def number(value: Any, digits: int = 1, *, sign: bool = False) -> str:
+    """Write a number with fixed digits and a real minus sign; a dash for what is missing or not finite."""
+    if value is None or pd.isna(value) or value in (float("inf"), float("-inf")):
+        return "–"
+    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    if float(text) == 0.0:
+        text = text.replace("-", "+" if sign else "")
+    return text.replace("-", "−")
+
+
+def interval(low: Any, high: Any, digits: int = 2) -> str:
+    """Write an interval as `[low, high]`; a dash when there is none."""
+    if pd.isna(low) or pd.isna(high):
+        return "–"
+    return f"[{number(low, digits, sign=True)}, {number(high, digits, sign=True)}]"
+
+
+def share(part: float, whole: float) -> str:
+    """Write a share as a percentage; a dash of nothing."""
+    return "–" if not whole else f"{100 * part / whole:.0f} %"
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Write names as a phrase, the first few and how many more."""
+    shown = list(names[:most])
+    rest = len(names) - len(shown)
+    if rest:
+        return f"{', '.join(shown)} and {rest} more"
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]])) if shown else "none"

@@ -1,0 +1,78 @@
+"""What a reader of a study may set: `report.KEY=VALUE` after the study on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from harness.errors import SettingsError, near
+
+
+@dataclass(frozen=True)
+class Options:
+    """Every choice that the report makes, with its default.
+
+    `reference`: the arm that gaps are measured to; empty: the first of `references` that ran. `margin_points`: how much worse than the
+    reference still counts as good enough. `confidence`: of every interval. `resamples`: of every bootstrap. `small_contexts`: the
+    contexts whose small-LLM arms get the verdict. `large_models`: model names that begin so are not small. `fallback_share`: an arm
+    with more fallback trials than this is marked. `catastrophe_points`: a trial that far below its cell's best counts as
+    catastrophic. `near_repeat`: largest move, as a share of each hyperparameter's range, that still counts as a repeat.
+    `told`: most cells told in full. `power`: of the seeds that the verdict asks for.
+    """
+
+    reference: str = ""
+    references: tuple[str, ...] = ("gpt4", "random+default", "random")
+    margin_points: float = 0.9
+    confidence: float = 0.95
+    resamples: int = 10_000
+    small_contexts: tuple[str, ...] = ("tcs",)
+    large_models: tuple[str, ...] = ("gpt-3.5", "gpt-4", "gpt-5", "o1", "o3", "o4")
+    fallback_share: float = 0.1
+    catastrophe_points: float = 20.0
+    near_repeat: float = 0.02
+    told: int = 12
+    power: float = 0.8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingsError(f"report.{name}={value}: must be from {low:g} to {high:g}")
+
+
+_RANGES = (
+    ("margin_points", 0.0, 100.0),
+    ("confidence", 0.5, 0.999),
+    ("resamples", 100, 1_000_000),
+    ("fallback_share", 0.0, 1.0),
+    ("catastrophe_points", 0.0, 1e9),
+    ("near_repeat", 0.0, 1.0),
+    ("told", 0, 1000),
+    ("power", 0.5, 0.999),
+)
+
+
+def with_overrides(options: Options, overrides: Iterable[str]) -> Options:
+    """Apply `report.KEY=VALUE` words. Raises SettingsError for an unknown key or a value that does not fit."""
+    known = {f.name: f for f in fields(Options)}
+    changes: dict[str, Any] = {}
+    for word in overrides:
+        key, equals, value = word.removeprefix("report.").partition("=")
+        if not equals or not word.startswith("report."):
+            raise SettingsError(f"cannot read '{word}': write report.KEY=VALUE, e.g. report.reference=gpt4")
+        if key not in known:
+            raise SettingsError(f"there is no setting 'report.{key}'{near(key, known)}")
+        changes[key] = _read(key, value, getattr(options, key))
+    return replace(options, **changes)
+
+
+def _read(key: str, value: str, default: Any) -> Any:
+    if isinstance(default, tuple):
+        return tuple(filter(None, (part.strip() for part in value.strip("[]").split(","))))
+    try:
+        return type(default)(value)
+    except ValueError:
+        kind = {"int": "a whole number", "float": "a number"}[type(default).__name__]
+        raise SettingsError(f"report.{key}={value}: must be {kind}") from None

@@ -1,0 +1,173 @@
+"""The main table: the test score of the configuration that validation chose, arm by task, with the average and the gap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from harness.report.arms import Arm
+from harness.report.coverage import marked, startup_note
+from harness.report.document import Column, Table, Text, columns, interval, number, row
+from harness.report.escape import cut, width
+from harness.report.frames import Frames, rows_by, rows_of
+
+NARROW = 80
+
+
+def score_frame(frames: Frames, score: str) -> pd.DataFrame:
+    """Return a row an arm and task: planned and done cells, cells with a score, mean, sd (n - 1) and extremes over seeds.
+
+    `score` is test or val.
+    """
+    planned = frames.cells.groupby(["arm", "task"], sort=False).size().rename("planned")
+    groups = frames.done.groupby(["arm", "task"], sort=False)[score]
+    found = groups.agg(done="size", scored="count", mean="mean", sd="std", min="min", max="max")
+    return planned.to_frame().join(found).fillna({"done": 0, "scored": 0}).astype({"done": int, "scored": int}).reset_index()
+
+
+def average_frame(scores: pd.DataFrame, frames: Frames, score: str) -> pd.DataFrame:
+    """Return a row an arm: the mean of its task means, only where every task of the study has one.
+
+    The sd is over seeds, of the per-seed averages of the seeds that have all tasks.
+    """
+    tasks = frames.cells["task"].nunique()
+    wide = frames.done.pivot_table(index=["arm", "seed"], columns="task", values=score)
+    whole = wide.dropna() if wide.shape[1] == tasks else wide.iloc[:0]
+    sd = whole.mean(axis=1).groupby("arm").std()
+    per_arm = scores.groupby("arm", sort=False)
+    averages = pd.DataFrame(
+        {
+            "tasks": per_arm["mean"].count(),
+            "mean": per_arm["mean"].mean(),
+            "cells": per_arm["scored"].sum(),
+            "planned": per_arm["planned"].sum(),
+        }
+    )
+    averages["sd"] = sd.reindex(averages.index)
+    averages.loc[averages["tasks"] < tasks, ["mean", "sd"]] = float("nan")
+    return averages.reset_index()
+
+
+def best_arms(scores: pd.DataFrame) -> dict[str, set[str]]:
+    """Return, for each task, the arms with the highest mean as it is printed, among those all of whose cells have a score."""
+    best: dict[str, set[str]] = {}
+    shown: dict[str, float] = {}
+    for entry in rows_of(scores):
+        task, mean = entry["task"], round(entry["mean"], 1)
+        if entry["scored"] < entry["planned"] or pd.isna(mean):
+            continue
+        if mean > shown.get(task, float("-inf")):
+            shown[task], best[task] = mean, set()
+        if mean == shown[task]:
+            best[task].add(entry["arm"])
+    return best
+
+
+def order_by_average(averages: pd.DataFrame) -> list[str]:
+    """Return the arms from the best average down; those without one follow in the order of the plan."""
+    return list(averages.sort_values("mean", ascending=False, kind="stable", na_position="last")["arm"])
+
+
+@dataclass(frozen=True)
+class ScoreBook:
+    """Everything that the tables of one score (test or val) are made of."""
+
+    score: str
+    tasks: tuple[str, ...]
+    order: tuple[str, ...]
+    scores: pd.DataFrame
+    averages: pd.DataFrame
+
+    @classmethod
+    def of(cls, frames: Frames, score: str) -> ScoreBook:
+        """Compute means, spreads and averages."""
+        scores = score_frame(frames, score)
+        averages = average_frame(scores, frames, score)
+        tasks = tuple(dict.fromkeys(frames.cells["task"]))
+        return cls(score, tasks, tuple(order_by_average(averages)), scores, averages)
+
+
+TITLES = {
+    "test": ("scores", "Test score of the configuration that validation chose"),
+    "val": ("validation", "Validation score of the same configuration"),
+}
+
+
+def score_table(book: ScoreBook, arms: dict[str, Arm], gaps: pd.DataFrame | None = None) -> Table:
+    """Build the main table (test scores, with the gaps to the reference) or the one of validation beside it."""
+    best, cells, averages = best_arms(book.scores), rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm")
+    top = book.averages["mean"].round(1).max()
+    gap_of = {} if gaps is None else rows_by(gaps, "arm")
+    rows = []
+    for arm in book.order:
+        texts = [_score_text(cells.get((arm, task)), arm in best.get(task, set())) for task in book.tasks]
+        average = averages[arm,]
+        texts.append(Text(_mean_sd(average), strong=round(average["mean"], 1) == top))
+        texts += [] if gaps is None else _gap_texts(gap_of.get((arm,)))
+        rows.append(row(marked(arm, arms), *texts))
+    heads: list[str | Column] = [*book.tasks, "average"]
+    data = book.scores
+    if gaps is not None:
+        heads += [Column("gap", hint="points to the reference"), "95 % interval"]
+        data = data.merge(gaps.rename(columns={c: f"gap_{c}" for c in gaps if c != "arm"}), on="arm", how="left")
+    key, title = TITLES[book.score]
+    notes = _notes(book, arms)
+    return Table(
+        key, f"{title}, %, mean ± sd over seeds", columns("arm", *heads), tuple(rows), data, notes, _narrow(book, arms, best)
+    )
+
+
+def _score_text(entry: dict[str, Any] | None, strong: bool) -> Text:
+    if entry is None or not entry["done"]:
+        return Text("–", tone="muted")
+    if not entry["scored"]:
+        return Text("no score", tone="warn")
+    short = "" if entry["scored"] == entry["planned"] else f" ({entry['scored']}/{entry['planned']})"
+    return Text(_mean_sd(entry) + short, strong=strong, tone="warn" if short else "")
+
+
+def _mean_sd(entry: dict[str, Any]) -> str:
+    if pd.isna(entry["sd"]):
+        return number(entry["mean"])
+    return f"{number(entry['mean'])} ± {number(entry['sd'])}"
+
+
+def _gap_texts(entry: dict[str, Any] | None) -> list[Text]:
+    if entry is None:
+        return [Text("–", tone="muted"), Text("–", tone="muted")]
+    return [Text(number(entry["gap"], 2, sign=True)), Text(interval(entry["low"], entry["high"]))]
+
+
+def _notes(book: ScoreBook, arms: dict[str, Arm]) -> tuple[str, ...]:
+    notes = ["Bold: the best mean as printed, among arms that have a score from every planned seed."]
+    if (book.scores["scored"] < book.scores["planned"]).any():
+        notes.append("(k/n): only k of n planned seeds have a score. Nothing stands in for the others.")
+    if book.averages["mean"].isna().any():
+        notes.append("No average where a task has no score: averages over different tasks do not compare.")
+    if any(arm.all_startup for arm in arms.values()):
+        notes.append(startup_note())
+    return tuple(notes)
+
+
+def _narrow(book: ScoreBook, arms: dict[str, Arm], best: dict[str, set[str]]) -> tuple[Table, ...]:
+    """Return the table in two that fit 80 columns: means first, spreads after, the tasks' names cut."""
+    cells, averages = rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm")
+    arm_width = max(width(marked(arm, arms)) for arm in book.order)
+    room = max(5, (NARROW - arm_width - 4) // (len(book.tasks) + 1) - 3)
+    heads = columns("arm", *(cut(task, room) for task in book.tasks), cut("average", room))
+    key, title = TITLES[book.score]
+    titles = {"mean": f"{title}, %, mean over seeds", "sd": "Standard deviation over the same seeds, points"}
+    tables = []
+    for measure in ("mean", "sd"):
+        rows = []
+        for arm in book.order:
+            texts = [
+                Text(number(cells.get((arm, task), {}).get(measure)), measure == "mean" and arm in best.get(task, set()))
+                for task in book.tasks
+            ]
+            rows.append(row(marked(arm, arms), *texts, number(averages[arm,][measure])))
+        notes = _notes(book, arms) if measure == "mean" else ()
+        tables.append(Table(f"{key}_{measure}", titles[measure], heads, tuple(rows), book.scores, notes))
+    return tuple(tables)
