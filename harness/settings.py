@@ -176,14 +176,14 @@ def resolved(config: DictConfig) -> dict[str, Any]:
 
 def _check_keys(plain: Mapping[Any, Any], schema: type, prefix: str = "") -> None:
     """Refuse what `+key=value` added and `~key` took away; Hydra lets both pass a structured config."""
-    known = {f.name: f.default_factory for f in fields(schema)}
+    known: dict[str, Any] = {f.name: f.default_factory for f in fields(schema)}
     for key in plain:
         if key not in known:
             raise SettingsError(f"there is no setting '{prefix}{key}'{near(str(key), known)}")
     for name, made_by in known.items():
         if name not in plain:
             raise SettingsError(f"'{prefix}{name}' was taken away, and is needed")
-        if isinstance(made_by, type) and is_dataclass(made_by):
+        if is_dataclass(made_by):
             _check_keys(plain[name], made_by, f"{prefix}{name}.")
 
 
