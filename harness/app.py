@@ -10,19 +10,36 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from harness.environment import one_thread
-from harness.errors import CellsFailed, HarnessError
+from harness.errors import HarnessError, SettingsError
 from harness.progress import watch
 from harness.settings import cells, conf_dir, register, resolved
-from harness.study import SUITE_GROUPS, Result, add_to_plan, block, blocked_by, expand_suites, is_done, report_problems, run_cells
+from harness.study import (
+    SUITE_GROUPS,
+    Result,
+    add_to_plan,
+    block,
+    blocked_by,
+    conclude,
+    expand_suites,
+    is_done,
+    run_cells,
+    split_start,
+    suites,
+)
+
+FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -31,7 +48,9 @@ def run(arguments: Sequence[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     register()
     folder = conf_dir()
-    sys.argv = ["harness", *normalise(arguments, [folder, *config_dirs(arguments)])]
+    folders = (folder, *config_dirs(arguments))
+    sys.argv = ["harness", *normalise(arguments, folders)]
+    OmegaConf.register_new_resolver("harness_choices", lambda: choices(folders), replace=True)
     errors: list[HarnessError] = []
 
     def single_or_sweep(config: Any) -> Any:
@@ -68,26 +87,60 @@ def run_single(config: Any) -> None:
     else:
         with watch({study: asked}, settings["progress"]):
             result = run_cells(asked, settings)
-    if problems := list(report_problems(result)):
-        raise CellsFailed("; ".join(problems))
+    conclude({study: asked}, result)
 
 
 def normalise(arguments: Sequence[str], conf: Sequence[Path]) -> list[str]:
-    """Return the arguments as Hydra wants them: `-m` in front, and `task=all` and other suites as the names that they stand for.
+    """Return the arguments as Hydra wants them: overrides first, suites such as `task=all` as the names that they stand for.
 
-    A suite stands for several jobs, so it implies `-m`.
+    A suite stands for several jobs, so it implies `-m`. Raises SettingsError for a flag that is not one, or does not fit the others.
     """
-    multirun = [a for a in arguments if a in ("-m", "--multirun")]
-    rest = []
-    for argument in (a for a in arguments if a not in ("-m", "--multirun")):
-        expanded = expand_suites(argument, conf) if argument.partition("=")[0] in SUITE_GROUPS else argument
-        if expanded != argument and "," in expanded:
-            multirun = ["-m"]
-        rest.append(expanded)
-    return [*multirun[:1], *rest]
+    overrides: list[str] = []
+    flags: list[str] = []
+    before = ""
+    for argument in arguments:
+        is_flag = argument.startswith("-") or before in FLAGS_WITH_VALUE or (before in ("--info", "-i") and "=" not in argument)
+        (flags if is_flag else overrides).append(argument)
+        before = argument
+    expanded = [expand_suites(override, conf) for override in overrides]
+    shows = any(flag.startswith(("--cfg", "-c", "--info", "-i", "--help", "-h", "--hydra-help")) for flag in flags)
+    if any("," in new and new != old for new, old in zip(expanded, overrides, strict=True)) and not shows:
+        flags.append("-m")
+    expanded = split_start(expanded)
+    flags = list(dict.fromkeys("-m" if flag == "--multirun" else flag for flag in flags))
+    if flags and flags != ["-m"]:
+        _check_flags([*expanded, *flags])
+    return [*expanded, *flags]
+
+
+def _check_flags(arguments: Sequence[str]) -> None:
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        raise SettingsError(f"{message} (python -m harness --help)")
+
+    parser.error = refuse  # type: ignore[method-assign] # argparse would print its usage and leave
+    given = parser.parse_args(list(arguments))
+    if sum((given.run, given.multirun, given.cfg is not None, given.info is not None)) > 1:
+        raise SettingsError("only one of --cfg, --info, -m and --run can be given")
+    if given.resolve and given.cfg is None and not given.help:
+        raise SettingsError("--resolve goes with --cfg")
 
 
 def config_dirs(arguments: Sequence[str]) -> list[Path]:
     """Return the folders that the user added with --config-dir."""
     found = [Path(following) for a, following in itertools.pairwise(arguments) if a in ("--config-dir", "-cd")]
     return found + [Path(a.partition("=")[2]) for a in arguments if a.startswith("--config-dir=")]
+
+
+def choices(conf: Sequence[Path]) -> str:
+    """Return what each config group offers, for --help: a group a paragraph, at most 80 columns wide."""
+    groups: dict[str, set[str]] = {}
+    for path in (path for folder in conf for path in folder.glob("*/*.yaml")):
+        groups.setdefault(path.parent.name, set()).add(path.stem)
+    lines = []
+    for group, names in sorted(groups.items()):
+        members = suites(group, tuple(conf)) if group in SUITE_GROUPS else {"": sorted(names)}
+        text = "; ".join(f"{suite}: {', '.join(inside)}" if suite else ", ".join(inside) for suite, inside in members.items())
+        lines.append(textwrap.fill(text, 78, initial_indent=f"{group:<11} ", subsequent_indent=" " * 12, break_on_hyphens=False))
+    return "\n".join(lines)

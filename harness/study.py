@@ -13,7 +13,7 @@ import json
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from harness.cell import Cell, Tracker, run_cell
 from harness.environment import environment
-from harness.errors import CellBusy, HarnessError, RecordError, SettingsError, StorageError, near
+from harness.errors import CellBusy, CellsFailed, HarnessError, RecordError, SettingsError, StorageError, near
 from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendUnavailable
 from harness.llm.ready import Readiness, readiness
@@ -204,15 +204,25 @@ def expand_suites(override: str, conf: Iterable[Path]) -> str:
     return f"{key}={','.join(names)}"
 
 
+def split_start(overrides: Sequence[str]) -> list[str]:
+    """Turn `optimizer=random+default`, the arm as the tables name it, into `optimizer=random start=default`."""
+    named = [o for o in overrides if o.startswith("optimizer=") and o.endswith("+default") and "," not in o]
+    if not named:
+        return list(overrides)
+    others = [o for o in overrides if o not in named and not o.startswith("start=")]
+    return [*others, *(o.removesuffix("+default") for o in named), "start=default"]
+
+
 @functools.cache
 def suites(group: str, conf: tuple[Path, ...]) -> dict[str, list[str]]:
     """Return the members of each suite of a config group, by name, in the order of the names."""
     found: dict[str, list[str]] = {}
     for folder in conf:
         for path in sorted((folder / group).glob("*.yaml")):
-            match = re.search(r"^suite:\s*(\w+)", path.read_text(), re.MULTILINE)
-            if match and path.stem not in found.setdefault(match[1], []):
-                found[match[1]].append(path.stem)
+            match = re.search(r"^suite:\s*['\"]?(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+            members = found.setdefault(match[1] if match else "own", [])
+            if path.stem not in members:
+                members.append(path.stem)
     return found
 
 
@@ -224,13 +234,21 @@ def block(study: Path, cells: Sequence[Cell], blocked: tuple[str, str]) -> Resul
     return Result(blocked=(f"{arms}: {reason}{f'; make it ready with: {fix}' if fix else ''}",))
 
 
-def report_problems(result: Result) -> Iterator[str]:
-    """Yield a line for each cell that did not end well. Raises StorageError when a job could not write."""
+def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result) -> None:
+    """Say what did not end well, a line each. Raises CellsFailed when cells are left to do, StorageError when nothing could be written."""
     if result.fatal:
         raise StorageError(result.fatal[0])
-    yield from (f"busy: {line}" for line in result.busy)
-    yield from (f"blocked: {line}" for line in result.blocked)
-    yield from (f"failed: {line}" for line in result.failed)
+    problems = [f"busy: {line}" for line in result.busy]
+    problems += [f"blocked: {line}" for line in dict.fromkeys(result.blocked)]
+    problems += [f"failed: {line}" for line in result.failed]
+    total = sum(map(len, planned.values()))
+    left = sum(not is_done(study, cell) for study, cells in planned.items() for cell in cells)
+    if total == 1 and problems:
+        raise CellsFailed(problems[0])
+    for line in problems:
+        say(line)
+    if left:
+        raise CellsFailed(f"{left} of {total} cells are not done; the same command goes on with them")
 
 
 def say(text: str) -> None:

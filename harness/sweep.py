@@ -19,10 +19,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import open_dict
 
 from harness.cell import Cell
-from harness.errors import CellsFailed, SettingsError
+from harness.errors import SettingsError
 from harness.progress import watch
 from harness.settings import cells, conf_dir, resolved
-from harness.study import Result, add_to_plan, block, blocked_by, expand_suites, is_done, report_problems, say
+from harness.study import Result, add_to_plan, block, blocked_by, conclude, expand_suites, is_done, split_start
 
 VARIANT_BYTES = 100
 # Swept keys that name a row or a column of the tables by themselves; any other makes a variant of the arm.
@@ -62,11 +62,7 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
         if jobs:
             returns = list(sweeper.launcher.launch(jobs, initial_job_idx=0))
     result = sum((job.return_value for job in returns), result)
-    for line in dict.fromkeys(report_problems(result)):
-        say(line)
-    left = sum(not is_done(study, cell) for study, planned in by_study.items() for cell in planned)
-    if left and not result.busy:
-        raise CellsFailed(f"{left} of {sum(map(len, by_study.values()))} cells are not done; the same command tries them again")
+    conclude(by_study, result)
     return returns
 
 
@@ -79,7 +75,7 @@ def compose_all(sweeper: Any, arguments: list[str]) -> list[Combination]:
         sweeper.config.hydra.overrides.task = []
     seeds_of: dict[tuple[str, ...], list[str]] = {}
     for job in sweeper.split_arguments(overrides, None)[0]:
-        rest = tuple(entry for entry in job if not entry.startswith("seed="))
+        rest = tuple(split_start([entry for entry in job if not entry.startswith("seed=")]))
         seeds_of.setdefault(rest, []).extend(entry.removeprefix("seed=") for entry in job if entry.startswith("seed="))
     combinations, seen = [], set[str]()
     for rest, seeds in seeds_of.items():
