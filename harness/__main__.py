@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from harness.environment import one_thread
 from harness.errors import HarnessError
 
 
+SHOWS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i")
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: a batch system or `kill` wants the command to end. It ends like Ctrl-C, closing what is open."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, 1 when cells failed, 2 for a mistake in the command, 130 after Ctrl-C."""
+    """Run one command and return its exit status.
+
+    0 when all cells are done, 1 when some are not, 2 for a mistake in the command, 130 after Ctrl-C, 143 after SIGTERM.
+    """
     one_thread()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
+    if argv is None and any(flag in SHOWS for flag in arguments):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a word, as it does other commands
     try:
         from harness.app import run  # noqa: PLC0415 - after one_thread, and inside the net
 
         run(arguments)
     except HarnessError as error:
         return _complain(str(error), error.exit_status)
-    except KeyboardInterrupt:
-        return _complain("stopped; the same command goes on from here", 130)
+    except KeyboardInterrupt as stop:
+        return _complain("stopped; the same command goes on from here", 143 if isinstance(stop, Terminated) else 130)
     except Exception as error:
         from harness.complaints import one_line  # noqa: PLC0415 - only a mistake needs it
 
@@ -29,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _complain(text, 2)
     return 0
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
 
 
 def _complain(text: str, status: int) -> int:

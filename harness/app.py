@@ -102,6 +102,9 @@ def normalise(arguments: Sequence[str], conf: Sequence[Path]) -> list[str]:
         is_flag = argument.startswith("-") or before in FLAGS_WITH_VALUE or (before in ("--info", "-i") and "=" not in argument)
         (flags if is_flag else overrides).append(argument)
         before = argument
+    nameless = [override for override in overrides if override.lstrip("+~").startswith("=")]
+    if nameless:
+        raise SettingsError(f"'{nameless[0]}' has no name: write key=value (python -m harness --help)")
     expanded = [expand_suites(override, conf) for override in overrides]
     shows = any(flag.startswith(("--cfg", "-c", "--info", "-i", "--help", "-h", "--hydra-help")) for flag in flags)
     if any("," in new and new != old for new, old in zip(expanded, overrides, strict=True)) and not shows:

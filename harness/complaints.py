@@ -11,6 +11,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.errors import near
+from harness.settings import conf_dir
+
+OPEN_KEYS = ("task.params", "optimizer.options")  # what is in them is the task's or the method's own
 
 
 def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
@@ -19,6 +22,8 @@ def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return f"there is no {group or 'config'} '{name}'{near(name, error.options or ())}"
     if isinstance(error, OverrideParseException):
+        if not re.search(r"[=~]", error.override):
+            return f"'{error.override}' is not a setting: write key=value (python -m harness --help)"
         return f"cannot read '{error.override}': {_first_line(error)} (in a shell, quote what holds brackets or spaces)"
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return None
@@ -26,13 +31,29 @@ def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
     text = " ".join(str(error).split())
     unknown = re.search(r"Could not override '([^']+)'", text)
     if unknown and "not in" in f"{text} {cause}":
-        key = unknown[1].rpartition("@")[2]
-        return f"there is no setting '{key}'{near(key, _known_keys(arguments))}"
+        return _unknown_key(unknown[1].rpartition("@")[2], arguments)
+    if unknown and "No match in the defaults list" in text:
+        group = unknown[1]
+        return (
+            f"'{group}' has no choice yet: write +{group}=..." if (conf_dir() / group).is_dir() else _unknown_key(group, arguments)
+        )
     if "Ambiguous value" in text or "sweep" in text.lower():
         return f"{_first_line(error)} (several values make several jobs: add -m)"
     full_key = getattr(cause, "full_key", None)
     reason = _first_line(cause)
     return f"{full_key}: {reason}" if full_key and full_key not in reason else reason
+
+
+def _unknown_key(key: str, arguments: Sequence[str]) -> str:
+    keys = [] if key.startswith("hydra") else _known_keys(arguments)
+    parent = key.rpartition(".")[0]
+    if parent in OPEN_KEYS and parent in keys:
+        return (
+            f"there is no setting '{key}'{near(key, [k for k in keys if k.startswith(parent + '.')])}; to add it write +{key}=..."
+        )
+    # Without anything near, the list of all keys would fill the terminal.
+    hint = near(key, keys)
+    return f"there is no setting '{key}'{hint if 'mean' in hint else near('', [k for k in keys if '.' not in k])}"
 
 
 def _first_line(error: BaseException) -> str:
@@ -47,8 +68,6 @@ def _known_keys(arguments: Sequence[str]) -> list[str]:
     """Return every key that the config has with the task and optimizer of this command line."""
     from hydra import compose, initialize_config_dir  # noqa: PLC0415
     from hydra.core.global_hydra import GlobalHydra  # noqa: PLC0415
-
-    from harness.settings import conf_dir  # noqa: PLC0415
 
     chosen = [a for a in arguments if re.fullmatch(r"(task|optimizer|llm|tracking)=\w+", a)]
     GlobalHydra.instance().clear()

@@ -8,6 +8,7 @@ wandb/                           see `tracking.py`
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
@@ -253,4 +254,5 @@ def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result) -> None:
 
 def say(text: str) -> None:
     """Print one line for the user, beside whatever goes to standard output."""
-    print(text, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # nobody reads on (`2>&1 | head`): no reason to stop a sweep
+        print(text, file=sys.stderr, flush=True)

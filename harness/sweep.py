@@ -41,6 +41,8 @@ class Combination:
 def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
     """Plan, skip what is done, launch the rest. Raises HarnessError; CellsFailed when cells failed."""
     combinations = compose_all(sweeper, [expand_suites(argument, config_folders(sweeper)) for argument in arguments])
+    if not combinations:
+        raise SettingsError("the sweep is empty: one of its keys has no values")
     study_of = {id(c): Path(c.settings["out"]) / c.settings["study"] for c in combinations}
     by_study: dict[Path, list[Cell]] = {}
     for combination in combinations:
