@@ -183,7 +183,7 @@ def _check_keys(plain: Mapping[Any, Any], schema: type, prefix: str = "") -> Non
     for name, made_by in known.items():
         if name not in plain:
             raise SettingsError(f"'{prefix}{name}' was taken away, and is needed")
-        if is_dataclass(made_by):
+        if isinstance(made_by, type) and is_dataclass(made_by):
             _check_keys(plain[name], made_by, f"{prefix}{name}.")
 
 
