@@ -27,7 +27,7 @@ SHOWN_CELLS = 8
 
 @dataclass
 class Watched:
-    """What the view knows of one cell."""
+    """What the view knows of one cell. `stale_failure_ns` is the time of a failure that an earlier launch left."""
 
     cell: Cell
     path: Path
@@ -36,6 +36,7 @@ class Watched:
     best: float | None = None
     done: bool = False
     failed: bool = False
+    stale_failure_ns: int = 0
 
     @property
     def label(self) -> str:
@@ -45,7 +46,11 @@ class Watched:
     @property
     def best_text(self) -> str:
         """The best validation score so far."""
-        return "no score yet" if self.best is None else f"best {self.best:.2f} %"
+        if self.failed:
+            return "failed"
+        if self.best is None:
+            return "no score: every trial failed" if self.done else "no score yet"
+        return f"best {self.best:.2f} %"
 
     def read(self) -> bool:
         """Read what the cell's folder has more than at the last look; say whether the cell ended by that."""
@@ -55,14 +60,21 @@ class Watched:
             whole = new[: new.rfind(b"\n") + 1]
             self.size += len(whole)
             for line in whole.splitlines():
-                with contextlib.suppress(ValueError):
+                # A damaged line is for the cell's own reader to complain about.
+                with contextlib.suppress(ValueError, TypeError, AttributeError):
                     score = json.loads(line).get("val_score_pct")
                     self.best = score if self.best is None else max(self.best, score if score is not None else self.best)
                 self.trials += 1
         was = self.done or self.failed
         self.done = (self.path / SUMMARY).exists()
-        self.failed = not self.done and (self.path / FAILURE).exists()
-        return self.done and not was
+        self.failed = not self.done and self.failure_ns() > self.stale_failure_ns
+        return (self.done or self.failed) and not was
+
+    def failure_ns(self) -> int:
+        """Return when the cell failed, in nanoseconds since 1970; 0 when it has not."""
+        with contextlib.suppress(OSError):
+            return (self.path / FAILURE).stat().st_mtime_ns
+        return 0
 
 
 @dataclass
@@ -79,7 +91,9 @@ class Tally:
         return [watched for watched in self.cells if not watched.done and watched.read()]
 
     def begin(self) -> None:
-        """Take what is there already as done before."""
+        """Take what is there already as done before; what failed before is tried again now."""
+        for watched in self.cells:
+            watched.stale_failure_ns = watched.failure_ns()
         self.scan()
         self.before = self.done
         self.trials_before = self.trials
@@ -91,8 +105,8 @@ class Tally:
 
     @property
     def trials(self) -> int:
-        """How many trials are behind us; a done cell counts in full, also when it ended early."""
-        return sum(watched.cell.budget if watched.done else watched.trials for watched in self.cells)
+        """How many trials are behind us; a cell that ended counts in full, also when it ended early."""
+        return sum(watched.cell.budget if watched.done or watched.failed else watched.trials for watched in self.cells)
 
     def seconds_left(self) -> float | None:
         """Estimate from the trials since the start; None while there are none."""
@@ -108,8 +122,8 @@ def watch(by_study: Mapping[Path, Iterable[Cell]], mode: str) -> Iterator[None]:
     tally.begin()
     if mode == "auto":
         mode = "live" if sys.stderr.isatty() else "plain"
-    if tally.before:
-        print(f"{tally.before} of {len(tally.cells)} cells were done before", file=sys.stderr, flush=True)
+    if mode != "off" and tally.before:
+        say(f"{tally.before} of {len(tally.cells)} cells were done before")
     if mode == "off" or tally.done == len(tally.cells):
         yield
         return
@@ -151,12 +165,11 @@ class PlainView:
         """Nothing is held."""
 
     def ended(self, watched: Watched) -> None:
-        """Say that a cell is done."""
+        """Say that a cell is done, or failed."""
         self.count += 1
         left = self.tally.seconds_left()
         tail = f", {duration(left)} left" if left else ""
-        text = f"[{self.count}/{len(self.tally.cells)}] {watched.label}: {watched.best_text}{tail}"
-        print(text, file=sys.stderr, flush=True)
+        say(f"[{self.count}/{len(self.tally.cells)}] {watched.label}: {watched.best_text}{tail}")
 
     def update(self) -> None:
         """Nothing to redraw."""
@@ -182,7 +195,7 @@ class LiveView(PlainView):
             failed = sum(watched.failed for watched in self.tally.cells)
             tail = f", {failed} failed" if failed else ""
             took = duration(time.monotonic() - self.tally.started)
-            print(f"{self.tally.done} of {len(self.tally.cells)} cells done{tail}, in {took}", file=sys.stderr, flush=True)
+            say(f"{self.tally.done} of {len(self.tally.cells)} cells done{tail}, in {took}")
 
     def ended(self, watched: Watched) -> None:
         """The next redraw shows it."""
@@ -207,6 +220,12 @@ class LiveView(PlainView):
         if len(running) > SHOWN_CELLS:
             lines.add_row(Text(f"and {len(running) - SHOWN_CELLS} more"))
         self._live.update(Group(bar, lines), refresh=True)
+
+
+def say(text: str) -> None:
+    """Print one line for the user, beside whatever goes to standard output."""
+    with contextlib.suppress(OSError):  # nobody reads on (`2>&1 | head`): no reason to stop a sweep
+        print(text, file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -19,11 +19,26 @@ SCHEMA = 1
 
 def to_line(trial: Trial) -> str:
     """Write a trial as one line of strict JSON, without the line end."""
-    row = to_row(trial)
+    return json_line(to_row(trial))
+
+
+def json_line(data: Mapping[str, Any]) -> str:
+    """Write plain data as one line of strict JSON that UTF-8 can hold, whatever is in it."""
+    return json_text(data, separators=(",", ":"))
+
+
+def json_text(data: Mapping[str, Any], **layout: Any) -> str:
+    """Write plain data as strict JSON that UTF-8 can hold; `layout` goes to `json.dumps`."""
     try:
-        return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False, **layout)
     except ValueError:
-        return json.dumps(_finite(row), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(_finite(data), ensure_ascii=False, allow_nan=False, **layout)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair, from a file's name or a model's reply: kept exactly, as an escape.
+        text = json.dumps(_finite(data), allow_nan=False, **layout)
+    return text
 
 
 def to_row(trial: Trial) -> dict[str, Any]:
@@ -52,9 +67,9 @@ def from_line(line: str, where: str) -> Trial:
     """Read a line that `to_line` wrote. `where` names file and line in the RecordError of one that it did not."""
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{where}: not JSON ({error})") from error
-    if not isinstance(row, dict) or not isinstance(row.get("schema"), int):
+    if not isinstance(row, dict) or type(row.get("schema")) is not int:
         raise RecordError(f"{where}: not a trial record")
     if row["schema"] > SCHEMA:
         raise RecordError(
@@ -62,7 +77,7 @@ def from_line(line: str, where: str) -> Trial:
         )
     try:
         return from_row(row)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RecordError(f"{where}: damaged trial record ({type(error).__name__}: {error})") from error
 
 

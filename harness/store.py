@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -44,8 +44,8 @@ class CellFolder:
         self._manifest = manifest
         self._sync_each = sync == "trial"
         self._lock = FileLock(path / LOCK, timeout=0)
-        self._trials_file: _Lines | None = None
-        self._calls_file: _Lines | None = None
+        self._trials_file: Lines | None = None
+        self._calls_file: Lines | None = None
         self.trials: tuple[Trial, ...] = ()
 
     def __enter__(self) -> CellFolder:
@@ -73,7 +73,7 @@ class CellFolder:
         if not (self.path / MANIFEST).exists():
             write_json(self.path / MANIFEST, self._manifest)
         self.trials, intact = _read_trials(self.path / TRIALS)
-        self._trials_file = _Lines(self.path / TRIALS, intact)
+        self._trials_file = Lines(self.path / TRIALS, intact)
 
     def append(self, trial: Trial) -> None:
         """Write one trial as one line; on return it is on the disk (with `sync="trial"`). Raises StorageError."""
@@ -87,8 +87,8 @@ class CellFolder:
         with _storage_errors(self.path):
             if self._calls_file is None:
                 path = self.path / CALLS
-                self._calls_file = _Lines(path, path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0)
-            self._calls_file.append(json.dumps(row, ensure_ascii=False, separators=(",", ":")), sync=True)
+                self._calls_file = Lines(path, whole_bytes(path))
+            self._calls_file.append(record.json_line(row), sync=True)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Mark the cell as done."""
@@ -105,7 +105,7 @@ class CellFolder:
             write_json(self.path / FAILURE, failure)
 
 
-class _Lines:
+class Lines:
     """A file that grows by whole lines. `intact`: the bytes to keep of what is there; a torn last line is cut off."""
 
     def __init__(self, path: Path, intact: int) -> None:
@@ -115,6 +115,7 @@ class _Lines:
             self._file.truncate(intact)
 
     def append(self, line: str, *, sync: bool) -> None:
+        """Write one line; with `sync`, it is on the disk on return. Raises StorageError or OSError."""
         data = f"{line}\n".encode()
         if self._file.write(data) != len(data):
             raise StorageError(f"the disk is full: the last line of {self._path} was cut short; free space and launch again")
@@ -122,10 +123,28 @@ class _Lines:
             self.sync()
 
     def sync(self) -> None:
+        """Wait until all that was written is on the disk."""
         os.fdatasync(self._file.fileno())
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
+
+
+def append_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Append rows of plain data to a file of lines, cutting off a torn last line first. Raises StorageError or OSError."""
+    lines = Lines(path, whole_bytes(path))
+    try:
+        for row in rows:
+            lines.append(record.json_line(row), sync=False)
+        lines.sync()
+    finally:
+        lines.close()
+
+
+def whole_bytes(path: Path) -> int:
+    """Return how many bytes of a file are whole lines; 0 when there is no file."""
+    return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
 
 
 def read_trials(folder: Path) -> tuple[Trial, ...]:
@@ -151,8 +170,7 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("w", encoding="utf-8") as file:
-            json.dump(data, file, ensure_ascii=False, indent=1)
-            file.write("\n")
+            file.write(record.json_text(data, indent=1) + "\n")
             file.flush()
             os.fdatasync(file.fileno())
         draft.replace(path)
@@ -162,9 +180,14 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def refuse_other_settings(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Raise CellMismatch when the study holds the same task, arm and seed made with settings that give another result."""
+    """Raise CellMismatch when the study holds the same task, arm and seed made with settings that give another result.
+
+    A folder without a trial or a call is no obstacle: a command with a mistake in it may have left it.
+    """
     stem = path.name.rsplit("-", 1)[0]
     for other in sorted(path.parent.glob(f"{stem}-*/{MANIFEST}")):
+        if not any(_holds_bytes(other.with_name(name)) for name in (TRIALS, CALLS)):
+            continue
         there = read_json(other).get("identity", {})
         differences = list(differing(there, manifest["identity"]))
         if differences:
@@ -180,7 +203,16 @@ def differing(there: Any, here: Any, key: str = "") -> Iterator[str]:
         for name in dict.fromkeys((*there, *here)):
             yield from differing(there.get(name), here.get(name), f"{key}.{name}" if key else str(name))
     elif there != here:
-        yield f"{key}: {there!r} there, {here!r} here"
+        yield f"{key}: {_short(there)} there, {_short(here)} here"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _holds_bytes(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _read_trials(path: Path) -> tuple[tuple[Trial, ...], int]:

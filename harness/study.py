@@ -8,11 +8,9 @@ wandb/                           see `tracking.py`
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import re
-import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -23,11 +21,12 @@ from filelock import FileLock
 
 from harness.cell import Cell, Tracker, run_cell
 from harness.environment import environment
-from harness.errors import CellBusy, CellsFailed, HarnessError, RecordError, SettingsError, StorageError, near
+from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError, near
 from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendUnavailable
 from harness.llm.ready import Readiness, readiness
-from harness.store import SUMMARY, CellFolder, refuse_other_settings
+from harness.progress import say
+from harness.store import SUMMARY, CellFolder, append_lines, refuse_other_settings
 from harness.training import describe
 
 PLAN = "plan.jsonl"
@@ -57,18 +56,22 @@ class Planned:
 
 
 def read_plan(study: Path) -> tuple[Planned, ...]:
-    """Return the planned cells in the order in which they were first planned. Raises RecordError."""
+    """Return the planned cells in the order in which they were first planned. Raises RecordError.
+
+    A task, arm and seed that was planned twice, with different settings, is the cell that was planned last (the earlier one never
+    got as far as a trial, see `store.refuse_other_settings`). A last line that a crash cut short is left out.
+    """
     try:
-        lines = (study / PLAN).read_text().splitlines()
+        data = (study / PLAN).read_bytes()
     except FileNotFoundError:
         raise RecordError(f"{study}: no study there ({PLAN} is missing)") from None
-    planned: dict[str, Planned] = {}
-    for number, line in enumerate(lines, start=1):
+    planned: dict[tuple[str, str, int], Planned] = {}
+    for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), start=1):
         try:
             entry = Planned(**json.loads(line))
         except (ValueError, TypeError) as error:
-            raise RecordError(f"{study / PLAN}, line {number}: damaged ({error})") from error
-        planned.setdefault(entry.cell, entry)
+            raise RecordError(f"{study / PLAN}, line {number}: damaged ({error}); delete that line") from error
+        planned[entry.task, entry.arm, entry.seed] = entry
     return tuple(planned.values())
 
 
@@ -81,8 +84,7 @@ def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
             new = [cell for cell in cells if cell.id not in known]
             for cell in new:
                 refuse_other_settings(study / cell.folder, {"identity": cell.identity})
-            with (study / PLAN).open("a") as file:
-                file.writelines(json.dumps(vars(Planned.of(cell))) + "\n" for cell in new)
+            append_lines(study / PLAN, (vars(Planned.of(cell)) for cell in new))
     except OSError as error:
         raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
 
@@ -91,8 +93,8 @@ def write_blocked(study: Path, cells: Sequence[Cell], reason: str, fix: str = ""
     """Write down that these cells cannot start now, why, and what would make them ready. Raises StorageError."""
     rows = [{"cell": c.id, "task": c.task["name"], "arm": c.arm, "seed": c.seed, "reason": reason, "fix": fix} for c in cells]
     try:
-        with FileLock(study / ".plan.lock"), (study / BLOCKED).open("a") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
+        with FileLock(study / ".plan.lock"):
+            append_lines(study / BLOCKED, rows)
     except OSError as error:
         raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
 
@@ -153,6 +155,10 @@ def run_cells(cells: Iterable[Cell], settings: Mapping[str, Any]) -> Result:
             return result + Result(blocked=(f"{cell.task['name']} {cell.arm}: {error}",))
         except CellBusy as busy:
             result += Result(busy=(str(busy),))
+        except RecordError as error:
+            # Nothing is written into a folder whose records are damaged, or another's; the other cells go on.
+            advice = "" if isinstance(error, CellMismatch) else "; to run this cell anew, move its folder away"
+            result += Result(failed=(f"{error}{advice}",))
         except StorageError as error:
             return result + Result(fatal=(str(error),))
     return result
@@ -250,9 +256,3 @@ def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result) -> None:
         say(line)
     if left:
         raise CellsFailed(f"{left} of {total} cells are not done; the same command goes on with them")
-
-
-def say(text: str) -> None:
-    """Print one line for the user, beside whatever goes to standard output."""
-    with contextlib.suppress(OSError):  # nobody reads on (`2>&1 | head`): no reason to stop a sweep
-        print(text, file=sys.stderr, flush=True)

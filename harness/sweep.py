@@ -49,18 +49,20 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
         by_study.setdefault(study_of[id(combination)], []).extend(combination.cells)
     for study, planned in by_study.items():
         add_to_plan(study, planned)
-    result, todo = Result(), []
+    result, todo, blocked_ids = Result(), [], set[str]()
     for combination in combinations:
         study = study_of[id(combination)]
         missing = [cell for cell in combination.cells if not is_done(study, cell)]
         blocked = blocked_by(combination.settings) if missing else None
         if blocked:
             result += block(study, missing, blocked)
+            blocked_ids.update(cell.id for cell in missing)
         elif missing:
             todo.append((combination, missing))
     jobs = split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job)
     returns: list[Any] = []
-    with watch(by_study, combinations[0].settings["progress"]):
+    watched = {study: [cell for cell in planned if cell.id not in blocked_ids] for study, planned in by_study.items()}
+    with watch(watched, combinations[0].settings["progress"]):
         if jobs:
             returns = list(sweeper.launcher.launch(jobs, initial_job_idx=0))
     result = sum((job.return_value for job in returns), result)
