@@ -9,15 +9,22 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 from harness.errors import SettingsError, near
 
 Value: TypeAlias = float | int | str | bool
 Config: TypeAlias = dict[str, Value]
 
-_KEYS = ("type", "low", "high", "scale", "levels", "choices", "default", "meaning", "unit", "when")
+_SHARED_KEYS = ("type", "default", "meaning", "unit", "when")
+_KEYS = {
+    "float": ("low", "high", "scale"),
+    "int": ("low", "high", "scale"),
+    "ordinal": ("levels",),
+    "categorical": ("choices",),
+    "bool": (),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +77,9 @@ class Number(Hyperparameter):
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
             raise SettingsError(f"{where}: low and high must be finite numbers")
         if not self.low < self.high:
-            raise SettingsError(f"{where}: low ({self.low:g}) must be below high ({self.high:g})")
+            raise SettingsError(f"{where}: low ({_digits(self.low)}) must be below high ({_digits(self.high)})")
         if self.log and self.low <= 0:
-            raise SettingsError(f"{where}: a log scale needs low above 0, and low is {self.low:g}")
+            raise SettingsError(f"{where}: a log scale needs low above 0, and low is {_digits(self.low)}")
         if self.integer and not (float(self.low).is_integer() and float(self.high).is_integer()):
             raise SettingsError(f"{where}: an integer's low and high must be whole numbers")
 
@@ -80,14 +87,17 @@ class Number(Hyperparameter):
         kind = "an integer" if self.integer else "a number"
         if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str):
             return f"{self.name}: {value!r} is not {kind}"
-        number = float(value)
+        try:
+            number = float(value)
+        except (OverflowError, TypeError, ValueError):  # an integer of 400 digits, an array
+            return f"{self.name}: is not {kind} that can be used"
         if not math.isfinite(number):
             return f"{self.name}: {number} is not a finite number"
         if self.integer and not number.is_integer():
-            return f"{self.name}: {number:g} is not an integer"
+            return f"{self.name}: {_digits(number)} is not an integer"
         if not self.low <= number <= self.high:
-            side = f"below the minimum {self.low:g}" if number < self.low else f"above the maximum {self.high:g}"
-            return f"{self.name}: {number:g} is {side}"
+            side = f"below the minimum {_digits(self.low)}" if number < self.low else f"above the maximum {_digits(self.high)}"
+            return f"{self.name}: {_digits(number)} is {side}"
         return None
 
     def exact(self, value: Any) -> Value:
@@ -116,7 +126,7 @@ class Number(Hyperparameter):
     @property
     def range_text(self) -> str:
         kind = "integer" if self.integer else "float"
-        return f"{kind} from {self.low:g} to {self.high:g}, {'log' if self.log else 'linear'} scale"
+        return f"{kind} from {_digits(self.low)} to {_digits(self.high)}, {'log' if self.log else 'linear'} scale"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +138,16 @@ class Choice(Hyperparameter):
 
     def __post_init__(self) -> None:
         where = f"hyperparameter '{self.name}'"
+        for choice in self.choices:
+            if not isinstance(choice, str | int | float | bool) or choice != choice:
+                raise SettingsError(f"{where}: {choice!r} cannot be a choice; numbers, texts, true and false can")
         if len(self.choices) < 2:
             raise SettingsError(f"{where}: needs at least two {'levels' if self.ordered else 'choices'}")
-        if len({(type(c), c) for c in self.choices}) < len(self.choices):
+        if len({(isinstance(c, bool), c) for c in self.choices}) < len(self.choices):
             raise SettingsError(f"{where}: lists a value twice")
+        numbers = [c for c in self.choices if isinstance(c, int | float)]
+        if self.ordered and len(numbers) == len(self.choices) and numbers not in (sorted(numbers), sorted(numbers)[::-1]):
+            raise SettingsError(f"{where}: its levels are numbers, and neither rise nor fall")
 
     def _index(self, value: Any) -> int | None:
         for index, choice in enumerate(self.choices):
@@ -167,6 +183,14 @@ class Choice(Hyperparameter):
         return f"{'one of, in this order,' if self.ordered else 'one of'} {self._listed()}"
 
 
+def _digits(number: float) -> str:
+    """Write a number as short as it goes without becoming another one."""
+    short = f"{number:g}"
+    if float(short) == number:
+        return short
+    return str(int(number)) if float(number).is_integer() and abs(number) < 1e15 else repr(float(number))
+
+
 def json_like(value: Value) -> str:
     """Write a value as JSON would, so that a person and an LLM see the same form that they must answer in."""
     if isinstance(value, bool):
@@ -178,26 +202,30 @@ def parse(name: str, entry: Mapping[str, Any]) -> Hyperparameter:
     """Read one entry of a space's YAML. Raises SettingsError, naming the hyperparameter and the nearest known key."""
     where = f"hyperparameter '{name}'"
     given = {key: value for key, value in entry.items() if value is not None}
-    for key in given:
-        if key not in _KEYS:
-            raise SettingsError(f"{where}: unknown key '{key}'{near(key, _KEYS)}")
     for key in ("type", "default", "meaning"):
         if key not in given:
             raise SettingsError(f"{where}: '{key}' is missing")
+    kind = str(given["type"])
+    if kind not in _KEYS:
+        raise SettingsError(f"{where}: unknown type '{kind}'{near(kind, _KEYS)}")
+    known = (*_SHARED_KEYS, *_KEYS[kind])
+    for key in given:
+        if key not in known:
+            raise SettingsError(f"{where}: a {kind} has no '{key}'{near(key, known)}")
     made = _make(name, given, where)
     problem = made.problem(made.default)
     if problem:
         raise SettingsError(f"{where}: the default does not fit its own range: {problem}")
-    return made
+    return replace(made, default=made.exact(made.default))
 
 
 def _make(name: str, given: Mapping[str, Any], where: str) -> Hyperparameter:
     shared: dict[str, Any] = {
         "name": name,
         "default": given["default"],
-        "meaning": str(given["meaning"]),
+        "meaning": " ".join(str(given["meaning"]).split()),
         "unit": str(given.get("unit", "")),
-        "when": _conditions(given.get("when", {})),
+        "when": _conditions(given.get("when", {}), where),
     }
     match given["type"]:
         case "float" | "int" as kind:
@@ -205,21 +233,21 @@ def _make(name: str, given: Mapping[str, Any], where: str) -> Hyperparameter:
             if given.get("scale", "linear") not in ("linear", "log"):
                 raise SettingsError(f"{where}: scale must be 'linear' or 'log', not {given['scale']!r}")
             low, high = (_number(given[key], f"{where}: {key}") for key in ("low", "high"))
+            shared["default"] = _number(given["default"], f"{where}: default")
             return Number(**shared, low=low, high=high, log=given.get("scale") == "log", integer=kind == "int")
         case "ordinal":
             _need(given, ("levels",), where)
-            return Choice(**shared, choices=tuple(cast(Sequence[Value], given["levels"])), ordered=True)
+            return Choice(**shared, choices=_listed(given, "levels", where), ordered=True)
         case "categorical":
             _need(given, ("choices",), where)
-            return Choice(**shared, choices=tuple(cast(Sequence[Value], given["choices"])))
-        case "bool":
+            return Choice(**shared, choices=_listed(given, "choices", where))
+        case _:
             return Choice(**shared, choices=(False, True))
-        case other:
-            known = ("float", "int", "ordinal", "categorical", "bool")
-            raise SettingsError(f"{where}: unknown type '{other}'{near(str(other), known)}")
 
 
-def _conditions(when: Mapping[str, Any]) -> dict[str, tuple[Value, ...]]:
+def _conditions(when: Any, where: str) -> dict[str, tuple[Value, ...]]:
+    if not isinstance(when, Mapping):
+        raise SettingsError(f"{where}: when must name a hyperparameter and its value, as in {{optimizer: sgd}}, not {when!r}")
     return {parent: tuple(values) if isinstance(values, list | tuple) else (values,) for parent, values in when.items()}
 
 
@@ -229,9 +257,15 @@ def _need(given: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
             raise SettingsError(f"{where}: a {given['type']} needs '{key}'")
 
 
+def _listed(given: Mapping[str, Any], key: str, where: str) -> tuple[Value, ...]:
+    if not isinstance(given[key], list | tuple):
+        raise SettingsError(f"{where}: {key} must be a list, not {given[key]!r}")
+    return tuple(given[key])
+
+
 def _number(value: Any, where: str) -> float:
     try:
         # YAML 1.1 reads 1e-5 as text; a person means the number.
-        return float(value)
-    except (TypeError, ValueError):
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         raise SettingsError(f"{where} must be a number, not {value!r}") from None
