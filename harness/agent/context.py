@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from harness.errors import SettingsError, near
 from harness.randomness import keyed_random
 from harness.space import Space
-from harness.tcs import BLOCKS, render, summarize
+from harness.tcs import ALL_BLOCKS, Format, blocks_named, render, summarize
 from harness.trial import Epoch, Trajectory, Trial
 
 CONTEXTS = ("tcs", "raw", "scores", "blind", "shuffled")
@@ -39,16 +39,16 @@ class Context:
     """
 
     kind: str
-    blocks: tuple[str, ...] = tuple(BLOCKS)
+    blocks: tuple[str, ...] = ALL_BLOCKS
     format: str = "text"
     log_every: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in CONTEXTS:
             raise SettingsError(f"optimizer.context={self.kind}: no such context{near(self.kind, CONTEXTS)}")
-        for block in self.blocks:
-            if block not in BLOCKS:
-                raise SettingsError(f"tcs.blocks: there is no block '{block}'{near(block, BLOCKS)}")
+        blocks_named(self.blocks)
+        if self.format not in tuple(Format):
+            raise SettingsError(f"tcs.format={self.format}: no such format{near(self.format, Format)}")
         if self.log_every < 1:
             raise SettingsError(f"agent.log_every={self.log_every}: must be 1 or more")
 
@@ -56,7 +56,7 @@ class Context:
         """Return what the model is shown before trial `len(trajectory) + 1`."""
         if self.kind in ("tcs", "shuffled"):
             shown = permuted(trajectory, seed) if self.kind == "shuffled" else trajectory
-            return render(summarize(space, shown, budget, blocks=self.blocks), self.format)
+            return render(summarize(space, shown, budget, blocks=self.blocks), Format(self.format))
         if not len(trajectory):
             return NOTHING
         if self.kind == "blind":
