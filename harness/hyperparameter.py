@@ -211,7 +211,7 @@ def parse(name: str, entry: Mapping[str, Any]) -> Hyperparameter:
     known = (*_SHARED_KEYS, *_KEYS[kind])
     for key in given:
         if key not in known:
-            raise SettingsError(f"{where}: a {kind} has no '{key}'{near(key, known)}")
+            raise SettingsError(f"{where}: type {kind} has no '{key}'{near(key, known)}")
     made = _make(name, given, where)
     problem = made.problem(made.default)
     if problem:
@@ -254,7 +254,7 @@ def _conditions(when: Any, where: str) -> dict[str, tuple[Value, ...]]:
 def _need(given: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
     for key in keys:
         if key not in given:
-            raise SettingsError(f"{where}: a {given['type']} needs '{key}'")
+            raise SettingsError(f"{where}: type {given['type']} needs '{key}'")
 
 
 def _listed(given: Mapping[str, Any], key: str, where: str) -> tuple[Value, ...]:
