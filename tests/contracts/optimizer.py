@@ -94,11 +94,23 @@ def global_state() -> list[Any]:
     """Return what a method must leave as it was."""
     kind, keys, position, *rest = np.random.get_state()
     state: list[Any] = [random.getstate(), kind, np.asarray(keys).tolist(), position, rest]
-    state += [list(warnings.filters), logging.getLogger("optuna").getEffectiveLevel() if "optuna" in sys.modules else None]
+    state += [list(warnings.filters), logging.getLogger("optuna").level]
     if "torch" in sys.modules:
         torch = sys.modules["torch"]
         state += [torch.random.get_rng_state().tolist(), torch.get_num_threads(), torch.get_default_dtype()]
     return state
+
+
+class Listener(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one message."""
+        self.messages.append(record.getMessage())
 
 
 class OptimizerContract:
@@ -171,8 +183,10 @@ class OptimizerContract:
 
     def test_an_object_can_be_shown_an_earlier_or_another_trajectory(self, whole: Trajectory) -> None:
         optimizer = self.make()
-        ask(optimizer, Trajectory(whole.trials[:5]))
-        for shown in (Trajectory(whole.trials[:2]), given(["optimizer"] * 4), Trajectory(whole.trials[:4]), Trajectory()):
+        elsewhere = given(["optimizer"] * 4)
+        better = Trajectory(tuple(a_trial(t.number, t.proposal, 10.0 * t.number % 7) for t in elsewhere))
+        turned = Trajectory(tuple(a_trial(t.number, elsewhere[-t.number].proposal, t.score) for t in better))
+        for shown in (Trajectory(whole.trials[:5]), Trajectory(whole.trials[:2]), elsewhere, better, turned):
             assert ask(optimizer, shown) == ask(self.make(), shown)
 
     def test_an_object_whose_proposal_was_not_taken_goes_on_as_a_new_one_would(self) -> None:
@@ -202,9 +216,14 @@ class OptimizerContract:
 
     def test_it_leaves_global_state_alone_and_is_silent(self, capfd: pytest.CaptureFixture[str]) -> None:
         ask(self.make(1), given(["optimizer"] * 4))  # imports what it imports
+        logger, heard = logging.getLogger("optuna"), Listener()
+        logger.setLevel(logging.INFO)  # as Optuna sets it; it writes to a stream of its own, so its records are listened to
+        logger.addHandler(heard)
         before = global_state()
-        run(self.make(), bumpy, 5)
+        run(self.make(), bumpy, 8)
         assert global_state() == before
+        logger.removeHandler(heard)
+        assert heard.messages == []
         assert capfd.readouterr() == ("", "")
 
 

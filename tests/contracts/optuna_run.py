@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import optuna
 from contracts.optimizer import run
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from harness.optimizer import Optimizer
 from harness.space import Config, Space, Value
@@ -28,9 +29,17 @@ def score(config: Mapping[str, Value]) -> float:
     return 100 - 10 * abs(rate + 2) - units - float(config["level"]) - 30 * (float(config.get("knob", 0.3)) - 0.2) ** 2
 
 
-def library_run(sampler: optuna.samplers.BaseSampler, trials: int) -> list[Config]:
+def library_run(sampler: optuna.samplers.BaseSampler, trials: int, *, default_first: bool = False) -> list[Config]:
     """Tune the conditional space as Optuna's own documentation does it, and return what was tried."""
     study = optuna.create_study(sampler=sampler, direction="maximize")
+    if default_first:
+        params = CONDITIONAL.default()
+        ranges: dict[str, BaseDistribution] = {
+            "rate": FloatDistribution(1e-5, 1.0, log=True),
+            "units": IntDistribution(4, 512, log=True),
+        }
+        ranges |= {"level": IntDistribution(0, 2), "kind": CategoricalDistribution([0, 1])}
+        study.add_trial(optuna.create_trial(params=params, distributions=ranges, value=score(params)))
 
     def objective(trial: optuna.Trial) -> float:
         trial.suggest_float("rate", 1e-5, 1.0, log=True)
@@ -40,7 +49,7 @@ def library_run(sampler: optuna.samplers.BaseSampler, trials: int) -> list[Confi
             trial.suggest_float("knob", 0.0, 1.0)
         return score(trial.params)
 
-    study.optimize(objective, n_trials=trials)
+    study.optimize(objective, n_trials=trials - len(study.trials))
     return [trial.params for trial in study.trials]
 
 
