@@ -56,7 +56,7 @@ class Context:
         """Return what the model is shown before trial `len(trajectory) + 1`."""
         if self.kind in ("tcs", "shuffled"):
             shown = permuted(trajectory, seed) if self.kind == "shuffled" else trajectory
-            return render(summarize(space, shown, budget, blocks=self.blocks), Format(self.format))
+            return render(summarize(space, shown, budget, blocks=self.blocks), Format(self.format)).strip()
         if not len(trajectory):
             return NOTHING
         if self.kind == "blind":

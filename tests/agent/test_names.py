@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from harness.agent.names import Names
 from harness.agent.prompt import space_text
-from harness.space import Space
+from harness.space import Config, Space
 from harness.trial import Outcome, Proposal, Status, Trajectory, Trial
 
 SPACE = Space.from_mapping(
@@ -20,7 +20,7 @@ SPACE = Space.from_mapping(
         "batch_size": {"type": "ordinal", "levels": [16, 32], "default": 32, "meaning": "images a step", "unit": "images"},
     }
 )
-CONFIG = {"learning_rate": 0.1, "optimizer": "sgd", "momentum": 0.5, "batch_size": 16}
+CONFIG: Config = {"learning_rate": 0.1, "optimizer": "sgd", "momentum": 0.5, "batch_size": 16}
 
 
 def test_anonymous_names_hide_every_name_choice_meaning_and_unit() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.agent.reply import BadReply, parse_reply, refuse_repeat
-from harness.space import Space
+from harness.space import Config, Space
 from harness.trial import Epoch, Outcome, Proposal, Trajectory, Trial
 
 SPACE = Space.from_mapping(
@@ -18,7 +18,7 @@ SPACE = Space.from_mapping(
         "momentum": {"type": "float", "low": 0, "high": 0.99, "default": 0.9, "meaning": "m", "when": {"rule": "sgd"}},
     }
 )
-GOOD = {"rate": 0.01, "layers": 3, "rule": "adam"}
+GOOD: Config = {"rate": 0.01, "layers": 3, "rule": "adam"}
 TEXT = json.dumps({"analysis": "rates matter", "config": GOOD})
 
 
