@@ -23,7 +23,9 @@ class _OptunaGPSession:
     """An `OptunaSession` with a GP sampler, held to one thread."""
 
     def __init__(self, space: Space, seed: int, startup_trials: int) -> None:
-        import torch  # noqa: F401, PLC0415 - 1.3 s; the sampler needs it, and threads are limited in what is loaded by then
+        # What the sampler would load at its first model, 1.3 s: threads are limited in what is loaded when the controller is made.
+        import scipy.optimize  # noqa: F401, PLC0415
+        import torch  # noqa: F401, PLC0415
         from optuna.samplers import GPSampler  # noqa: PLC0415
         from threadpoolctl import ThreadpoolController  # noqa: PLC0415
 
