@@ -21,7 +21,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from harness.environment import one_thread
+from harness.environment import COMMAND_PID, end_with_command, one_thread
 from harness.errors import HarnessError, SettingsError
 from harness.progress import watch
 from harness.settings import cells, conf_dir, register, resolved
@@ -46,6 +46,7 @@ def run(arguments: Sequence[str]) -> None:
     """Run one command line. Raises HarnessError, or Hydra's own errors for what does not compose (see `complaints.py`)."""
     # Hydra would print a traceback and leave by itself; with this it lets its exceptions through.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    os.environ[COMMAND_PID] = str(os.getpid())
     register()
     folder = conf_dir()
     folders = (folder, *config_dirs(arguments))
@@ -70,6 +71,7 @@ def run(arguments: Sequence[str]) -> None:
 def job(config: Any) -> Result:
     """Run the cells of one composed config, in this process or in a launcher's worker. Never raises what a sweep must survive."""
     one_thread()
+    end_with_command()
     settings = resolved(config)
     return run_cells(cells(settings), settings)
 

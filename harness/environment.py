@@ -7,6 +7,8 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ PACKAGES = (
     "ollama",
     "openai",
 )
+# Where a worker finds the process id of the command that started it.
+COMMAND_PID = "HARNESS_COMMAND_PID"
+PARENT_POLL_SECONDS = 0.5
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -34,6 +39,24 @@ def one_thread() -> None:
     """
     for variable in THREAD_VARIABLES:
         os.environ.setdefault(variable, "1")
+
+
+@functools.cache
+def end_with_command() -> None:
+    """In a launcher's worker on this machine: end this process soon after the command that started it, even when that was killed.
+
+    Otherwise its cells would stay locked, and a relaunch would have to leave them out.
+    """
+    command = os.getppid()
+    if os.environ.get(COMMAND_PID) != str(command):
+        return
+
+    def watch() -> None:
+        while os.getppid() == command:
+            time.sleep(PARENT_POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @functools.cache
