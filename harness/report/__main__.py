@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m harness.report", description="Build the report of a study from its records.")
     made.add_argument("study", help="a study's folder, or its name under ./runs/")
     made.add_argument("overrides", nargs="*", metavar="report.KEY=VALUE", help="e.g. report.reference=gpt4")
+    made.add_argument("--cell", action="append", default=[], metavar="TASK/ARM/SEED", help="tell this cell in full (repeatable)")
     made.add_argument("--out", type=Path, help="where to write (default: STUDY/report)")
     return made
 

@@ -38,6 +38,11 @@ class Arm:
         return 0 < self.budget <= self.startup_trials
 
     @property
+    def tries_more(self) -> bool:
+        """Whether the method searches at all, rather than trying the default alone."""
+        return not self.method.rpartition(".")[2].startswith("DefaultOnly")
+
+    @property
     def in_words(self) -> str:
         """The arm in one phrase."""
         parts = {"llm": f"{self.llm or self.model} shown {self.context or 'an unnamed context'}", "rules": "fixed rules on the TCS"}
@@ -83,12 +88,18 @@ def _arm(cell: CellData) -> Arm:
         method=method,
         context=str(agent.get("context", "")) if llm.get("model") else "",
         model=str(llm.get("model", "") or ""),
-        llm=str(llm.get("name", "") or llm.get("model", "") or ""),
+        llm=_llm_name(cell, llm),
         start=str(identity.get("start", "")),
         startup_trials=cell.startup_trials,
         budget=cell.budget,
         setting=_setting(identity),
     )
+
+
+def _llm_name(cell: CellData, llm: Mapping[str, Any]) -> str:
+    """Return the name that the settings give the model, which is shorter than its own."""
+    name = _mapping(_mapping(cell.manifest.get("settings")).get("llm")).get("name")
+    return str(name or llm.get("model") or "") if llm else ""
 
 
 def _kind(identity: Mapping[str, Any], method: str, llm: Mapping[str, Any]) -> str:

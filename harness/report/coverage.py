@@ -6,7 +6,7 @@ import pandas as pd
 
 from harness.report.arms import Arm
 from harness.report.data import State
-from harness.report.document import Column, Item, Section, Table, Text, columns, listed, row
+from harness.report.document import Column, Fold, Item, Section, Table, Text, columns, listed, row
 from harness.report.frames import Frames, rows_by, rows_of
 
 _COUNTED = tuple(State)
@@ -22,9 +22,13 @@ _MARK = {
 def coverage_section(frames: Frames, arms: dict[str, Arm]) -> Section:
     """Count the planned cells by state, show done of planned per arm and task, and give every reason."""
     counts = coverage_counts(frames)
-    items: list[Item] = [coverage_sentence(frames), _arm_table(counts, arms), _grid(frames)]
+    tables: list[Item] = [_arm_table(counts, arms), _grid(frames)]
     reasons = _reasons(frames)
-    return Section("coverage", "Coverage", tuple(items) if reasons is None else (*items, reasons))
+    if reasons is not None:
+        tables.append(reasons)
+    if (frames.cells["state"] == State.DONE.value).all():
+        tables = [Fold("Per arm and task", tuple(tables))]
+    return Section("coverage", "Coverage", (coverage_sentence(frames), *tables))
 
 
 def coverage_counts(frames: Frames) -> pd.DataFrame:

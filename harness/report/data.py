@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -23,25 +23,29 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to an LLM. Tokens, seconds and USD are None where the server did not say; `problem` is what was wrong with the reply.
+    """One call to an LLM.
 
-    `messages` and the texts are kept only where they are shown.
+    `call` counts within the trial, `attempt` the sendings of one call. `answered` is False when the server gave no usable answer at
+    all (`error` says why). `problem` is what was wrong with the reply, `problem_kind` one of unparsed, invalid, repeat. Tokens are
+    None where the server gave no count, `usd` where the model has no price. The texts are kept only where they are shown.
     """
 
     trial: int
-    attempt: int
-    role: str
+    call: int
+    attempt: int = 1
+    role: str = "agent"
     model: str = ""
-    messages: tuple[Mapping[str, str], ...] = ()
-    reply: str = ""
-    thinking: str = ""
+    answered: bool = True
     problem: str | None = None
     problem_kind: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    seconds: float | None = None
+    seconds: float = 0.0
     usd: float | None = None
     error: str | None = None
+    messages: tuple[Mapping[str, str], ...] = ()
+    reply: str = ""
+    thinking: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,16 @@ class CellData:
 
 @dataclass(frozen=True)
 class StudyData:
-    """A study. `problems` holds a line for each record that could not be used; `origin` says where it was read."""
+    """A study. `problems` holds a line for each record that could not be used; `origin` says where it was read.
+
+    `in_full` reads a cell again with its curves and the texts of its calls, which the tables do without; it raises RecordError.
+    """
 
     name: str
     origin: str
     cells: tuple[CellData, ...]
     problems: tuple[str, ...] = ()
+    in_full: Callable[[CellData], CellData] = lambda cell: cell
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -1,4 +1,6 @@
-"""A report as Markdown: for a file (escaped) and for a terminal (aligned, at most 80 columns where that is possible)."""
+"""A report as Markdown: for a file (escaped), and for a terminal (aligned, at most 80 columns where that is possible, the best of its
+kind marked by a star).
+"""
 
 from __future__ import annotations
 
@@ -79,8 +81,10 @@ def table_lines(table: Table, safe: Callable[[str], str]) -> list[str]:
 
 
 def _cell(text: Text, safe: Callable[[str], str]) -> str:
-    words = safe(text.text.replace("|", "/") if safe is clean else text.text)
-    return f"**{words}**" if text.strong and words else words
+    if safe is clean:
+        words = clean(text.text.replace("|", "/"))
+        return f"{words}*" if text.strong else words
+    return f"**{safe(text.text)}**" if text.strong and text.text else safe(text.text)
 
 
 def _item(item: Item) -> Iterator[str]:

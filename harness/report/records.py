@@ -12,13 +12,12 @@ from typing import Any
 
 from harness import record
 from harness.errors import RecordError
-from harness.report.calls import CALLS, read_calls
+from harness.report.calls import read_calls
 from harness.report.data import CellData, State, StudyData
-from harness.store import FAILURE, MANIFEST, SCHEMA, SUMMARY, TRIALS, read_json
-from harness.study import PLAN, Planned
+from harness.store import CALLS, FAILURE, MANIFEST, SCHEMA, SUMMARY, TRIALS, read_json, read_trials
+from harness.study import BLOCKED, PLAN, Planned
 from harness.trial import Trial
 
-BLOCKED = "blocked.jsonl"
 NOT_TASKS = {"report", "wandb"}
 
 
@@ -34,7 +33,14 @@ def read_study(folder: Path) -> StudyData:
     cells = [_read_cell(folder, _of_plan(entry), problems) for entry in planned.values()]
     cells = [_blocked(cell, blocked) for cell in cells]
     cells += _unplanned(folder, sorted(found - set(planned)), cells, problems)
-    return StudyData(folder.name, f"records in {folder.name}", tuple(cells), tuple(problems))
+    name = folder.resolve().name
+    return StudyData(name, f"the records in {name}/", tuple(cells), tuple(problems), lambda cell: _in_full(folder, cell))
+
+
+def _in_full(folder: Path, cell: CellData) -> CellData:
+    path = folder / cell.folder
+    calls = tuple(read_calls(path / CALLS, cell.trials, texts=True)) if (path / CALLS).exists() else ()
+    return replace(cell, trials=read_trials(path), calls=calls)
 
 
 def _read_plan(folder: Path, problems: list[str]) -> Iterator[Planned]:
@@ -81,7 +87,7 @@ def _of_plan(entry: Planned) -> CellData:
 
 def _blocked(cell: CellData, blocked: Mapping[str, Mapping[str, Any]]) -> CellData:
     row = blocked.get(cell.cell)
-    if row is None or cell.state is State.DONE:
+    if row is None or cell.state in (State.DONE, State.UNREADABLE):
         return cell
     return replace(cell, state=State.BLOCKED, reason=str(row.get("reason", "")), fix=str(row.get("fix", "")))
 
@@ -95,7 +101,7 @@ def _read_cell(folder: Path, cell: CellData, problems: list[str]) -> CellData:
         trials = read_trials_without_curves(path / TRIALS)
         summary = read_json(path / SUMMARY) if (path / SUMMARY).exists() else None
         _refuse_missing(path, trials, summary)
-        calls = tuple(read_calls(path / CALLS)) if (path / CALLS).exists() else ()
+        calls = tuple(read_calls(path / CALLS, trials)) if (path / CALLS).exists() else ()
     except RecordError as error:
         reason = _relative(str(error), folder)
         problems.append(reason)

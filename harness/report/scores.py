@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,12 @@ import pandas as pd
 
 from harness.report.arms import Arm
 from harness.report.coverage import marked, startup_note
-from harness.report.document import Column, Table, Text, columns, interval, number, row
+from harness.report.document import Column, Fold, Section, Table, Text, columns, interval, number, row
 from harness.report.escape import cut, width
 from harness.report.frames import Frames, rows_by, rows_of
 
-NARROW = 80
+# Columns of a terminal, and of a number with its star.
+NARROW, NUMBER = 80, 5
 
 
 def score_frame(frames: Frames, score: str) -> pd.DataFrame:
@@ -100,6 +102,7 @@ def score_table(book: ScoreBook, arms: dict[str, Arm], gaps: pd.DataFrame | None
     best, cells, averages = best_arms(book.scores), rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm")
     top = book.averages["mean"].round(1).max()
     gap_of = {} if gaps is None else rows_by(gaps, "arm")
+    shown = {arm: entry["gap"] for (arm,), entry in gap_of.items()}
     rows = []
     for arm in book.order:
         texts = [_score_text(cells.get((arm, task)), arm in best.get(task, set())) for task in book.tasks]
@@ -115,8 +118,14 @@ def score_table(book: ScoreBook, arms: dict[str, Arm], gaps: pd.DataFrame | None
     key, title = TITLES[book.score]
     notes = _notes(book, arms)
     return Table(
-        key, f"{title}, %, mean ± sd over seeds", columns("arm", *heads), tuple(rows), data, notes, _narrow(book, arms, best)
+        key, f"{title}, %, mean ± sd over seeds", columns("arm", *heads), tuple(rows), data, notes, _narrow(book, arms, best, shown)
     )
+
+
+def score_section(test: ScoreBook, val: ScoreBook, arms: dict[str, Arm], gaps: pd.DataFrame, reference: str) -> Section:
+    """Build the main table, with the validation table folded beside it."""
+    text = f"The gap is to {reference}, in percentage points of the average, over pairs of the same task and seed."
+    return Section("scores", "Scores", (score_table(test, arms, gaps), text, Fold(TITLES["val"][1], (score_table(val, arms),))))
 
 
 def _score_text(entry: dict[str, Any] | None, strong: bool) -> Text:
@@ -141,7 +150,7 @@ def _gap_texts(entry: dict[str, Any] | None) -> list[Text]:
 
 
 def _notes(book: ScoreBook, arms: dict[str, Arm]) -> tuple[str, ...]:
-    notes = ["Bold: the best mean as printed, among arms that have a score from every planned seed."]
+    notes = ["Bold (on a terminal *): the best mean as printed, among arms that have a score from every planned seed."]
     if (book.scores["scored"] < book.scores["planned"]).any():
         notes.append("(k/n): only k of n planned seeds have a score. Nothing stands in for the others.")
     if book.averages["mean"].isna().any():
@@ -151,23 +160,35 @@ def _notes(book: ScoreBook, arms: dict[str, Arm]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _narrow(book: ScoreBook, arms: dict[str, Arm], best: dict[str, set[str]]) -> tuple[Table, ...]:
-    """Return the table in two that fit 80 columns: means first, spreads after, the tasks' names cut."""
+def _narrow(book: ScoreBook, arms: dict[str, Arm], best: dict[str, set[str]], gaps: Mapping[str, float]) -> tuple[Table, ...]:
+    """Return the table in two that fit 80 columns: means (and gaps) first, spreads after, the tasks' names cut as needed."""
     cells, averages = rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm")
-    arm_width = max(width(marked(arm, arms)) for arm in book.order)
-    room = max(5, (NARROW - arm_width - 4) // (len(book.tasks) + 1) - 3)
-    heads = columns("arm", *(cut(task, room) for task in book.tasks), cut("average", room))
+    titles = [*cut_titles(book, arms, extra=2 if gaps else 1), "avg"]
     key, title = TITLES[book.score]
-    titles = {"mean": f"{title}, %, mean over seeds", "sd": "Standard deviation over the same seeds, points"}
-    tables = []
-    for measure in ("mean", "sd"):
-        rows = []
-        for arm in book.order:
-            texts = [
-                Text(number(cells.get((arm, task), {}).get(measure)), measure == "mean" and arm in best.get(task, set()))
-                for task in book.tasks
-            ]
-            rows.append(row(marked(arm, arms), *texts, number(averages[arm,][measure])))
-        notes = _notes(book, arms) if measure == "mean" else ()
-        tables.append(Table(f"{key}_{measure}", titles[measure], heads, tuple(rows), book.scores, notes))
-    return tuple(tables)
+    means, spreads = [], []
+    for arm in book.order:
+        entries = [cells.get((arm, task), {}) for task in book.tasks]
+        texts = [Text(number(e.get("mean")), arm in best.get(task, set())) for e, task in zip(entries, book.tasks, strict=True)]
+        gap = [number(gaps.get(arm), 2, sign=True)] if gaps else []
+        means.append(row(marked(arm, arms), *texts, number(averages[arm,]["mean"]), *gap))
+        spreads.append(row(marked(arm, arms), *(number(e.get("sd")) for e in entries), number(averages[arm,]["sd"])))
+    return (
+        Table(
+            f"{key}_mean",
+            f"{title}, %, mean over seeds",
+            columns("arm", *titles, *(["gap"] if gaps else [])),
+            tuple(means),
+            book.scores,
+            _notes(book, arms),
+        ),
+        Table(f"{key}_sd", "Standard deviation over the same seeds, points", columns("arm", *titles), tuple(spreads), book.scores),
+    )
+
+
+def cut_titles(book: ScoreBook, arms: dict[str, Arm], extra: int) -> list[str]:
+    """Return the tasks' names, the longest cut until a row of numbers under them (and `extra` columns more) fits 80 columns."""
+    taken = max(width(marked(arm, arms)) for arm in book.order) + 4 + extra * (NUMBER + 3)
+    limit = max(map(width, book.tasks))
+    while limit > NUMBER and taken + sum(max(NUMBER, min(width(task), limit)) + 3 for task in book.tasks) > NARROW:
+        limit -= 1
+    return [cut(task, limit) for task in book.tasks]

@@ -1,0 +1,107 @@
+"""The study's three questions, each answered in a word from the sections below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from harness.report.arms import Arm
+from harness.report.contrasts import label
+from harness.report.document import Answer, Tone, interval, listed, number
+from harness.report.frames import rows_of
+from harness.report.gaps import FAIL, PASS
+
+HELPS = "Does the TCS help?"
+GOOD_ENOUGH = "Is the small LLM good enough?"
+THE_START = "Or was it the default start?"
+ABSENT = "Not in this study"
+
+
+def answers_of(gaps: pd.DataFrame, contrasts: pd.DataFrame, arms: Mapping[str, Arm], reference: str) -> tuple[Answer, ...]:
+    """Answer the three questions; a question whose arms did not run is said to be open."""
+    return (
+        tcs_answer(rows_of(contrasts), arms),
+        small_llm_answer(rows_of(gaps), reference),
+        start_answer(rows_of(contrasts), arms),
+    )
+
+
+def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm]) -> Answer:
+    """Compare the TCS with the raw logs, the same LLM shown either; the other contexts are named beside it."""
+    found = [entry for entry in contrasts if entry["family"] == "context" and entry["pairs"]]
+    raw = [entry for entry in found if arms[entry["second"]].context == "raw"]
+    rules = [entry for entry in contrasts if entry["family"] == "rules" and entry["pairs"]]
+    if not raw:
+        return Answer(
+            HELPS, ABSENT, "muted", "It takes an LLM that was shown the TCS in one arm and the raw logs in another.", "contrasts"
+        )
+    word, tone = _decide(raw, "Yes", "No: it hurts", "Unclear")
+    text = "Same LLM, TCS against raw logs: " + "; ".join(map(_figures, raw)) + "."
+    others = [entry for entry in found if entry not in raw] + rules
+    if others:
+        text += " Beside it: " + "; ".join(map(_figures, others)) + "."
+    return Answer(HELPS, word, tone, text, "contrasts")
+
+
+def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str) -> Answer:
+    """Summarise the verdicts of the small-LLM arms."""
+    small = [entry for entry in gaps if entry["small_llm"]]
+    if not small:
+        text = f"No small LLM with the TCS ran. The other arms' verdicts, against {reference}, are below."
+        return Answer(GOOD_ENOUGH, ABSENT, "muted", text, "verdict")
+    verdicts = [entry["verdict"] for entry in small]
+    word, tone = verdicts[0], {PASS: "good", FAIL: "bad"}.get(verdicts[0], "warn")
+    if len(set(verdicts)) > 1:
+        passed = verdicts.count(PASS)
+        word, tone = f"{passed} of {len(verdicts)} {PASS}", "warn"
+    text = "; ".join(f"{e['arm']}: {e['verdict']}, {number(e['gap'], 2, sign=True)} {interval(e['low'], e['high'])}" for e in small)
+    return Answer(GOOD_ENOUGH, word, _tone(tone), f"Points against {reference}: {text}.", "verdict")
+
+
+def start_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm]) -> Answer:
+    """Set what the default start gives random search beside what each method adds to random search from that same start."""
+    starts = [entry for entry in contrasts if entry["family"] == "start" and entry["pairs"]]
+    plain = [entry for entry in starts if arms[entry["first"]].method.endswith("random.Random")]
+    if not plain:
+        text = "It takes random search with and without the default configuration tried first."
+        return Answer(THE_START, ABSENT, "muted", text, "contrasts")
+    beyond = [e for e in contrasts if e["family"] == "random" and e["pairs"] and arms[e["first"]].start == "default"]
+    subjects = [e for e in beyond if arms[e["first"]].kind == "llm" and arms[e["first"]].context == "tcs"] or beyond
+    text = f"What the start alone gives random search: {_figures(plain[0])}."
+    if not subjects:
+        return Answer(THE_START, "Unclear", "warn", f"{text} No other method ran from the same start.", "contrasts")
+    ahead = [e for e in subjects if e["low"] > 0]
+    text += f" What methods add to random search from that start: {'; '.join(map(_figures, _extremes(subjects)))}."
+    start_helps = plain[0]["low"] > 0
+    if len(ahead) == len(subjects):
+        return Answer(THE_START, "No, or not only", "good", text, "contrasts")
+    if ahead:
+        return Answer(THE_START, f"Not for {listed([e['first'] for e in ahead], 3)}", "warn", text, "contrasts")
+    if start_helps:
+        return Answer(THE_START, "Nothing beyond it shows", "bad", text, "contrasts")
+    return Answer(THE_START, "Unclear", "warn", text, "contrasts")
+
+
+def _extremes(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return all of a few contrasts, else the largest and the smallest."""
+    ordered = sorted(entries, key=lambda e: -e["difference"])
+    return ordered if len(ordered) <= 3 else [ordered[0], ordered[-1]]
+
+
+def _decide(entries: Sequence[dict[str, Any]], yes: str, no: str, unclear: str) -> tuple[str, Tone]:
+    above, below = sum(e["low"] > 0 for e in entries), sum(e["high"] < 0 for e in entries)
+    if above == len(entries):
+        return yes, "good"
+    if below == len(entries):
+        return no, "bad"
+    return (f"{yes} for {above} of {len(entries)}" if above else unclear), "warn"
+
+
+def _figures(entry: Mapping[str, Any]) -> str:
+    return f"{label(entry)} {number(entry['difference'], 2, sign=True)} {interval(entry['low'], entry['high'])}"
+
+
+def _tone(word: str) -> Tone:
+    return "good" if word == "good" else "bad" if word == "bad" else "warn"

@@ -1,0 +1,215 @@
+"""Anytime: how good the incumbent is after every trial, not only at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from harness.report.arms import Arm
+from harness.report.data import State, StudyData
+from harness.report.document import Column, Figure, Item, Section, Table, columns, number, row
+from harness.report.drawing import Curve, curves
+from harness.report.frames import Frames, rows_of
+from harness.report.options import Options
+from harness.report.statistics import NAN, Array
+
+SHOWN_TRIALS = (1, 3, 5, 10)
+COLOURED = 6
+
+
+@dataclass(frozen=True)
+class Histories:
+    """The incumbent's scores after each trial: arrays of shape (seeds, budget) by arm and task, NaN before the first success.
+
+    A cell that ended early keeps its last incumbent.
+    """
+
+    test: Mapping[tuple[str, str], Array]
+    val: Mapping[tuple[str, str], Array]
+    tasks: tuple[str, ...]
+    arms: tuple[str, ...]
+    budget: int
+
+    @classmethod
+    def of(cls, frames: Frames) -> Histories:
+        """Lay a study's done cells out as arrays."""
+        budget = int(frames.cells["budget"].max())
+        test: dict[tuple[str, str], list[Array]] = {}
+        val: dict[tuple[str, str], list[Array]] = {}
+        for _, trials in frames.trials.groupby("cell", sort=False):
+            key = (str(trials["arm"].iloc[0]), str(trials["task"].iloc[0]))
+            for into, column in ((test, "best_test"), (val, "best_val")):
+                into.setdefault(key, []).append(_carried_on(trials[column].to_numpy(dtype=np.float64), budget))
+        tasks, arms = (tuple(dict.fromkeys(frames.cells[name])) for name in ("task", "arm"))
+        return cls({k: np.stack(v) for k, v in test.items()}, {k: np.stack(v) for k, v in val.items()}, tasks, arms, budget)
+
+
+def _carried_on(values: Array, budget: int) -> Array:
+    last = values[-1] if len(values) else NAN
+    return np.concatenate([values, np.full(max(0, budget - len(values)), last)])[:budget]
+
+
+def mean_curve(strata: Sequence[Array], confidence: float) -> tuple[Array, Array, Array]:
+    """Return mean over tasks of the mean over seeds, and its t interval, after each trial; `strata` are arrays (seeds, budget).
+
+    NaN at a trial after which some cell has no incumbent yet: a mean over the lucky ones would flatter.
+    """
+    means = np.mean([values.mean(axis=0) for values in strata], axis=0)
+    if min(len(values) for values in strata) < 2:
+        nothing = np.full_like(means, NAN)
+        return means, nothing, nothing
+    parts = np.array([values.var(axis=0, ddof=1) / len(values) for values in strata])
+    freedom = np.array([[len(values) - 1] for values in strata])
+    total = parts.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        df = np.where(total > 0, total**2 / (parts**2 / freedom).sum(axis=0), 1.0)
+    half = stats.t.ppf(0.5 + confidence / 2, df) * np.sqrt(total) / len(strata)
+    return means, means - half, means + half
+
+
+def curve_frame(histories: Histories, confidence: float) -> pd.DataFrame:
+    """Return a row an arm, task (and `average`) and trial: mean test score of the incumbent with its interval, mean validation score."""
+    rows: list[dict[str, Any]] = []
+    for arm in histories.arms:
+        for task in (*histories.tasks, "average"):
+            keys = [(arm, t) for t in (histories.tasks if task == "average" else (task,)) if (arm, t) in histories.test]
+            if not keys or (task == "average" and len(keys) < len(histories.tasks)):
+                continue
+            test, low, high = mean_curve([histories.test[key] for key in keys], confidence)
+            val = mean_curve([histories.val[key] for key in keys], confidence)[0]
+            scored = np.sum([np.sum(~np.isnan(histories.test[key]), axis=0) for key in keys], axis=0)
+            cells = sum(len(histories.test[key]) for key in keys)
+            rows += [
+                {
+                    "arm": arm,
+                    "task": task,
+                    "trial": trial + 1,
+                    "test": test[trial],
+                    "low": low[trial],
+                    "high": high[trial],
+                    "val": val[trial],
+                    "scored": int(scored[trial]),
+                    "cells": cells,
+                }
+                for trial in range(histories.budget)
+            ]
+    return pd.DataFrame(rows, columns=["arm", "task", "trial", "test", "low", "high", "val", "scored", "cells"])
+
+
+def reference_bests(study: StudyData, frames: Frames) -> dict[str, tuple[float, str]]:
+    """Return each task's best validation score and where it is from: `known`, as its settings say, or the best `seen` in this study."""
+    bests = {
+        str(e["task"]): (float(e["best_val"]), "seen")
+        for e in rows_of(frames.trials.groupby("task")["best_val"].max().reset_index())
+    }
+    for cell in study.cells:
+        task = cell.manifest.get("settings", {}).get("task", {}) if cell.state is State.DONE else {}
+        known = task.get("best_val_score_pct") if isinstance(task, Mapping) else None
+        if isinstance(known, int | float):
+            bests[cell.task] = (float(known), "known")
+    return {task: best for task, best in bests.items() if not math.isnan(best[0])}
+
+
+def regret_frame(
+    histories: Histories, frames: Frames, arms: Mapping[str, Arm], bests: Mapping[str, tuple[float, str]]
+) -> pd.DataFrame:
+    """Return a row an arm and task: normalised regret of the validation incumbent at the end, and its mean over the trials (its area).
+
+    0 is the task's reference best, 1 the median validation score of random search's single trials (of all trials without such an arm).
+    """
+    draws = frames.trials[frames.trials["arm"].map(lambda name: arms[name].method.endswith("random.Random"))]
+    floors = (draws if len(draws) else frames.trials).groupby("task")["val"].median().to_dict()
+    rows = []
+    for (arm, task), values in histories.val.items():
+        best, origin = bests.get(task, (NAN, "none"))
+        span = best - floors.get(task, NAN)
+        if not span > 0:
+            continue
+        regret = (best - values) / span
+        rows.append({"arm": arm, "task": task, "best": best, "origin": origin, "floor": best - span} | _regret(regret))
+    return pd.DataFrame(rows, columns=["arm", "task", "best", "origin", "floor", "regret", "area", "scored", "cells"])
+
+
+def _regret(regret: Array) -> dict[str, float]:
+    """Return the mean regret at the end and over the trials from a cell's first success on."""
+    scored = regret[~np.isnan(regret[:, -1])]
+    if not len(scored):
+        return {"regret": NAN, "area": NAN, "scored": 0, "cells": len(regret)}
+    area = float(np.mean([np.nanmean(line) for line in scored]))
+    return {"regret": float(scored[:, -1].mean()), "area": area, "scored": len(scored), "cells": len(regret)}
+
+
+def anytime_section(study: StudyData, frames: Frames, arms: Mapping[str, Arm], focus: Sequence[str], options: Options) -> Section:
+    """Build the curves (the arms in `focus` in colour), the table at a few trials, and the regret."""
+    histories = Histories.of(frames)
+    frame = curve_frame(histories, options.confidence)
+    regret = regret_frame(histories, frames, arms, reference_bests(study, frames))
+    items: list[Item] = [
+        "The test score of the configuration that validation would have chosen, had the study stopped after so many trials. "
+        "A curve starts where every cell behind it has had a success; grey curves are the other arms."
+    ]
+    if (frame["task"] == "average").any():
+        items.append(_figure("anytime_average", "Averaged over tasks", frame, ("average",), focus, options))
+    items.append(_figure("anytime_tasks", "Per task", frame, histories.tasks, focus, options))
+    items.append(_table(frame, regret, histories))
+    return Section("anytime", "Anytime: the score after every trial", tuple(items))
+
+
+def _figure(key: str, title: str, frame: pd.DataFrame, tasks: Sequence[str], focus: Sequence[str], options: Options) -> Figure:
+    data = frame[frame["task"].isin(tasks)]
+    accents = {arm: place for place, arm in enumerate(focus[:COLOURED])}
+    panels: dict[str, list[Curve]] = {task: [] for task in tasks}
+    for (arm, task), part in data.groupby(["arm", "task"], sort=False):
+        test, low, high = ([float(value) for value in part[name]] for name in ("test", "low", "high"))
+        panels[str(task)].append(Curve(str(arm), test, low, high, accents.get(str(arm))))
+    text = f"{title}: test score of the incumbent after each trial, with {100 * options.confidence:g} % intervals"
+    alt = f"Curves over {int(data['trial'].max() or 0)} trials, in colour: {', '.join(accents)}."
+    return Figure(key, text, alt, data, lambda: curves(panels, axis="test score, %"))
+
+
+def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> Table:
+    shown = sorted({trial for trial in SHOWN_TRIALS if trial <= histories.budget} | {histories.budget})
+    average = {(e["arm"], e["trial"]): e["test"] for e in rows_of(frame[frame["task"] == "average"])}
+    whole = (
+        regret.groupby("arm")[["regret", "area"]]
+        .mean()
+        .where(regret.groupby("arm")["task"].count() == len(histories.tasks), axis=0)
+    )
+    ends = {e["arm"]: e for e in rows_of(whole.reset_index())}
+    order = sorted(histories.arms, key=lambda arm: -_finite(average.get((arm, histories.budget))))
+    rows = [
+        row(
+            arm,
+            *(number(average.get((arm, trial))) for trial in shown),
+            number(ends.get(arm, {}).get("regret"), 3),
+            number(ends.get(arm, {}).get("area"), 3),
+        )
+        for arm in order
+    ]
+    heads = [
+        *(Column(f"{trial}", hint="trials") for trial in shown),
+        Column("regret"),
+        Column("area", hint="mean regret over the trials"),
+    ]
+    origins = set(regret["origin"])
+    origin = "the best score seen in this study" if origins == {"seen"} else "the task's known best"
+    if len(origins) > 1:
+        origin = "the task's known best, or the best seen in this study where none is known (see the CSV)"
+    notes = (
+        f"regret: of the validation score at the end, normalised: 0 is {origin}, 1 the median of random search's trials.",
+        "area: the mean of that regret over the trials.",
+    )
+    data = frame[(frame["task"] == "average") & frame["trial"].isin(shown)].merge(whole.reset_index(), on="arm", how="left")
+    return Table(
+        "anytime", "Average test score of the incumbent after so many trials, %", columns("arm", *heads), tuple(rows), data, notes
+    )
+
+
+def _finite(value: float | None) -> float:
+    return -math.inf if value is None or math.isnan(value) else value

@@ -1,0 +1,181 @@
+"""The gap of each arm to the reference arm, and the verdict of non-inferiority."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from harness.report.arms import Arm
+from harness.report.document import Column, Figure, Item, Section, Table, Text, Tone, interval, number, row
+from harness.report.drawing import Line, forest
+from harness.report.frames import rows_of
+from harness.report.options import Options
+from harness.report.pairs import Pairs, ScoreIndex
+from harness.report.statistics import Resampling, seed_interval, seeds_needed
+
+PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
+TONES: dict[str, Tone] = {PASS: "good", FAIL: "bad", INCONCLUSIVE: "warn"}
+SEEDS_SHOWN = 10_000
+
+
+def gap_frame(index: ScoreIndex, arms: dict[str, Arm], reference: str, options: Options) -> pd.DataFrame:
+    """Return a row an arm but the reference: gap in points with its interval, verdict with its reason, and the seeds it would take.
+
+    The gap is the mean over tasks of the mean difference over seeds, NaN unless every task has a pair.
+    """
+    how = Resampling(options.confidence, options.resamples, options.seed)
+    pairs = [index.pairs(name, reference) for name in arms if name != reference]
+    rows = [{**_gap(p, options, how), "small_llm": is_small_llm(arms[p.first], arms[reference], options)} for p in pairs]
+    return pd.DataFrame(rows, columns=GAP_COLUMNS)
+
+
+GAP_COLUMNS = [
+    "arm",
+    "reference",
+    "small_llm",
+    "gap",
+    "low",
+    "high",
+    "method",
+    "pairs",
+    "lacking",
+    "tasks",
+    "verdict",
+    "reason",
+    "seeds_to_decide",
+    "seeds_if_equal",
+]
+
+
+def is_small_llm(arm: Arm, reference: Arm, options: Options) -> bool:
+    """Say whether the study's question is about this arm: a small LLM that is shown one of the contexts in question."""
+    large = arm.model.startswith(tuple(options.large_models)) if options.large_models else False
+    return arm.kind == "llm" and arm.context in options.small_contexts and not large and arm.model != reference.model
+
+
+def _gap(pairs: Pairs, options: Options, how: Resampling) -> dict[str, Any]:
+    whole = pairs.all_tasks
+    estimate = seed_interval(pairs.strata if whole else [], how)
+    verdict, reason = judge(pairs, estimate.low, estimate.high, options.margin_points)
+    distance = abs(estimate.value + options.margin_points)
+    return {
+        "arm": pairs.first,
+        "reference": pairs.second,
+        "gap": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "method": estimate.method,
+        "pairs": pairs.count,
+        "lacking": pairs.lacking,
+        "tasks": len(pairs.strata),
+        "verdict": verdict,
+        "reason": reason,
+        "seeds_to_decide": seeds_needed(pairs.strata if whole else [], distance, how, options.power),
+        "seeds_if_equal": seeds_needed(pairs.strata if whole else [], options.margin_points, how, options.power),
+    }
+
+
+def judge(pairs: Pairs, low: float, high: float, margin: float) -> tuple[str, str]:
+    """Return the verdict of non-inferiority and why it is that one.
+
+    A FAIL needs only the interval; a PASS also needs every planned pair, since what is missing may be what went wrong.
+    """
+    if not pairs.count:
+        return INCONCLUSIVE, "no seed has a score of both"
+    if not pairs.all_tasks:
+        lacking = [task for task, values in pairs.differences.items() if not len(values)]
+        return INCONCLUSIVE, f"{len(lacking)} of {len(pairs.differences)} tasks have no pair"
+    if math.isnan(low):
+        return INCONCLUSIVE, "one seed a task has no spread to judge by"
+    if high < -margin:
+        return FAIL, "the whole interval is below the margin"
+    if low <= -margin:
+        return INCONCLUSIVE, "the margin is inside the interval"
+    if pairs.lacking:
+        return INCONCLUSIVE, f"{pairs.lacking} of {pairs.count + pairs.lacking} pairs have no score, and a PASS needs them all"
+    return PASS, "the whole interval is above the margin"
+
+
+def verdict_section(gaps: pd.DataFrame, reference: tuple[str, str], options: Options) -> Section:
+    """Build the verdict: the small-LLM arms first, then the same test on the others."""
+    name, why = reference
+    margin = number(options.margin_points)
+    lead = (
+        f"An arm is good enough when its average test score is not more than {margin} points below that of {name} ({why}): PASS when the "
+        f"whole {100 * options.confidence:g} % interval of the gap lies above −{margin}, FAIL when it lies below, INCONCLUSIVE otherwise. "
+        f"The source reports about 0.9 points for its own six tasks; its figures are not comparable with these."
+    )
+    small, rest = gaps[gaps["small_llm"].astype(bool)], gaps[~gaps["small_llm"].astype(bool)]
+    items: list[Item] = [lead]
+    if small.empty:
+        items.append("No small-LLM arm ran in this study, so its question has no verdict here. The same test on the other arms:")
+    else:
+        items.append(_table("verdict", "Small LLMs with the TCS", small, options))
+    items.append(_figure(gaps, name, options))
+    items.append(_table("verdict_others", "The same test on every other arm", rest, options))
+    return Section("verdict", "Verdict: good enough?", tuple(items))
+
+
+def _table(key: str, title: str, gaps: pd.DataFrame, options: Options) -> Table:
+    heads = (
+        Column("arm", numeric=False),
+        Column("verdict", numeric=False),
+        Column("gap", hint="points to the reference"),
+        Column(f"{100 * options.confidence:g} % interval"),
+        Column("pairs"),
+        Column("seeds to decide", hint=f"a task, with a power of {100 * options.power:g} %, if gap and spread stay as they are"),
+        Column("seeds if equal", hint="a task, to PASS with that power, if the arm were as good as the reference"),
+        Column("why", numeric=False),
+    )
+    rows = []
+    for entry in rows_of(gaps.sort_values("gap", ascending=False, kind="stable", na_position="last")):
+        pairs = f"{entry['pairs']}" if not entry["lacking"] else f"{entry['pairs']} of {entry['pairs'] + entry['lacking']}"
+        decided = entry["verdict"] != INCONCLUSIVE
+        rows.append(
+            row(
+                entry["arm"],
+                Text(entry["verdict"], strong=True, tone=TONES[entry["verdict"]]),
+                number(entry["gap"], 2, sign=True),
+                interval(entry["low"], entry["high"]),
+                pairs,
+                "decided" if decided else _seeds(entry["seeds_to_decide"]),
+                _seeds(entry["seeds_if_equal"]),
+                entry["reason"],
+            )
+        )
+    return Table(key, title, heads, tuple(rows), gaps)
+
+
+def _seeds(count: float) -> str:
+    if math.isnan(count):
+        return "–"
+    return f"over {SEEDS_SHOWN:,}" if count > SEEDS_SHOWN else f"{count:.0f}"
+
+
+def _figure(gaps: pd.DataFrame, reference: str, options: Options) -> Figure:
+    entries = rows_of(gaps.dropna(subset=["gap"]).sort_values("gap", ascending=False, kind="stable"))
+    lines = [
+        Line(entry["arm"], entry["gap"], entry["low"], entry["high"], strong=bool(entry["small_llm"]), word=entry["verdict"])
+        for entry in entries
+    ]
+    axis = f"test score, points above or below {reference}"
+    return Figure(
+        "gaps",
+        f"Gap to {reference} with {100 * options.confidence:g} % intervals; dashed: the margin, −{number(options.margin_points)}",
+        f"Gaps of {len(lines)} arms to {reference}: {describe(lines)}",
+        gaps,
+        lambda: forest(lines, axis=axis, margin=-options.margin_points),
+    )
+
+
+def describe(lines: Sequence[Line]) -> str:
+    """Say a forest plot's ends in words."""
+    if not lines:
+        return "none could be computed"
+    best, worst = lines[0], lines[-1]
+    return (
+        f"from {best.name} at {number(best.value, 2, sign=True)} down to {worst.name} at {number(worst.value, 2, sign=True)} points"
+    )

@@ -1,0 +1,51 @@
+"""Write a report: page, Markdown, and a CSV (and LaTeX or SVG and PNG) for every table and figure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from harness.errors import StorageError
+from harness.report.document import Figure, Report, Table
+from harness.report.drawing import png_of, style, svg_of
+from harness.report.latex import to_latex
+from harness.report.markdown import to_markdown
+from harness.report.page import to_html
+
+PARTS = ("csv", "latex", "figures")
+
+
+def write_report(report: Report, out: Path) -> None:
+    """Write everything into `out`; what an earlier report left in its subfolders is removed. Raises StorageError."""
+    try:
+        for part in PARTS:
+            shutil.rmtree(out / part, ignore_errors=True)
+            (out / part).mkdir(parents=True)
+        drawings = {item.key: _write(item, out) for item in report.items() if isinstance(item, Figure)}
+        for item in report.items():
+            if isinstance(item, Table | Figure):
+                item.data.to_csv(out / "csv" / f"{item.key}.csv", index=False, lineterminator="\n")
+            if isinstance(item, Table):
+                _replace(out / "latex" / f"{item.key}.tex", to_latex(item))
+        _replace(out / "report.md", to_markdown(report))
+        _replace(out / "report.html", to_html(report, drawings))
+    except OSError as error:
+        raise StorageError(f"cannot write {error.filename or out}: {error.strerror or error}") from error
+
+
+def _write(figure: Figure, out: Path) -> str:
+    """Write one figure and return its SVG."""
+    with style():
+        canvas = figure.draw()
+        svg = svg_of(canvas, figure.key)
+        (out / "figures" / f"{figure.key}.png").write_bytes(png_of(canvas))
+    _replace(out / "figures" / f"{figure.key}.svg", svg)
+    return svg
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
