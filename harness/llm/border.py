@@ -18,9 +18,14 @@ class ForeignError(Exception):
 
 
 def cross(
-    call: Callable[[], T], *, deadline_seconds: float, abandon: Callable[[], None], translate: Callable[[Exception], BackendError]
+    call: Callable[[], T],
+    *,
+    who: str,
+    deadline_seconds: float,
+    abandon: Callable[[], None],
+    translate: Callable[[Exception], BackendError],
 ) -> T:
-    """Return what `call` returns.
+    """Return what `call` returns; `who` answers it, for the error's text.
 
     The call runs in a thread of its own, because no client can be trusted to end on time: their timeouts are per read, so a server
     that sends a byte now and then holds them for ever. When the deadline passes, `abandon` is called (close the connection) and a
@@ -46,7 +51,7 @@ def cross(
         late = False
     if late:
         abandon()
-        raise TransportFault(f"no complete answer within {deadline_seconds:g} s (llm.timeout_seconds)")
+        raise TransportFault(f"{who} gave no complete answer within {deadline_seconds:g} s (llm.timeout_seconds)")
     if error is not None:
         # Outside any `except`, so that the original hangs on the new error as its cause alone, and only if its text may be shown.
         raise translate(error) from _showable(error)

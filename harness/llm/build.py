@@ -55,4 +55,9 @@ def build_backend(settings: LlmSettings, *, keep: Callable[[CallRecord], None], 
         )
     budgeted = Budgeted(backend, caps, prices, Spend.of(answered, prices))
     recording = Recording(Guarded(budgeted), keep=keep, answered=answered)
-    return Retrying(recording, tries=settings.tries, longest_wait_seconds=settings.longest_wait_seconds)
+    return Retrying(
+        recording,
+        tries=settings.tries,
+        first_wait_seconds=settings.first_wait_seconds,
+        longest_wait_seconds=settings.longest_wait_seconds,
+    )

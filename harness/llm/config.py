@@ -27,6 +27,7 @@ class LlmSettings:
     key_env: str = ""  # the variable that holds the key; empty: none is needed
     path: str | None = None  # llama_cpp: the GGUF file; replay: a folder or file with call records
     chat_template: str | None = None  # llama_cpp: a template for a GGUF that holds none
+    threads: int | None = None  # llama_cpp: null: one for each core of this process
     replay: str | None = None  # answer from the records in this folder instead of asking the model
 
     temperature: float | None = None  # null in any of these five: what the server takes by default
@@ -38,6 +39,7 @@ class LlmSettings:
     keep_alive: str | None = None  # ollama: how long the model stays loaded after a call, e.g. 10m
     timeout_seconds: float = 600.0  # one call, from sending to the last byte
     tries: int = 5  # of one call, when transport fails
+    first_wait_seconds: float = 1.0  # before the second try; it doubles with each further one
     longest_wait_seconds: float = 60.0  # between two tries; a server that asks for more counts as down
 
     cap_tokens: int | None = None  # a cell's caps; null: none
@@ -87,8 +89,10 @@ class LlmSettings:
 _POSITIVE = (
     "max_tokens",
     "num_ctx",
+    "threads",
     "timeout_seconds",
     "tries",
+    "first_wait_seconds",
     "longest_wait_seconds",
     "cap_tokens",
     "cap_seconds",

@@ -1,7 +1,7 @@
 """A local model inside this process: llama.cpp through the prebuilt `xllamacpp` wheel (extra `llama-cpp`), any GGUF file, no server.
 
-The JSON schema becomes a grammar. It holds keys, types, integer ranges and enumerations, but not the bounds of numbers: replies still
-need checking.
+The JSON schema becomes a grammar that holds keys, types, enumerations and ranges (those of floats in recent releases only). A reply
+that is cut off at `max_tokens` breaks it all the same, and with `reply_format=prompt` nothing is held: replies still need checking.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WHOLE_FILE_BYTES = 256 << 20
 
 
 class LlamaCpp:
-    """Uses the settings path, chat_template and timeout_seconds; the window (`num_ctx`) and decoding come with each request.
+    """Uses the settings path, chat_template, threads and timeout_seconds; the window (`num_ctx`) and decoding come with each request.
 
     `llm.chat_template` null means the file's own template; a name such as `chatml` serves a GGUF that holds none.
     """
@@ -49,6 +49,7 @@ class LlamaCpp:
             raise NotReady(f"{problem}: {command}")
         return cross(
             lambda: self._complete(request),
+            who="llama.cpp",
             deadline_seconds=self._settings.timeout_seconds,
             # A generation inside the process cannot be stopped; the next call gets an engine of its own.
             abandon=_engine.cache_clear,
@@ -58,10 +59,11 @@ class LlamaCpp:
     def _complete(self, request: Request) -> Reply:
         path = Path(str(self._settings.path)).resolve()
         start = time.perf_counter()
-        engine = _engine(path, request.num_ctx or 0, self._settings.chat_template)
+        threads = self._settings.threads or len(os.sched_getaffinity(0))
+        engine = _engine(path, request.num_ctx or 0, self._settings.chat_template, threads)
         loaded = time.perf_counter()
         answer = engine.handle_chat_completions(_body(request))
-        seconds = time.perf_counter() - start
+        seconds = round(time.perf_counter() - start, 6)
         if "error" in answer:
             raise _refusal(answer["error"], request)
         choice, usage = answer["choices"][0], answer["usage"]
@@ -72,20 +74,20 @@ class LlamaCpp:
             prompt_tokens=usage["prompt_tokens"],
             completion_tokens=usage["completion_tokens"],
             seconds=seconds,
-            load_seconds=loaded - start,
+            load_seconds=round(loaded - start, 6),
             finish_reason=choice.get("finish_reason") or "",
         )
 
 
 @lru_cache(maxsize=1)
-def _engine(path: Path, num_ctx: int, chat_template: str | None) -> Any:
+def _engine(path: Path, num_ctx: int, chat_template: str | None, threads: int) -> Any:
     """Load a model, and keep it for the next cell. `num_ctx` 0 means the window that the model was trained for."""
     xllamacpp: Any = importlib.import_module("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx = num_ctx
     params.n_parallel = 1
-    params.cpuparams.n_threads = len(os.sched_getaffinity(0))
+    params.cpuparams.n_threads = threads
     params.warmup = False
     params.verbosity = -1  # its log would write over the progress display
     # The engine also listens on a local port, and answers nobody there without this.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import time
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request
@@ -37,7 +39,7 @@ class Ollama:
         self._url = ollama_url(settings.base_url)
         self._client: ollama.Client | None = None
         self._facts: dict[str, ModelFacts] = {}
-        self._retry_after: str | None = None
+        self._headers: dict[str, str] = {}  # of the last answer: the client's ResponseError does not carry them
 
     @staticmethod
     def ready(settings: LlmSettings) -> Readiness:
@@ -46,6 +48,7 @@ class Ollama:
     def complete(self, request: Request) -> Reply:
         return cross(
             lambda: self._complete(request),
+            who=f"Ollama at {self._url}",
             deadline_seconds=self._settings.timeout_seconds,
             abandon=self._hang_up,
             translate=lambda error: self._translate(error, request),
@@ -63,7 +66,7 @@ class Ollama:
             options=_options(request),
             keep_alive=self._settings.keep_alive,
         )
-        seconds = time.perf_counter() - start
+        seconds = round(time.perf_counter() - start, 6)
         if not response.done:
             raise TransportFault(f"Ollama at {self._url} broke off its answer")
         return Reply(
@@ -86,8 +89,10 @@ class Ollama:
             self._client = ollama.Client(
                 host=self._url,
                 timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
-                event_hooks={"request": [_ask_for_whole_prompts], "response": [self._note_wait]},
+                # No method of this object: the client would keep it alive, and so its own connections open.
+                event_hooks={"request": [_ask_for_whole_prompts], "response": [partial(_keep_headers, self._headers)]},
             )
+            weakref.finalize(self, self._client.close)
         return self._client
 
     def _hang_up(self) -> None:
@@ -95,10 +100,6 @@ class Ollama:
         client, self._client = self._client, None
         if client is not None:
             client.close()  # type: ignore[no-untyped-call]
-
-    def _note_wait(self, response: httpx.Response) -> None:
-        # The client's ResponseError does not carry the headers.
-        self._retry_after = response.headers.get("retry-after")
 
     def _facts_of(self, request: Request) -> ModelFacts:
         """Ask once per model what it is; refuse a window that the model was not trained for, since Ollama shrinks it silently."""
@@ -155,7 +156,9 @@ class Ollama:
         if status in (401, 403):
             return NotReady(f"{where} refuses the key ({text}): set OLLAMA_API_KEY")
         if status in (408, 429, 499) or status >= 500 or status < 0:
-            return TransportFault(f"{where}: {status} {text}", retry_after_seconds=retry_after_seconds(self._retry_after))
+            return TransportFault(
+                f"{where}: {status} {text}", retry_after_seconds=retry_after_seconds(self._headers.get("retry-after"))
+            )
         if "does not support thinking" in text:
             return BadRequest(f"{where}: {text}; set llm.think=null")
         return BadRequest(f"{where} refuses the request: {status} {text}")
@@ -205,6 +208,11 @@ def _ask_for_whole_prompts(request: httpx.Request) -> None:
         body = json.dumps({**json.loads(request.content), "truncate": False, "shift": False}).encode()
         request.stream = httpx.ByteStream(body)
         request.headers["Content-Length"] = str(len(body))
+
+
+def _keep_headers(headers: dict[str, str], response: httpx.Response) -> None:
+    headers.clear()
+    headers.update(response.headers)
 
 
 def _message(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
@@ -51,6 +52,7 @@ class OpenAI:
     def complete(self, request: Request) -> Reply:
         return cross(
             lambda: self._complete(request),
+            who=self._where(),
             deadline_seconds=self._settings.timeout_seconds,
             abandon=self._hang_up,
             translate=lambda error: self._translate(error, request),
@@ -69,7 +71,7 @@ class OpenAI:
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 if not self._adapt(error, request, reply_format):
                     raise
-        return self._reply(completion, request, reply_format, time.perf_counter() - start)
+        return self._reply(completion, request, reply_format, round(time.perf_counter() - start, 6))
 
     def _body(self, request: Request, reply_format: ReplyFormat) -> dict[str, Any]:
         body: dict[str, Any] = {"model": request.model, "messages": request.wire_messages(reply_format)}
@@ -130,6 +132,7 @@ class OpenAI:
             timeout = openai.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
             # Retries are counted, recorded and paid for in one place: retrying.py.
             self._client = openai.OpenAI(api_key=key or "none", base_url=address, timeout=timeout, max_retries=0)
+            weakref.finalize(self, self._client.close)
         return self._client
 
     def _hang_up(self) -> None:
@@ -163,11 +166,11 @@ class OpenAI:
         return BackendUnavailable(f"{where}: {type(error).__name__}: {error}")
 
     def _refusal(self, error: openai.APIStatusError, request: Request) -> BackendError:
-        where, text, code = self._where(), error.message, error.code or ""
+        where, text, code = self._where(), _message(error), error.code or ""
         if error.status_code in (401, 403):
             return NotReady(f"{where} refuses the key in {self._settings.key_env or 'llm.key_env (not set)'}: {text}")
         if error.status_code == 404:
-            end = _retired(request.model)
+            end = "" if _address(self._settings) else _retired(request.model)
             return NotReady(f"{where} has no model '{request.model}' for this key{end}: choose another with llm.model=NAME")
         if code == "insufficient_quota":
             return NotReady(f"{where}: the account has no credit left ({text})")
@@ -183,6 +186,12 @@ class OpenAI:
         if "temperature" in f"{error.param} {text}":
             return BadRequest(f"{where} refuses llm.temperature={request.temperature} ({text}): set llm.temperature=null")
         return BadRequest(f"{where} refuses the request: {error.status_code} {text}")
+
+
+def _message(error: openai.APIStatusError) -> str:
+    """Return the server's own words."""
+    body = error.body
+    return str(body["message"]) if isinstance(body, Mapping) and "message" in body else error.message
 
 
 def _response_format(schema: Schema, reply_format: ReplyFormat) -> dict[str, Any] | None:

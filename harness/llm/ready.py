@@ -17,18 +17,9 @@ from typing import Any, cast
 from harness.errors import HarnessError
 from harness.llm.config import LlmSettings
 from harness.llm.scrub import one_line
+from harness.readiness import Readiness as Readiness  # the backends take it from here
 
 PROBE_SECONDS = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """One row of the doctor's table: `reason` says what is (not) there, `command` makes it ready (empty when it is)."""
-
-    name: str
-    ready: bool
-    reason: str
-    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)

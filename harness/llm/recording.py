@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from harness.llm.backend import Backend, Reply, Request
-from harness.llm.errors import BackendError
+from harness.llm.errors import BackendError, BadRequest, TransportFault
 from harness.llm.records import CallRecord
 
 
@@ -31,9 +31,14 @@ class Recording:
         try:
             reply = self._inner.complete(request)
         except BackendError as error:
-            made = getattr(error, "reply", None)
-            self._keep(CallRecord.of(request, time.perf_counter() - start, reply=made, error=error))
+            if _reached_the_server(error):
+                self._keep(CallRecord.of(request, time.perf_counter() - start, reply=getattr(error, "reply", None), error=error))
             raise
         self._keep(CallRecord.of(request, time.perf_counter() - start, reply=reply))
         self._known[place] = reply
         return reply
+
+
+def _reached_the_server(error: BackendError) -> bool:
+    """Say whether a failed call was made at all, and so is one to count."""
+    return isinstance(error, TransportFault | BadRequest) or getattr(error, "reply", None) is not None

@@ -49,7 +49,7 @@ class CallRecord:
             messages=request.messages,
             schema_key=request.schema_key,
             decoding=request.decoding,
-            seconds=seconds,
+            seconds=round(seconds, 6),
             reply=reply,
             error=None if error is None else str(error),
             error_kind=None if error is None else type(error).__name__,
@@ -60,7 +60,7 @@ class CallRecord:
         row: dict[str, Any] = {"kind": KIND, "schema": SCHEMA}
         row |= {name: getattr(self, name) for name in ("trial", "call", "attempt", "key", "model")}
         row["messages"] = [{"role": m.role, "content": m.content} for m in self.messages]
-        row |= {"schema_key": self.schema_key, "decoding": dict(self.decoding), "seconds": round(self.seconds, 6)}
+        row |= {"schema_key": self.schema_key, "decoding": dict(self.decoding), "seconds": self.seconds}
         if self.reply is not None:
             row["reply"] = _reply_to_dict(self.reply)
         if self.error is not None:
@@ -146,7 +146,7 @@ def _calls_in(value: Any) -> Iterator[CallRecord]:
 
 
 def _reply_to_dict(reply: Reply) -> dict[str, Any]:
-    row: dict[str, Any] = {"text": reply.text, "finish_reason": reply.finish_reason, "seconds": round(reply.seconds, 6)}
+    row: dict[str, Any] = {"text": reply.text, "finish_reason": reply.finish_reason, "seconds": reply.seconds}
     if reply.thinking:
         row["thinking"] = reply.thinking
     for name in ("prompt_tokens", "completion_tokens", "load_seconds"):

@@ -54,7 +54,7 @@ class Retrying:
 
 
 def _given_up(fault: TransportFault, tries: int, waited_seconds: float) -> str:
-    text = f"{fault} (tried {tries} time{'s' if tries > 1 else ''} over {waited_seconds:.0f} s)"
+    text = f"{str(fault).rstrip('.')} (tried {tries} time{'s' if tries > 1 else ''} over {waited_seconds:.0f} s)"
     if fault.retry_after_seconds is not None:
         text += f"; the server asks to wait {fault.retry_after_seconds:g} s"
     return f"{text}. What is done is kept: launch the same command again to go on"

@@ -1,0 +1,51 @@
+"""Run a double of Ollama's or OpenAI's API by hand, to try the harness where there is no LLM.
+
+    python scripts/llm_double.py --api ollama --port 11434
+    python scripts/llm_double.py --api openai --port 8000 --script faults.json
+
+By default every call gets a valid configuration, drawn from the JSON schema of the request. `--script` names a JSON file as
+tests/servers/script.py describes it; `curl http://127.0.0.1:PORT/double` shows what was answered and what was injected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from servers.ollama_api import PULLED, OllamaDouble
+from servers.openai_api import KEY, MODELS, OpenAIDouble
+from servers.script import Script
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--api", choices=("ollama", "openai"), required=True)
+    parser.add_argument("--port", type=int, default=0, help="default: any free one")
+    parser.add_argument("--script", type=Path, help="JSON file with the faults to inject")
+    parser.add_argument("--model", action="append", help="a model that is there (may be given again)")
+    parser.add_argument("--key", help=f"openai: the only key that is let in (default: {KEY}; '' lets in anyone)", default=KEY)
+    args = parser.parse_args()
+    script = Script.read(json.loads(args.script.read_text(encoding="utf-8"))) if args.script else Script()
+    server: OllamaDouble | OpenAIDouble
+    if args.api == "ollama":
+        server = OllamaDouble(script, port=args.port, models=args.model or PULLED)
+    else:
+        server = OpenAIDouble(script, port=args.port, models=args.model or MODELS, key=args.key or None)
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    with server:
+        print(f"{args.api} double at {server.url}", flush=True)
+        done.wait()
+    print(json.dumps(server.counts()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The real llama.cpp with a random model: inside the process, and through its OpenAI server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contracts.backend import BackendContract
+
+from harness.errors import InvalidConfig
+from harness.llm.backend import Message
+from harness.llm.build import build_backend
+from harness.llm.config import LlmSettings
+from harness.llm.errors import NotReady, TransportFault, TruncatedPrompt
+from harness.llm.llama_cpp import LlamaCpp
+from harness.llm.openai import OpenAI
+from harness.llm.records import CallRecord
+from harness.space import Space
+
+xllamacpp: Any = pytest.importorskip("xllamacpp", reason="llama.cpp is not installed: pip install -e '.[llama-cpp]'")
+
+SPACE = Space.from_mapping(
+    {
+        "learning_rate": {"type": "float", "low": 1e-5, "high": 0.1, "scale": "log", "default": 1e-3, "meaning": "step"},
+        "layers": {"type": "int", "low": 1, "high": 4, "default": 2, "meaning": "depth"},
+        "optimizer": {"type": "categorical", "choices": ["sgd", "adam"], "default": "adam", "meaning": "method"},
+    }
+)
+REPLY = {
+    "type": "object",
+    "properties": {
+        "analysis": {"type": "string", "maxLength": 20},
+        "config": {
+            "type": "object",
+            "properties": {
+                "learning_rate": {"type": "number", "minimum": 1e-5, "maximum": 0.1},
+                "layers": {"type": "integer", "minimum": 1, "maximum": 4},
+                "optimizer": {"type": "string", "enum": ["sgd", "adam"]},
+            },
+            "required": ["learning_rate", "layers", "optimizer"],
+            "additionalProperties": False,
+        },
+    },
+    "required": ["analysis", "config"],
+    "additionalProperties": False,
+}
+
+
+def in_process(path: Path, **changes: Any) -> LlmSettings:
+    values: dict[str, Any] = {
+        "name": "llama_cpp",
+        "_target_": "harness.llm.llama_cpp.LlamaCpp",
+        "path": str(path),
+        "chat_template": "chatml",
+        "threads": 1,
+        "num_ctx": 4096,
+        "max_tokens": 1500,
+        "temperature": 0.8,
+        "timeout_seconds": 60.0,
+        **changes,
+    }
+    return LlmSettings(**values)
+
+
+@pytest.fixture(scope="module")
+def address(tiny_gguf: Path) -> Iterator[str]:
+    params = xllamacpp.CommonParams()
+    params.model.path = str(tiny_gguf)
+    params.n_ctx, params.n_parallel, params.warmup, params.verbosity = 4096, 1, False, -1
+    params.cpuparams.n_threads = 1
+    params.chat_template, params.use_jinja = "chatml", False
+    server = xllamacpp.Server(params)
+    yield f"{server.listening_address}/v1"
+    del server
+
+
+class TestInProcess(BackendContract):
+    backend_class = LlamaCpp
+
+    @pytest.fixture
+    def settings(self, tiny_gguf: Path) -> LlmSettings:
+        return in_process(tiny_gguf)
+
+
+class TestThroughItsServer(BackendContract):
+    backend_class = OpenAI
+
+    @pytest.fixture
+    def settings(self, address: str) -> LlmSettings:
+        return LlmSettings(
+            name="openai_compatible",
+            _target_="harness.llm.openai.OpenAI",
+            model="tiny",
+            base_url=address,
+            num_ctx=4096,
+            max_tokens=1500,
+            temperature=0.8,
+            timeout_seconds=60.0,
+        )
+
+
+def replies(settings: LlmSettings, schema: dict[str, Any] | None, keep: list[CallRecord]) -> list[str]:
+    backend = build_backend(settings, keep=keep.append)
+    asked = [
+        settings.request([Message("user", "Propose.")], schema=schema, seed=trial, trial=trial, call=1) for trial in range(1, 21)
+    ]
+    return [backend.complete(request).text for request in asked]
+
+
+def test_the_grammar_makes_even_a_random_model_propose_members_of_the_space(tiny_gguf: Path) -> None:
+    kept: list[CallRecord] = []
+    for text in replies(in_process(tiny_gguf), REPLY, kept):
+        SPACE.check(json.loads(text)["config"])
+    assert [record.trial for record in kept] == list(range(1, 21))
+    assert all(CallRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record for record in kept)
+
+
+def test_without_bounds_its_numbers_are_nonsense_and_the_check_says_so(tiny_gguf: Path) -> None:
+    loose = json.loads(json.dumps(REPLY))
+    for name in ("learning_rate", "layers"):
+        del (
+            loose["properties"]["config"]["properties"][name]["minimum"],
+            loose["properties"]["config"]["properties"][name]["maximum"],
+        )
+    problems: list[str] = []
+    for text in replies(in_process(tiny_gguf), loose, []):
+        try:
+            SPACE.check(json.loads(text)["config"])
+        except InvalidConfig as invalid:
+            problems += invalid.problems
+    assert any("learning_rate" in problem and "above the maximum" in problem for problem in problems)
+    assert any("layers" in problem for problem in problems)
+
+
+def test_without_a_grammar_its_replies_are_not_even_json(tiny_gguf: Path) -> None:
+    texts = replies(in_process(tiny_gguf, reply_format="prompt", max_tokens=50, num_ctx=4096), REPLY, [])
+    assert len(set(texts)) == 20
+    for text in texts:
+        text.encode()  # as UTF-8: it can be written down
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(text)
+
+
+def test_the_file_is_recorded_by_its_hash(tiny_gguf: Path) -> None:
+    import hashlib
+
+    settings = in_process(tiny_gguf)
+    facts = LlamaCpp(settings).complete(settings.request([Message("user", "Hello.")], schema=None, seed=1, trial=1, call=1)).facts
+    assert facts.model == "tiny.gguf"
+    assert facts.digest == f"sha256:{hashlib.sha256(tiny_gguf.read_bytes()).hexdigest()}"
+    assert facts.server_version is not None
+    assert facts.server_version.startswith("xllamacpp 20")
+
+
+def test_a_prompt_over_the_window_is_refused_by_the_engine_too(tiny_gguf: Path) -> None:
+    # A vocabulary of single letters makes more tokens than any estimate expects.
+    settings = in_process(tiny_gguf, num_ctx=2048)
+    request = settings.request([Message("user", "abcdefghij " * 300)], schema=None, seed=1, trial=4, call=1)
+    with pytest.raises(TruncatedPrompt, match=r"llama\.cpp refuses the prompt of trial 4") as caught:
+        build_backend(settings, keep=lambda _: None).complete(request)
+    assert caught.value.prompt_tokens is not None
+    assert caught.value.prompt_tokens > 2048
+    assert caught.value.window_tokens == 2048
+
+
+def test_a_generation_past_the_deadline_is_given_up(tiny_gguf: Path) -> None:
+    settings = in_process(tiny_gguf, timeout_seconds=0.05, max_tokens=3900)
+    request = settings.request([Message("user", "Write.")], schema=None, seed=1, trial=1, call=1)
+    with pytest.raises(TransportFault, match=r"llama\.cpp gave no complete answer within 0\.05 s"):
+        LlamaCpp(settings).complete(request)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"), [(None, "No such file"), (b"hello", "is not a GGUF file"), (b"GGUF....", "cannot load")]
+)
+def test_a_file_that_is_no_model_is_said_in_one_line(tmp_path: Path, content: bytes | None, text: str) -> None:
+    path = tmp_path / "model.gguf"
+    if content is not None:
+        path.write_bytes(content)
+    settings = in_process(path)
+    with pytest.raises(NotReady, match=text):
+        LlamaCpp(settings).complete(settings.request([Message("user", "Hello.")], schema=None, seed=1, trial=1, call=1))

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import time
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from contracts.backend import SCHEMA, BackendContract
+from servers.openai_api import KEY, OpenAIDouble
+from servers.script import REPLIES, TRANSPORT, WRAPPED, Script
+
+from harness.llm.backend import Message, Request
+from harness.llm.build import build_backend
+from harness.llm.config import LlmSettings
+from harness.llm.errors import BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
+from harness.llm.openai import OpenAI, is_strict
+from harness.llm.records import CallRecord
+
+PATIENCE = {"hang": 0.6, "drip": 0.6}
+
+
+def settings_for(server: OpenAIDouble, **changes: Any) -> LlmSettings:
+    values: dict[str, Any] = {
+        "name": "gpt4",
+        "_target_": "harness.llm.openai.OpenAI",
+        "model": "gpt-4o",
+        "base_url": server.url,
+        "key_env": "OPENAI_API_KEY",
+        "num_ctx": 16385,
+        "max_tokens": 512,
+        "temperature": 0.7,
+        "timeout_seconds": 5.0,
+        "tries": 3,
+        "first_wait_seconds": 0.01,
+        **changes,
+    }
+    return LlmSettings(**values)
+
+
+def a_request(settings: LlmSettings, text: str = "Propose a configuration, please.", seed: int = 1) -> Request:
+    return settings.request([Message("system", "You tune."), Message("user", text)], schema=SCHEMA, seed=seed, trial=3, call=1)
+
+
+class TestOpenAI(BackendContract):
+    backend_class = OpenAI
+
+    @pytest.fixture
+    def settings(self, openai: OpenAIDouble) -> LlmSettings:
+        return settings_for(openai)
+
+
+class TestOlderModel(BackendContract):
+    backend_class = OpenAI
+
+    @pytest.fixture
+    def settings(self, openai: OpenAIDouble) -> LlmSettings:
+        return settings_for(openai, model="gpt-3.5-turbo")
+
+
+def test_the_request_holds_everything_that_decides_the_answer(openai: OpenAIDouble) -> None:
+    settings = settings_for(openai)
+    OpenAI(settings).complete(a_request(settings))
+    (received,) = openai.received
+    assert received.path == "/v1/chat/completions"
+    assert received.headers["authorization"] == f"Bearer {KEY}"
+    assert received.body == {
+        "model": "gpt-4o",
+        "messages": [{"role": "system", "content": "You tune."}, {"role": "user", "content": "Propose a configuration, please."}],
+        "seed": 1,
+        "temperature": 0.7,
+        "max_tokens": 512,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "reply", "schema": SCHEMA, "strict": True}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "formats", "settled"),
+    [
+        ("gpt-4o", ["json_schema"], "schema"),
+        ("gpt-3.5-turbo", ["json_schema", "json_object"], "json"),
+        ("gpt-4", ["json_schema", "json_object", None], "prompt"),
+    ],
+)
+def test_an_older_model_is_asked_in_the_way_that_it_knows(
+    openai: OpenAIDouble, model: str, formats: list[str | None], settled: str
+) -> None:
+    settings = settings_for(openai, model=model)
+    backend = OpenAI(settings)
+    reply = backend.complete(a_request(settings))
+    assert [received.body.get("response_format", {}).get("type") for received in openai.received] == formats
+    assert reply.facts.reply_format == settled
+    backend.complete(a_request(settings, seed=2))
+    assert len(openai.received) == len(formats) + 1, "the second call knows what the first one learnt"
+    assert openai.answered == 2
+
+
+def test_a_newer_models_other_names_are_used_and_recorded(openai: OpenAIDouble) -> None:
+    settings = settings_for(openai, model="gpt-6-luna", temperature=None)
+    reply = OpenAI(settings).complete(a_request(settings))
+    body = openai.received[-1].body
+    assert body["max_completion_tokens"] == 512
+    assert "max_tokens" not in body
+    assert reply.facts.adapted == ("max_completion_tokens", "seed left out")
+
+
+def test_the_temperature_is_never_dropped_silently(openai: OpenAIDouble) -> None:
+    settings = settings_for(openai, model="gpt-6-luna")
+    with pytest.raises(BadRequest, match=r"refuses llm\.temperature=0\.7 .* set llm\.temperature=null"):
+        OpenAI(settings).complete(a_request(settings))
+
+
+def test_a_schema_beyond_strict_mode_is_sent_without_it(openai: OpenAIDouble) -> None:
+    optional = {**SCHEMA, "required": ["config"]}
+    settings = settings_for(openai)
+    request = settings.request([Message("user", "Propose.")], schema=optional, seed=1, trial=1, call=1)
+    assert OpenAI(settings).complete(request).facts.reply_format == "schema"
+    assert openai.received[-1].body["response_format"]["json_schema"]["strict"] is False
+    assert len(openai.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict"),
+    [
+        (SCHEMA, True),
+        ({"type": "object", "properties": {"a": {"type": "integer"}}, "required": [], "additionalProperties": False}, False),
+        ({"type": "object", "properties": {}, "required": []}, False),
+        ({"oneOf": [{"type": "string"}]}, False),
+        ({"type": "array", "items": {"type": "object"}}, False),
+        ({"type": "string"}, True),
+    ],
+)
+def test_strict_mode_is_recognised(schema: dict[str, Any], strict: bool) -> None:
+    assert is_strict(schema) is strict
+
+
+def test_no_key_says_which_variable_to_export() -> None:
+    settings = LlmSettings(name="gpt4", _target_="harness.llm.openai.OpenAI", model="gpt-4o", key_env="OPENAI_API_KEY")
+    with pytest.raises(NotReady, match=r"No key for OpenAI: export OPENAI_API_KEY=\.\.\."):
+        OpenAI(settings).complete(a_request(settings))
+
+
+def test_a_server_without_keys_needs_none(openai: OpenAIDouble) -> None:
+    openai.key = None
+    settings = settings_for(openai, key_env="LLM_API_KEY")
+    assert OpenAI(settings).complete(a_request(settings)).text
+    assert KEY not in str(openai.received)
+
+
+def test_openais_key_is_not_sent_to_another_server(openai: OpenAIDouble) -> None:
+    settings = settings_for(openai, key_env="LLM_API_KEY")
+    with pytest.raises(NotReady, match="refuses the key in LLM_API_KEY"):
+        OpenAI(settings).complete(a_request(settings))
+    assert KEY not in str(openai.received)
+
+
+def test_no_server_says_so(openai: OpenAIDouble) -> None:
+    settings = settings_for(openai)
+    with openai.down(), pytest.raises(TransportFault) as caught:
+        OpenAI(settings).complete(a_request(settings))
+    assert str(caught.value) == f"No server at {openai.url}. Start it, or set llm.base_url."
+
+
+@pytest.mark.parametrize("fault", [f for f in TRANSPORT if f != "refuse"])
+def test_a_call_lost_on_its_way_is_made_again_and_both_are_kept(openai: OpenAIDouble, fault: str) -> None:
+    openai.script = Script.of({"do": fault, "seconds": 2.0})
+    kept: list[CallRecord] = []
+    settings = settings_for(openai, timeout_seconds=PATIENCE.get(fault, 5.0))
+    reply = build_backend(settings, keep=kept.append).complete(a_request(settings))
+    assert openai.injected == {fault: 1}
+    assert openai.answered == 1, "the client itself must not retry"
+    assert [(r.attempt, r.error_kind, r.reply is None) for r in kept] == [(1, "TransportFault", True), (2, None, False)]
+    assert kept[1].reply == reply
+
+
+@pytest.mark.parametrize("fault", [f for f in TRANSPORT if f != "refuse"])
+def test_a_call_lost_every_time_ends_as_unavailable(openai: OpenAIDouble, fault: str) -> None:
+    openai.script = Script.of(then={"do": fault, "seconds": 2.0})
+    settings = settings_for(openai, timeout_seconds=PATIENCE.get(fault, 5.0), tries=2)
+    with pytest.raises(BackendUnavailable, match=r"tried 2 times .* launch the same command again"):
+        build_backend(settings, keep=lambda _: None).complete(a_request(settings))
+    assert openai.injected == {fault: 2}
+    assert openai.answered == 0
+
+
+def test_a_server_that_comes_back_is_found_again(openai: OpenAIDouble) -> None:
+    openai.script = Script.of({"do": "refuse", "seconds": 0.05})
+    settings = settings_for(openai, tries=8, first_wait_seconds=0.02)
+    assert build_backend(settings, keep=lambda _: None).complete(a_request(settings)).text
+    assert openai.injected == {"refuse": 1}
+
+
+@pytest.mark.parametrize("fault", REPLIES + WRAPPED)
+def test_a_bad_reply_is_handed_on_as_it_is_and_never_asked_for_again(openai: OpenAIDouble, fault: str) -> None:
+    openai.script = Script.of("valid", fault)
+    kept: list[CallRecord] = []
+    settings = settings_for(openai)
+    backend = build_backend(settings, keep=kept.append)
+    good = backend.complete(a_request(settings, seed=1))
+    bad = backend.complete(a_request(settings, seed=2))
+    assert openai.injected == {fault: 1}
+    assert [record.error for record in kept] == [None, None]
+    assert (bad.text == good.text) == (fault == "repeat")
+    bad.text.encode()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "text"),
+    [
+        ("not_pulled", NotReady, "has no model 'gpt-4o' for this key"),
+        ("unauthorized", NotReady, "refuses the key in OPENAI_API_KEY"),
+        ("quota", NotReady, "no credit left"),
+        ("truncated", TruncatedPrompt, "did not see the whole prompt of trial 3"),
+        ("too_long", TruncatedPrompt, "maximum context length is 16385 tokens"),
+        ("out_of_memory", BackendUnavailable, "500 CUDA out of memory"),
+    ],
+)
+def test_what_the_server_cannot_do_is_said_in_one_line(openai: OpenAIDouble, fault: str, error: type[Exception], text: str) -> None:
+    openai.script = Script.of(then=fault)
+    settings = settings_for(openai)
+    question = "Look at these numbers and say which of them is the best: 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9"
+    with pytest.raises(error) as caught:
+        build_backend(settings, keep=lambda _: None).complete(a_request(settings, question))
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert openai.injected == {fault: 3 if error is BackendUnavailable else 1}
+
+
+def test_a_rate_limit_is_waited_for_as_long_as_the_server_asks(openai: OpenAIDouble) -> None:
+    openai.script = Script.of({"do": "rate_limit", "retry_after": "0.2"})
+    settings = settings_for(openai)
+    start = time.perf_counter()
+    assert build_backend(settings, keep=lambda _: None).complete(a_request(settings)).text
+    assert 0.2 <= time.perf_counter() - start < 2.0
+
+
+def test_a_rate_limit_for_the_day_stops_the_cell(openai: OpenAIDouble) -> None:
+    openai.script = Script.of({"do": "rate_limit", "retry_after": "86400"})
+    settings = settings_for(openai)
+    with pytest.raises(BackendUnavailable, match="asks to wait 86400 s"):
+        build_backend(settings, keep=lambda _: None).complete(a_request(settings))
+
+
+class TestReady:
+    def settings(self, model: str) -> LlmSettings:
+        return LlmSettings(name="gpt", _target_="harness.llm.openai.OpenAI", model=model, key_env="OPENAI_API_KEY")
+
+    def test_a_missing_key_is_named(self) -> None:
+        found = OpenAI.ready(self.settings("gpt-6-luna"))
+        assert (found.ready, found.reason, found.command) == (False, "OPENAI_API_KEY is not set", "export OPENAI_API_KEY=...")
+
+    def test_a_key_is_enough_and_is_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        found = OpenAI.ready(self.settings("gpt-6-luna"))
+        assert found.ready
+        assert KEY not in repr(found)
+
+    def test_a_model_that_openai_has_ended_is_not_ready_even_with_a_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        found = OpenAI.ready(self.settings("gpt-3.5-turbo"))
+        assert not found.ready
+        assert found.reason == "OpenAI no longer serves gpt-3.5-turbo (since 2026-10-23)"
+
+    def test_an_announced_end_lies_in_the_future_until_it_comes(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        for days, ready in ((1, True), (0, False)):
+            prices = tmp_path / "prices.toml"
+            end = date.today() + timedelta(days=days)
+            row = f"{{ prompt_usd = 1.0, completion_usd = 2.0, shutdown = {end} }}"
+            prices.write_text(f'date = 2026-11-22\nsource = "a test"\n[models]\n"gpt-x" = {row}\n')
+            settings = self.settings("gpt-x")
+            settings.prices = str(prices)
+            assert OpenAI.ready(settings).ready is ready
+
+    def test_a_server_of_ones_own_is_asked_for_its_models(self, openai: OpenAIDouble) -> None:
+        found = OpenAI.ready(settings_for(openai))
+        assert found.ready
+        assert "gpt-4o" in found.reason
+
+    def test_a_server_of_ones_own_that_is_down_is_not_ready(self, openai: OpenAIDouble) -> None:
+        with openai.down():
+            found = OpenAI.ready(settings_for(openai))
+        assert not found.ready
+        assert openai.url in found.reason

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from servers.double import Double
+from servers.ollama_api import OllamaDouble
+
+from harness.llm.config import LlmSettings
+from harness.llm.ready import is_pulled, ollama_status, ollama_url, readiness
+
+
+def settings_for(url: str | None, model: str = "phi4-reasoning:14b") -> LlmSettings:
+    return LlmSettings(name="phi4", _target_="harness.llm.ollama.Ollama", model=model, base_url=url)
+
+
+def test_a_pulled_model_is_ready(ollama: OllamaDouble) -> None:
+    found = readiness(settings_for(ollama.url))
+    assert (found.ready, found.command) == (True, "")
+    assert found.reason == f"Ollama 0.12.9 at {ollama.url} has phi4-reasoning:14b"
+
+
+def test_a_model_that_is_not_pulled_names_the_command(ollama: OllamaDouble) -> None:
+    found = readiness(settings_for(ollama.url, "phi5"))
+    assert (found.ready, found.reason, found.command) == (False, "Ollama 0.12.9 has no phi5", "ollama pull phi5")
+
+
+def test_no_server_names_the_commands(ollama: OllamaDouble) -> None:
+    with ollama.down():
+        found = readiness(settings_for(ollama.url))
+    assert not found.ready
+    assert found.reason.startswith(f"no Ollama at {ollama.url} (")
+    assert found.command == "ollama serve && ollama pull phi4-reasoning:14b"
+
+
+def test_something_else_on_the_port_is_not_ollama() -> None:
+    class Other(Double):
+        def get(self, path: str, call: Any) -> None:
+            call.send_whole(200, b"<html>hello</html>", "text/html")
+
+    with Other() as server:
+        found = readiness(settings_for(server.address))
+    assert not found.ready
+    assert "is not Ollama" in found.reason
+
+
+def test_a_server_that_hangs_is_not_waited_for() -> None:
+    class Hanging(Double):
+        def get(self, path: str, call: Any) -> None:
+            self.stopping.wait(10)
+
+    with Hanging() as server:
+        start = time.perf_counter()
+        status = ollama_status(server.address, timeout_seconds=0.2)
+        assert time.perf_counter() - start < 2
+    assert not status.up
+
+
+def test_the_status_lists_what_is_pulled(ollama: OllamaDouble) -> None:
+    status = ollama_status(ollama.url)
+    assert (status.up, status.version, status.models) == (True, "0.12.9", ("phi4-reasoning:14b", "qwen2.5-coder:32b"))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "environment", "url"),
+    [
+        (None, None, "http://127.0.0.1:11434"),
+        (None, "gpu", "http://gpu:11434"),
+        (None, "gpu:8080", "http://gpu:8080"),
+        (None, "https://ollama.example", "https://ollama.example"),
+        (None, "[::1]", "http://[::1]:11434"),
+        (None, "[::1]:8080", "http://[::1]:8080"),
+        ("http://here:1/", "gpu", "http://here:1"),
+        ("http://here:1/ollama/", None, "http://here:1/ollama"),
+    ],
+)
+def test_the_address_is_completed_as_ollama_does(
+    monkeypatch: pytest.MonkeyPatch, base_url: str | None, environment: str | None, url: str
+) -> None:
+    if environment is not None:
+        monkeypatch.setenv("OLLAMA_HOST", environment)
+    assert ollama_url(base_url) == url
+
+
+def test_a_name_without_a_tag_means_the_latest() -> None:
+    assert is_pulled("llama3", ("llama3:latest",))
+    assert not is_pulled("llama3", ("llama3:70b",))
+    assert is_pulled("llama3:70b", ("llama3:latest", "llama3:70b"))

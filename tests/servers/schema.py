@@ -1,0 +1,212 @@
+"""JSON schemas from the other side: draw a value that fits one, say whether a value fits, and break one on purpose.
+
+Covers what a reply's schema may hold: type (also a list of types), enum, const, properties, required, additionalProperties, bounds of
+numbers, lengths, pattern-free strings, items, anyOf, oneOf, allOf, if/then/else, not, $ref into $defs.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+_WORDS = (
+    "the",
+    "learning",
+    "rate",
+    "looks",
+    "high",
+    "for",
+    "this",
+    "batch",
+    "size",
+    "so",
+    "lower",
+    "it",
+    "and",
+    "keep",
+    "the",
+    "rest",
+)
+
+
+def draw(schema: Schema, rng: random.Random) -> Any:
+    """Return a value that fits `schema`. Raises ValueError when none is found."""
+    for _ in range(50):
+        value = _draw(schema, rng, schema)
+        if fits(value, schema):
+            return value
+    raise ValueError(f"cannot draw from {schema}")
+
+
+def fits(value: Any, schema: Any, root: Schema | None = None) -> bool:
+    """Say whether `value` fits `schema`."""
+    root = schema if root is None else root
+    if isinstance(schema, bool):
+        return schema
+    schema = _resolved(schema, root)
+    if "const" in schema and not _same(value, schema["const"]):
+        return False
+    if "enum" in schema and not any(_same(value, choice) for choice in schema["enum"]):
+        return False
+    if "type" in schema and not any(_is(value, kind) for kind in _listed(schema["type"])):
+        return False
+    if isinstance(value, dict) and not _object_fits(value, schema, root):
+        return False
+    if isinstance(value, list) and not all(fits(item, schema.get("items", True), root) for item in value):
+        return False
+    if _is(value, "number") and not _in_bounds(value, schema):
+        return False
+    if isinstance(value, str) and not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", math.inf):
+        return False
+    return _branches_fit(value, schema, root)
+
+
+def numbers(schema: Schema) -> list[str]:
+    """Return the names of an object schema's numeric properties, branches included."""
+    return [name for name, inner in properties(schema).items() if set(_listed(inner.get("type", ""))) & {"number", "integer"}]
+
+
+def properties(schema: Schema) -> dict[str, Any]:
+    """Return all properties of an object schema, branches included."""
+    found: dict[str, Any] = dict(schema.get("properties", {}))
+    for word in ("anyOf", "oneOf", "allOf"):
+        for branch in schema.get(word, ()):
+            found = properties(branch) | found
+    for word in ("then", "else"):
+        if word in schema:
+            found = properties(schema[word]) | found
+    return found
+
+
+def _draw(schema: Any, rng: random.Random, root: Schema) -> Any:
+    if isinstance(schema, bool):
+        return None
+    schema = _resolved(schema, root)
+    for word in ("anyOf", "oneOf"):
+        if word in schema:
+            rest = {key: inner for key, inner in schema.items() if key != word}
+            return _draw(_merged(rest, rng.choice(schema[word]), root), rng, root)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return rng.choice(schema["enum"])
+    kind = rng.choice(_listed(schema.get("type", "object" if "properties" in schema else "string")))
+    if kind == "object":
+        return _draw_object(schema, rng, root)
+    if kind == "array":
+        return [_draw(schema.get("items", {"type": "string"}), rng, root) for _ in range(schema.get("minItems", 1))]
+    if kind in ("number", "integer"):
+        return _draw_number(schema, kind, rng)
+    simple = {"boolean": rng.random() < 0.5, "null": None}
+    return simple[kind] if kind in simple else _draw_text(schema, rng)
+
+
+def _draw_object(schema: Schema, rng: random.Random, root: Schema) -> dict[str, Any]:
+    plain = {key: inner for key, inner in schema.items() if key not in ("allOf", "if", "then", "else")}
+    for part in schema.get("allOf", ()):
+        if "if" not in part:
+            plain = _merged(plain, part, root)
+    names = plain.get("required", list(plain.get("properties", {})))
+    value = {name: _draw(inner, rng, root) for name, inner in plain.get("properties", {}).items() if name in names}
+    for part in [schema, *schema.get("allOf", ())]:
+        if "if" in part:
+            branch = part.get("then" if fits(value, part["if"], root) else "else", {})
+            extra = {**plain.get("properties", {}), **branch.get("properties", {})}
+            value |= {name: _draw(extra[name], rng, root) for name in branch.get("required", ()) if name not in value}
+    return value
+
+
+def _draw_number(schema: Schema, kind: str, rng: random.Random) -> float | int:
+    low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
+    high = schema.get("maximum", schema.get("exclusiveMaximum", max(1, low + 1)))
+    if kind == "integer":
+        return rng.randint(math.ceil(low), math.floor(high))
+    # A range over decades is one of rates: an even draw would see nothing but its top.
+    value = math.exp(rng.uniform(math.log(low), math.log(high))) if low > 0 and high / low >= 100 else rng.uniform(low, high)
+    return float(f"{min(max(value, low), high):.6g}")
+
+
+def _draw_text(schema: Schema, rng: random.Random) -> str:
+    text: str = " ".join(rng.choices(_WORDS, k=rng.randint(6, 14)))
+    text += " " * max(0, schema.get("minLength", 0) - len(text))
+    return text[: int(schema.get("maxLength", len(text)))]
+
+
+def _merged(first: Schema, second: Schema, root: Schema) -> dict[str, Any]:
+    second = _resolved(second, root)
+    both = {**first, **second}
+    for word in ("properties",):
+        if word in first and word in second:
+            names = {**first[word], **second[word]}
+            both[word] = {name: {**first[word].get(name, {}), **second[word].get(name, {})} for name in names}
+    if "required" in first or "required" in second:
+        both["required"] = list(dict.fromkeys([*first.get("required", ()), *second.get("required", ())]))
+    if first.get("additionalProperties") is False and "properties" not in second:
+        both["additionalProperties"] = False
+    return both
+
+
+def _resolved(schema: Schema, root: Schema) -> Schema:
+    while "$ref" in schema:
+        target: Any = root
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        schema = {**target, **{key: inner for key, inner in schema.items() if key != "$ref"}}
+    return schema
+
+
+def _object_fits(value: dict[str, Any], schema: Schema, root: Schema) -> bool:
+    names = schema.get("properties", {})
+    if any(name not in value for name in schema.get("required", ())):
+        return False
+    others = schema.get("additionalProperties", True)
+    return all(fits(inner, names.get(name, others), root) for name, inner in value.items())
+
+
+def _branches_fit(value: Any, schema: Schema, root: Schema) -> bool:
+    if "anyOf" in schema and not any(fits(value, branch, root) for branch in schema["anyOf"]):
+        return False
+    if "oneOf" in schema and sum(fits(value, branch, root) for branch in schema["oneOf"]) != 1:
+        return False
+    if not all(fits(value, branch, root) for branch in schema.get("allOf", ())):
+        return False
+    if "not" in schema and fits(value, schema["not"], root):
+        return False
+    if "if" in schema:
+        return fits(value, schema.get("then" if fits(value, schema["if"], root) else "else", True), root)
+    return True
+
+
+def _in_bounds(value: float, schema: Schema) -> bool:
+    return (
+        schema.get("minimum", -math.inf) <= value <= schema.get("maximum", math.inf)
+        and schema.get("exclusiveMinimum", -math.inf) < value < schema.get("exclusiveMaximum", math.inf)
+        and math.isfinite(value)
+    )
+
+
+def _is(value: Any, kind: str) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    checks = {
+        "object": isinstance(value, dict),
+        "array": isinstance(value, list),
+        "string": isinstance(value, str),
+        "boolean": isinstance(value, bool),
+        "null": value is None,
+        "number": number,
+        "integer": number and float(value).is_integer() if number and math.isfinite(value) else False,
+    }
+    return checks[kind]
+
+
+def _same(value: Any, other: Any) -> bool:
+    # JSON's true is not its 1.
+    return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
