@@ -7,11 +7,10 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from harness.arguments import HELP_FLAGS, SHOWING_FLAGS
 from harness.environment import one_thread
 from harness.errors import HarnessError
-
-
-SHOWS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i")
+from harness.help import help_text
 
 
 class Terminated(KeyboardInterrupt):
@@ -27,9 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
-    if argv is None and any(flag in SHOWS for flag in arguments):
+    if argv is None and any(flag in SHOWING_FLAGS for flag in arguments):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a word, as it does other commands
     try:
+        if any(flag in HELP_FLAGS for flag in arguments):
+            print(help_text(arguments), end="")  # without Hydra, which takes a second to list what there is
+            return 0
         from harness.app import run  # noqa: PLC0415 - after one_thread, and inside the net
 
         run(arguments)

@@ -7,10 +7,8 @@ With `-m` the middle is the sweeper's (`sweep.py`), which plans all combinations
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,27 +17,13 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import OmegaConf
 
+from harness.arguments import conf_dir, config_dirs, normalise
 from harness.environment import COMMAND_PID, end_with_command, one_thread
 from harness.errors import HarnessError, SettingsError
 from harness.progress import watch
-from harness.settings import cells, conf_dir, register, resolved
-from harness.study import (
-    SUITE_GROUPS,
-    Result,
-    add_to_plan,
-    block,
-    blocked_by,
-    conclude,
-    expand_suites,
-    is_done,
-    run_cells,
-    split_start,
-    suites,
-)
-
-FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
+from harness.settings import cells, register, resolved
+from harness.study import Result, add_to_plan, block, blocked_by, conclude, is_done, run_cells
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -49,9 +33,9 @@ def run(arguments: Sequence[str]) -> None:
     os.environ[COMMAND_PID] = str(os.getpid())
     register()
     folder = conf_dir()
-    folders = (folder, *config_dirs(arguments))
-    sys.argv = ["harness", *normalise(arguments, folders)]
-    OmegaConf.register_new_resolver("harness_choices", lambda: choices(folders), replace=True)
+    given = normalise(arguments, [folder, *config_dirs(arguments)])
+    check_flags(given)
+    sys.argv = ["harness", *given]
     errors: list[HarnessError] = []
 
     def single_or_sweep(config: Any) -> Any:
@@ -92,33 +76,10 @@ def run_single(config: Any) -> None:
     conclude({study: asked}, result)
 
 
-def normalise(arguments: Sequence[str], conf: Sequence[Path]) -> list[str]:
-    """Return the arguments as Hydra wants them: overrides first, suites such as `task=all` as the names that they stand for.
-
-    A suite stands for several jobs, so it implies `-m`. Raises SettingsError for a flag that is not one, or does not fit the others.
-    """
-    overrides: list[str] = []
-    flags: list[str] = []
-    before = ""
-    for argument in arguments:
-        is_flag = argument.startswith("-") or before in FLAGS_WITH_VALUE or (before in ("--info", "-i") and "=" not in argument)
-        (flags if is_flag else overrides).append(argument)
-        before = argument
-    nameless = [override for override in overrides if override.lstrip("+~").startswith("=")]
-    if nameless:
-        raise SettingsError(f"'{nameless[0]}' has no name: write key=value (python -m harness --help)")
-    expanded = [expand_suites(override, conf) for override in overrides]
-    shows = any(flag.startswith(("--cfg", "-c", "--info", "-i", "--help", "-h", "--hydra-help")) for flag in flags)
-    if any("," in new and new != old for new, old in zip(expanded, overrides, strict=True)) and not shows:
-        flags.append("-m")
-    expanded = split_start(expanded)
-    flags = list(dict.fromkeys("-m" if flag == "--multirun" else flag for flag in flags))
-    if flags and flags != ["-m"]:
-        _check_flags([*expanded, *flags])
-    return [*expanded, *flags]
-
-
-def _check_flags(arguments: Sequence[str]) -> None:
+def check_flags(arguments: Sequence[str]) -> None:
+    """Refuse a flag that Hydra has not, or that does not go with the others. Raises SettingsError."""
+    if not any(argument.startswith("-") and argument != "-m" for argument in arguments):
+        return
     parser = get_args_parser()
 
     def refuse(message: str) -> NoReturn:
@@ -130,22 +91,3 @@ def _check_flags(arguments: Sequence[str]) -> None:
         raise SettingsError("only one of --cfg, --info, -m and --run can be given")
     if given.resolve and given.cfg is None and not given.help:
         raise SettingsError("--resolve goes with --cfg")
-
-
-def config_dirs(arguments: Sequence[str]) -> list[Path]:
-    """Return the folders that the user added with --config-dir."""
-    found = [Path(following) for a, following in itertools.pairwise(arguments) if a in ("--config-dir", "-cd")]
-    return found + [Path(a.partition("=")[2]) for a in arguments if a.startswith("--config-dir=")]
-
-
-def choices(conf: Sequence[Path]) -> str:
-    """Return what each config group offers, for --help: a group a paragraph, at most 80 columns wide."""
-    groups: dict[str, set[str]] = {}
-    for path in (path for folder in conf for path in folder.glob("*/*.yaml")):
-        groups.setdefault(path.parent.name, set()).add(path.stem)
-    lines = []
-    for group, names in sorted(groups.items()):
-        members = suites(group, tuple(conf)) if group in SUITE_GROUPS else {"": sorted(names)}
-        text = "; ".join(f"{suite}: {', '.join(inside)}" if suite else ", ".join(inside) for suite, inside in members.items())
-        lines.append(textwrap.fill(text, 78, initial_indent=f"{group:<11} ", subsequent_indent=" " * 12, break_on_hyphens=False))
-    return "\n".join(lines)

@@ -10,8 +10,8 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.arguments import conf_dir
 from harness.errors import near
-from harness.settings import conf_dir
 
 OPEN_KEYS = ("task.params", "optimizer.options")  # what is in them is the task's or the method's own
 

@@ -7,18 +7,17 @@ Schema classes are plain (a frozen one would refuse overrides). Everything past 
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.arguments import conf_dir as conf_dir
 from harness.cell import Cell
 from harness.errors import SettingsError, near
 from harness.llm.config import LlmSettings
@@ -147,16 +146,6 @@ class Settings:
 def register() -> None:
     """Make the schema known to Hydra as `schema`, the first entry of conf/config.yaml's defaults."""
     ConfigStore.instance().store(name="schema", node=Settings)
-
-
-def conf_dir() -> Path:
-    """Return the folder that holds config.yaml: $HARNESS_CONF, or beside the package in a checkout, or inside it in a wheel."""
-    here = Path(__file__).resolve().parent
-    chosen = os.environ.get("HARNESS_CONF")
-    for folder in [Path(chosen).resolve()] if chosen else [here / "conf", here.parent / "conf"]:
-        if (folder / "config.yaml").is_file():
-            return folder
-    raise SettingsError(f"no config.yaml in {chosen or here.parent / 'conf'}: set HARNESS_CONF to the folder that holds it")
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

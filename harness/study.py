@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -21,7 +20,7 @@ from filelock import FileLock
 
 from harness.cell import Cell, Tracker, run_cell
 from harness.environment import environment
-from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError, near
+from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, StorageError
 from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendUnavailable
 from harness.llm.ready import Readiness, readiness
@@ -31,9 +30,6 @@ from harness.training import describe
 
 PLAN = "plan.jsonl"
 BLOCKED = "blocked.jsonl"
-SUITE_GROUPS = ("task", "optimizer")
-# `all` stops short of what costs money or must be downloaded first: that is asked for by name.
-NOT_IN_ALL = {"task": {"full", "own", "test"}, "optimizer": {"own", "test"}}
 
 
 @dataclass(frozen=True)
@@ -188,49 +184,6 @@ def tracker_for(settings: Mapping[str, Any], study: Path) -> Tracker:
     if settings["tracking"]["mode"] == "off":
         return NoTracker()
     return WandbTracker(study, **settings["tracking"])
-
-
-def expand_suites(override: str, conf: Iterable[Path]) -> str:
-    """Turn `task=all`, `task=core,full` or `optimizer=classical` into the names of the files in those suites; leave the rest alone.
-
-    A suite is the word after `suite:` in a file of conf/task or conf/optimizer. Raises SettingsError for a suite without members.
-    """
-    key, _, value = override.partition("=")
-    if key not in SUITE_GROUPS or not re.fullmatch(r"[\w.,+-]+", value):
-        return override
-    members = suites(key, tuple(conf))
-    names: dict[str, None] = {}
-    for word in value.split(","):
-        if word == "all":
-            chosen = [name for suite, inside in members.items() if suite not in NOT_IN_ALL[key] for name in inside]
-        else:
-            chosen = members.get(word, [word])
-        if not chosen:
-            raise SettingsError(f"{override}: no {key} is in '{word}'{near(word, members)}")
-        names.update(dict.fromkeys(chosen))
-    return f"{key}={','.join(names)}"
-
-
-def split_start(overrides: Sequence[str]) -> list[str]:
-    """Turn `optimizer=random+default`, the arm as the tables name it, into `optimizer=random start=default`."""
-    named = [o for o in overrides if o.startswith("optimizer=") and o.endswith("+default") and "," not in o]
-    if not named:
-        return list(overrides)
-    others = [o for o in overrides if o not in named and not o.startswith("start=")]
-    return [*others, *(o.removesuffix("+default") for o in named), "start=default"]
-
-
-@functools.cache
-def suites(group: str, conf: tuple[Path, ...]) -> dict[str, list[str]]:
-    """Return the members of each suite of a config group, by name, in the order of the names."""
-    found: dict[str, list[str]] = {}
-    for folder in conf:
-        for path in sorted((folder / group).glob("*.yaml")):
-            match = re.search(r"^suite:\s*['\"]?(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-            members = found.setdefault(match[1] if match else "own", [])
-            if path.stem not in members:
-                members.append(path.stem)
-    return found
 
 
 def block(study: Path, cells: Sequence[Cell], blocked: tuple[str, str]) -> Result:

@@ -18,11 +18,12 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import open_dict
 
+from harness.arguments import conf_dir, expand_suites, split_start
 from harness.cell import Cell
 from harness.errors import SettingsError
 from harness.progress import watch
-from harness.settings import cells, conf_dir, resolved
-from harness.study import Result, add_to_plan, block, blocked_by, conclude, expand_suites, is_done, split_start
+from harness.settings import cells, resolved
+from harness.study import Result, add_to_plan, block, blocked_by, conclude, is_done
 
 VARIANT_BYTES = 100
 # Swept keys that name a row or a column of the tables by themselves; any other makes a variant of the arm.
