@@ -23,8 +23,8 @@ from harness.environment import environment
 from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, StorageError
 from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendUnavailable
-from harness.llm.ready import Readiness, readiness
 from harness.progress import say
+from harness.readiness import Readiness
 from harness.store import SUMMARY, CellFolder, append_lines, refuse_other_settings
 from harness.training import describe
 
@@ -105,6 +105,8 @@ def blocked_by(settings: Mapping[str, Any]) -> tuple[str, str] | None:
 
 @functools.cache
 def _readiness(llm: str) -> Readiness:
+    from harness.llm.ready import readiness  # noqa: PLC0415 - an HTTP client, and only an agent's cell needs it
+
     return readiness(LlmSettings.from_mapping(json.loads(llm)))
 
 
