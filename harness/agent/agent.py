@@ -14,7 +14,7 @@ from typing import Any
 from harness.agent.context import Context
 from harness.agent.names import Names
 from harness.agent.prompt import card_text, example_config, load_prompts, space_text
-from harness.agent.reply import Answer, BadReply, parse_reply, refuse_repeat, strip_thinking
+from harness.agent.reply import Answer, BadReply, Kind, parse_reply, refuse_repeat, strip_thinking
 from harness.agent.schema import reply_schema
 from harness.errors import Exhausted, SettingsError, near
 from harness.llm.backend import Backend, Message, Reply
@@ -100,7 +100,7 @@ class Agent:
             try:
                 answer = self._judge(reply, shown)
             except BadReply as bad:
-                exchange.replies[-1]["problem"] = str(bad)
+                exchange.replies[-1] |= {"problem": str(bad), "kind": str(bad.kind)}
                 echo = strip_thinking(reply.text)[-ECHO_CHARACTERS:] or "(empty)"
                 retry = self._prompts.fill("retry", complaint=str(bad))
                 messages = [*messages[:2], Message("assistant", echo), Message("user", retry)]
@@ -130,7 +130,7 @@ class Agent:
         reply = self._ask(exchange, asked, "analyzer")
         text = strip_thinking(reply.text)
         if not text:
-            exchange.replies[-1]["problem"] = "the analysis was empty"
+            exchange.replies[-1] |= {"problem": "the analysis was empty", "kind": str(Kind.UNPARSED)}
         return text[-ECHO_CHARACTERS:] or "(none was given)"
 
     def _ask(self, exchange: _Exchange, messages: list[Message], role: str) -> Reply:

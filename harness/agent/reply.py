@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from harness.space import Config, Space
@@ -25,8 +26,20 @@ _THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL |
 _FORM = 'answer with one JSON object {"analysis": "...", "config": {...}}'
 
 
+class Kind(StrEnum):
+    """What a bad reply fell short of, in the order in which it is checked."""
+
+    UNPARSED = "unparsed"
+    INVALID = "invalid"
+    REPEAT = "repeat"
+
+
 class BadReply(Exception):
     """A reply that cannot be used; its text is the complaint that goes back to the model."""
+
+    def __init__(self, complaint: str, kind: Kind = Kind.UNPARSED) -> None:
+        super().__init__(complaint)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,7 @@ def parse_reply(text: str, space: Space, *, cut_off: bool = False) -> Answer:
         raise BadReply(f"the JSON object has no object 'config'; {_FORM}")
     problems = space.problems(found["config"])
     if problems:
-        raise BadReply(_joined(problems))
+        raise BadReply(_joined(problems), Kind.INVALID)
     analysis = found.get("analysis", "")
     return Answer(space.check(found["config"]), analysis if isinstance(analysis, str) else json.dumps(analysis, ensure_ascii=False))
 
@@ -59,7 +72,8 @@ def refuse_repeat(config: Config, trajectory: Trajectory) -> None:
     """Raise BadReply when an earlier trial had exactly this configuration."""
     for trial in trajectory:
         if trial.config == config:
-            raise BadReply(f"this is exactly the configuration of trial {trial.number}; propose one that has not been tried")
+            complaint = f"this is exactly the configuration of trial {trial.number}; propose one that has not been tried"
+            raise BadReply(complaint, Kind.REPEAT)
 
 
 def strip_thinking(text: str) -> str:
