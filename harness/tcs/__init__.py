@@ -1,0 +1,27 @@
+"""The trajectory context summarizer (TCS): expert blocks that do the numerical reasoning for an LLM.
+
+    summary = summarize(space, trajectory, budget)          # typed facts: summary.get(Parameters), summary.get(Phase), ...
+    context = render(summary, Format.TEXT)                  # what an LLM reads: text, JSON or Markdown tables, bounded
+
+A block is a function (space, trajectory, budget) -> Section, one file each, switched by `tcs.blocks=[...]`; `summarizer.py` lists them.
+Nothing here holds a model, a clock, a file or randomness: the same trajectory gives the same bytes.
+"""
+
+from harness.tcs.render import Format, render, token_bound
+from harness.tcs.section import Block, Section
+from harness.tcs.summarizer import ALL_BLOCKS, BLOCKS, Summary, blocks_named, summarize
+from harness.tcs.tokens import estimate_tokens
+
+__all__ = [
+    "ALL_BLOCKS",
+    "BLOCKS",
+    "Block",
+    "Format",
+    "Section",
+    "Summary",
+    "blocks_named",
+    "estimate_tokens",
+    "render",
+    "summarize",
+    "token_bound",
+]
