@@ -6,6 +6,7 @@ Every kind answers the same five questions: is this value one of yours, what is 
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -139,8 +140,9 @@ class Choice(Hyperparameter):
     def __post_init__(self) -> None:
         where = f"hyperparameter '{self.name}'"
         for choice in self.choices:
-            if not isinstance(choice, str | int | float | bool) or choice != choice:
-                raise SettingsError(f"{where}: {choice!r} cannot be a choice; numbers, texts, true and false can")
+            usable = isinstance(choice, int | float | bool) and choice == choice
+            if not usable and not (isinstance(choice, str) and choice.isprintable()):
+                raise SettingsError(f"{where}: {choice!r} cannot be a choice; numbers, printable texts, true and false can")
         if len(self.choices) < 2:
             raise SettingsError(f"{where}: needs at least two {'levels' if self.ordered else 'choices'}")
         if len({(isinstance(c, bool), c) for c in self.choices}) < len(self.choices):
@@ -195,7 +197,7 @@ def json_like(value: Value) -> str:
     """Write a value as JSON would, so that a person and an LLM see the same form that they must answer in."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else f"{value!r}"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else f"{value!r}"
 
 
 def parse(name: str, entry: Mapping[str, Any]) -> Hyperparameter:

@@ -1,0 +1,60 @@
+"""What the tests of the command share: a command line in this process, and quiet property tests."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from harness.__main__ import main
+from harness.environment import COMMAND_PID, THREAD_VARIABLES
+
+# The same examples every time, and no folder of its own in the checkout.
+hypothesis.settings.register_profile("harness", database=None, deadline=None, derandomize=True, max_examples=60)
+hypothesis.settings.load_profile("harness")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What one command line left: its exit status and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The only line on standard error; fails when there are more or fewer."""
+        (line,) = self.err.splitlines()
+        return line
+
+
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """Run command lines in this process, in a folder of their own, and take back what they changed in the process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["harness"])
+    for name in ("HYDRA_FULL_ERROR", COMMAND_PID, *THREAD_VARIABLES):
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+    root, on_terminate = logging.getLogger(), signal.getsignal(signal.SIGTERM)
+    handlers, level = root.handlers[:], root.level
+
+    def run(*arguments: str) -> Ran:
+        capsys.readouterr()
+        status = main(arguments)
+        captured = capsys.readouterr()
+        return Ran(status, captured.out, captured.err)
+
+    yield run
+    signal.signal(signal.SIGTERM, on_terminate)
+    root.handlers[:], root.level = handlers, level
