@@ -10,6 +10,8 @@ from pathlib import Path
 
 from harness.errors import HarnessError, RecordError, near
 
+SOURCES = "records (default), wandb-offline:DIR or wandb:ENTITY/PROJECT"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 when an expectation is not met, 2 for a mistake in one line."""
@@ -29,7 +31,7 @@ def run(arguments: Sequence[str] | None) -> int:
     """Parse the command line and do what it says."""
     given = parser().parse_args(arguments)
     # Pandas alone takes a third of a second: --help and a mistyped study must not wait for it.
-    folder = find_study(given.study)
+    folder = find_study(given.study, must_exist=given.source == "records")
     from harness.report.command import produce  # noqa: PLC0415
 
     return produce(folder, given)
@@ -41,16 +43,24 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("study", help="a study's folder, or its name under ./runs/")
     made.add_argument("overrides", nargs="*", metavar="report.KEY=VALUE", help="e.g. report.reference=gpt4")
     made.add_argument("--cell", action="append", default=[], metavar="TASK/ARM/SEED", help="tell this cell in full (repeatable)")
+    made.add_argument("--check", type=Path, metavar="FILE.yaml", help="exit with status 1 when an expectation in it is not met")
+    made.add_argument("--from", dest="source", default="records", metavar="SOURCE", help=SOURCES)
+    made.add_argument("--agree", metavar="SOURCE", help="only compare with this other source; exit with status 1 when they differ")
     made.add_argument("--out", type=Path, help="where to write (default: STUDY/report)")
     return made
 
 
-def find_study(name: str) -> Path:
-    """Return the study's folder: a path, or a name under ./runs/. Raises RecordError with the nearest name."""
+def find_study(name: str, *, must_exist: bool = True) -> Path | None:
+    """Return the study's folder: a path, or a name under ./runs/; None when it need not exist and does not.
+
+    Raises RecordError with the nearest name.
+    """
     runs = Path("runs")
     for folder in (Path(name), runs / name):
         if folder.is_dir():
             return folder
+    if not must_exist:
+        return None
     known = [path.name for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
     raise RecordError(f"there is no study '{name}' (neither a folder, nor in {runs}/){near(name, known)}")
 

@@ -28,7 +28,7 @@ def facts_of(study: StudyData, frames: Frames, reference: tuple[str, str]) -> tu
         ("Size", size),
         ("Coverage", coverage_sentence(frames)),
         ("Reference arm", f"{reference[0]} ({reference[1]})"),
-        ("Read from", study.origin),
+        ("Read from", f"{study.origin} ({study.caveat})" if study.caveat else study.origin),
     )
 
 
@@ -51,7 +51,7 @@ def about_section(study: StudyData, arms: Mapping[str, Arm], options: Options) -
         _arms(arms),
         _versions(study),
     ]
-    return Section("about", "What was run, and how the numbers were made", tuple(items))
+    return Section("about", "Method: what was run, and how the numbers were made", tuple(items))
 
 
 def _tasks(study: StudyData) -> Table:

@@ -38,11 +38,9 @@ def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm]) -> 
             HELPS, ABSENT, "muted", "It takes an LLM that was shown the TCS in one arm and the raw logs in another.", "contrasts"
         )
     word, tone = _decide(raw, "Yes", "No: it hurts", "Unclear")
-    text = "Same LLM, TCS against raw logs: " + "; ".join(map(_figures, raw)) + "."
     others = [entry for entry in found if entry not in raw] + rules
-    if others:
-        text += " Beside it: " + "; ".join(map(_figures, others)) + "."
-    return Answer(HELPS, word, tone, text, "contrasts")
+    text = "The same LLM shown the TCS and shown the raw logs" + (", and the TCS against its other rivals." if others else ".")
+    return Answer(HELPS, word, tone, text, "contrasts", _lines([*raw, *others]))
 
 
 def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str) -> Answer:
@@ -56,8 +54,8 @@ def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str) -> Answer:
     if len(set(verdicts)) > 1:
         passed = verdicts.count(PASS)
         word, tone = f"{passed} of {len(verdicts)} {PASS}", "warn"
-    text = "; ".join(f"{e['arm']}: {e['verdict']}, {number(e['gap'], 2, sign=True)} {interval(e['low'], e['high'])}" for e in small)
-    return Answer(GOOD_ENOUGH, word, _tone(tone), f"Points against {reference}: {text}.", "verdict")
+    lines = tuple((f"{e['arm']}: {e['verdict']}", _figures(e["gap"], e)) for e in small)
+    return Answer(GOOD_ENOUGH, word, _tone(tone), f"Points of average test score against {reference}.", "verdict", lines)
 
 
 def start_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm]) -> Answer:
@@ -69,19 +67,21 @@ def start_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm]) -
         return Answer(THE_START, ABSENT, "muted", text, "contrasts")
     beyond = [e for e in contrasts if e["family"] == "random" and e["pairs"] and arms[e["first"]].start == "default"]
     subjects = [e for e in beyond if arms[e["first"]].kind == "llm" and arms[e["first"]].context == "tcs"] or beyond
-    text = f"What the start alone gives random search: {_figures(plain[0])}."
     if not subjects:
-        return Answer(THE_START, "Unclear", "warn", f"{text} No other method ran from the same start.", "contrasts")
+        text = "What the start alone gives random search; no other method ran from the same start."
+        return Answer(THE_START, "Unclear", "warn", text, "contrasts", _lines(plain[:1]))
     ahead = [e for e in subjects if e["low"] > 0]
-    text += f" What methods add to random search from that start: {'; '.join(map(_figures, _extremes(subjects)))}."
-    start_helps = plain[0]["low"] > 0
+    word, tone = _start_word(subjects, ahead, plain[0]["low"] > 0)
+    text = "First what the start alone gives random search, then what methods add to random search from that same start."
+    return Answer(THE_START, word, tone, text, "contrasts", _lines([plain[0], *_extremes(subjects)]))
+
+
+def _start_word(subjects: Sequence[dict[str, Any]], ahead: Sequence[dict[str, Any]], start_helps: bool) -> tuple[str, Tone]:
     if len(ahead) == len(subjects):
-        return Answer(THE_START, "No, or not only", "good", text, "contrasts")
+        return "No, or not only", "good"
     if ahead:
-        return Answer(THE_START, f"Not for {listed([e['first'] for e in ahead], 3)}", "warn", text, "contrasts")
-    if start_helps:
-        return Answer(THE_START, "Nothing beyond it shows", "bad", text, "contrasts")
-    return Answer(THE_START, "Unclear", "warn", text, "contrasts")
+        return f"Not for {listed([e['first'] for e in ahead], 2)}", "warn"
+    return ("Nothing beyond it shows", "bad") if start_helps else ("Unclear", "warn")
 
 
 def _extremes(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -99,8 +99,12 @@ def _decide(entries: Sequence[dict[str, Any]], yes: str, no: str, unclear: str) 
     return (f"{yes} for {above} of {len(entries)}" if above else unclear), "warn"
 
 
-def _figures(entry: Mapping[str, Any]) -> str:
-    return f"{label(entry)} {number(entry['difference'], 2, sign=True)} {interval(entry['low'], entry['high'])}"
+def _lines(entries: Sequence[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
+    return tuple((label(entry), _figures(entry["difference"], entry)) for entry in entries)
+
+
+def _figures(value: float, entry: Mapping[str, Any]) -> str:
+    return f"{number(value, 2, sign=True)} {interval(entry['low'], entry['high'])}"
 
 
 def _tone(word: str) -> Tone:

@@ -13,7 +13,7 @@ from scipy import stats
 
 from harness.report.arms import Arm
 from harness.report.data import State, StudyData
-from harness.report.document import Column, Figure, Item, Section, Table, columns, number, row
+from harness.report.document import Column, Figure, Item, Section, Table, Text, columns, number, row
 from harness.report.drawing import Curve, curves
 from harness.report.frames import Frames, rows_of
 from harness.report.options import Options
@@ -58,19 +58,19 @@ def _carried_on(values: Array, budget: int) -> Array:
 def mean_curve(strata: Sequence[Array], confidence: float) -> tuple[Array, Array, Array]:
     """Return mean over tasks of the mean over seeds, and its t interval, after each trial; `strata` are arrays (seeds, budget).
 
-    NaN at a trial after which some cell has no incumbent yet: a mean over the lucky ones would flatter.
+    The means are over the cells that have an incumbent by then: NaN where a task has none, no interval where one has fewer than two.
     """
-    means = np.mean([values.mean(axis=0) for values in strata], axis=0)
-    if min(len(values) for values in strata) < 2:
-        nothing = np.full_like(means, NAN)
-        return means, nothing, nothing
-    parts = np.array([values.var(axis=0, ddof=1) / len(values) for values in strata])
-    freedom = np.array([[len(values) - 1] for values in strata])
-    total = parts.sum(axis=0)
+    counts = np.array([(~np.isnan(values)).sum(axis=0) for values in strata])
     with np.errstate(invalid="ignore", divide="ignore"):
-        df = np.where(total > 0, total**2 / (parts**2 / freedom).sum(axis=0), 1.0)
-    half = stats.t.ppf(0.5 + confidence / 2, df) * np.sqrt(total) / len(strata)
-    return means, means - half, means + half
+        totals = np.array([np.nansum(values, axis=0) for values in strata])
+        means = totals / counts
+        squares = np.array([np.nansum((values - mean) ** 2, axis=0) for values, mean in zip(strata, means, strict=True)])
+        parts = np.where(counts > 1, squares / (counts - 1) / counts, NAN)
+        total = parts.sum(axis=0)
+        df = np.where(total > 0, total**2 / (parts**2 / (counts - 1)).sum(axis=0), 1.0)
+        half = stats.t.ppf(0.5 + confidence / 2, df) * np.sqrt(total) / len(strata)
+    mean = means.mean(axis=0)
+    return mean, mean - half, mean + half
 
 
 def curve_frame(histories: Histories, confidence: float) -> pd.DataFrame:
@@ -152,7 +152,7 @@ def anytime_section(study: StudyData, frames: Frames, arms: Mapping[str, Arm], f
     regret = regret_frame(histories, frames, arms, reference_bests(study, frames))
     items: list[Item] = [
         "The test score of the configuration that validation would have chosen, had the study stopped after so many trials. "
-        "A curve starts where every cell behind it has had a success; grey curves are the other arms."
+        "Dotted: some cells had no success by then, and the mean is over the others, which flatters. Grey: the other arms."
     ]
     if (frame["task"] == "average").any():
         items.append(_figure("anytime_average", "Averaged over tasks", frame, ("average",), focus, options))
@@ -167,7 +167,8 @@ def _figure(key: str, title: str, frame: pd.DataFrame, tasks: Sequence[str], foc
     panels: dict[str, list[Curve]] = {task: [] for task in tasks}
     for (arm, task), part in data.groupby(["arm", "task"], sort=False):
         test, low, high = ([float(value) for value in part[name]] for name in ("test", "low", "high"))
-        panels[str(task)].append(Curve(str(arm), test, low, high, accents.get(str(arm))))
+        whole = int((part["scored"] < part["cells"]).sum())
+        panels[str(task)].append(Curve(str(arm), test, low, high, accents.get(str(arm)), whole))
     text = f"{title}: test score of the incumbent after each trial, with {100 * options.confidence:g} % intervals"
     alt = f"Curves over {int(data['trial'].max() or 0)} trials, in colour: {', '.join(accents)}."
     return Figure(key, text, alt, data, lambda: curves(panels, axis="test score, %"))
@@ -175,18 +176,18 @@ def _figure(key: str, title: str, frame: pd.DataFrame, tasks: Sequence[str], foc
 
 def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> Table:
     shown = sorted({trial for trial in SHOWN_TRIALS if trial <= histories.budget} | {histories.budget})
-    average = {(e["arm"], e["trial"]): e["test"] for e in rows_of(frame[frame["task"] == "average"])}
+    average = {(e["arm"], e["trial"]): e for e in rows_of(frame[frame["task"] == "average"])}
     whole = (
         regret.groupby("arm")[["regret", "area"]]
         .mean()
         .where(regret.groupby("arm")["task"].count() == len(histories.tasks), axis=0)
     )
     ends = {e["arm"]: e for e in rows_of(whole.reset_index())}
-    order = sorted(histories.arms, key=lambda arm: -_finite(average.get((arm, histories.budget))))
+    order = sorted(histories.arms, key=lambda arm: -_finite(average.get((arm, histories.budget), {}).get("test")))
     rows = [
         row(
             arm,
-            *(number(average.get((arm, trial))) for trial in shown),
+            *(_score_after(average.get((arm, trial))) for trial in shown),
             number(ends.get(arm, {}).get("regret"), 3),
             number(ends.get(arm, {}).get("area"), 3),
         )
@@ -203,12 +204,19 @@ def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> T
         origin = "the task's known best, or the best seen in this study where none is known (see the CSV)"
     notes = (
         f"regret: of the validation score at the end, normalised: 0 is {origin}, 1 the median of random search's trials.",
-        "area: the mean of that regret over the trials.",
+        "area: the mean of that regret over the trials. (k/n): only k of n cells had a success by then, and the mean is over those.",
     )
     data = frame[(frame["task"] == "average") & frame["trial"].isin(shown)].merge(whole.reset_index(), on="arm", how="left")
     return Table(
         "anytime", "Average test score of the incumbent after so many trials, %", columns("arm", *heads), tuple(rows), data, notes
     )
+
+
+def _score_after(entry: dict[str, Any] | None) -> Text:
+    if entry is None or math.isnan(entry["test"]):
+        return Text("–", tone="muted")
+    short = entry["scored"] < entry["cells"]
+    return Text(number(entry["test"]) + (f" ({entry['scored']}/{entry['cells']})" if short else ""), tone="warn" if short else "")
 
 
 def _finite(value: float | None) -> float:

@@ -9,6 +9,13 @@ from typing import Any
 
 from harness.report.data import CellData, StudyData
 
+CONTEXTS = {
+    "tcs": "the TCS",
+    "raw": "the raw logs",
+    "scores": "configurations and scores only",
+    "blind": "its own past proposals only",
+    "shuffled": "a TCS with shuffled outcomes",
+}
 # These differ from cell to cell within an arm.
 _OF_THE_CELL = ("task", "seed", "train_seed")
 
@@ -45,7 +52,8 @@ class Arm:
     @property
     def in_words(self) -> str:
         """The arm in one phrase."""
-        parts = {"llm": f"{self.llm or self.model} shown {self.context or 'an unnamed context'}", "rules": "fixed rules on the TCS"}
+        shown = CONTEXTS.get(self.context, self.context or "an unnamed context")
+        parts = {"llm": f"{self.llm or self.model}, shown {shown}", "rules": "fixed rules on the TCS"}
         text = parts.get(self.kind, self.method.rpartition(".")[2] or "not started")
         start = {"default": ", default first"}.get(self.start, "")
         return f"{text}{start}"

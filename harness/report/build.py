@@ -1,4 +1,4 @@
-"""From a study's data to the report as values."""
+"""From findings to the report as values."""
 
 from __future__ import annotations
 
@@ -6,66 +6,48 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from harness.errors import SettingsError, near
 from harness.report.about import about_section, facts_of
 from harness.report.answers import answers_of
 from harness.report.anytime import anytime_section
-from harness.report.arms import Arm, arms_of, mixed_arms
-from harness.report.contrasts import contrast_frame, contrast_section
+from harness.report.arms import Arm, mixed_arms
+from harness.report.check import Outcome, check_section, check_sentence
+from harness.report.contrasts import contrast_section
 from harness.report.cost import cost_frame, cost_section
 from harness.report.coverage import coverage_section
-from harness.report.data import StudyData
 from harness.report.document import Report, Section
-from harness.report.frames import frames_of, rows_of
-from harness.report.funnel import funnel_frame, funnel_section
-from harness.report.gaps import gap_frame, verdict_section
-from harness.report.options import Options
-from harness.report.pairs import ScoreIndex
-from harness.report.scores import ScoreBook, score_section
+from harness.report.findings import Findings
+from harness.report.frames import rows_of
+from harness.report.funnel import funnel_section
+from harness.report.gaps import verdict_section
+from harness.report.ranks import rank_section
+from harness.report.score_tables import score_section
 from harness.report.stability import stability_frame, stability_section
 from harness.report.story import story_section
 
 
-def build_report(study: StudyData, options: Options, cells: Sequence[str] = ()) -> Report:
-    """Compute every section of the report; `cells` are told in full (see story.py)."""
-    frames, arms = frames_of(study), arms_of(study)
-    reference = choose_reference(arms, options)
-    test = ScoreIndex.of(frames)
-    gaps = gap_frame(test, arms, reference[0], options)
-    contrasts = contrast_frame(arms, test, ScoreIndex.of(frames, "first_test"), options)
-    book = ScoreBook.of(frames, "test")
-    funnel = funnel_frame(study, arms)
+def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[Outcome] = ()) -> Report:
+    """Write every section; `cells` are told in full (see story.py), `outcomes` are those of the expectations, if any were given."""
+    study, arms, options, order = found.study, found.arms, found.options, list(found.test.order)
+    focus = focus_arms(arms, order, found.gaps, found.reference[0])
     sections: list[Section] = [
-        score_section(book, ScoreBook.of(frames, "val"), arms, gaps, reference[0]),
-        verdict_section(gaps, reference, options),
-        contrast_section(contrasts, options),
-        anytime_section(study, frames, arms, focus_arms(arms, book.order, gaps, reference[0]), options),
-        stability_section(stability_frame(study, options), list(book.order), options),
-        funnel_section(funnel, options),
-        cost_section(cost_frame(study), book.averages, arms, book.order),
+        score_section(found),
+        verdict_section(found.gaps, found.reference, options),
+        contrast_section(found.contrasts, options),
+        *rank_section(found.test, options),
+        anytime_section(study, found.frames, arms, focus, options),
+        stability_section(stability_frame(study, options), order, options),
+        funnel_section(found.funnel, options),
+        cost_section(cost_frame(study), found.test.averages, arms, order),
         story_section(study, arms, cells, options.told),
-        coverage_section(frames, arms),
+        coverage_section(found.frames, arms),
+        *([check_section(outcomes)] if outcomes else []),
         about_section(study, arms, options),
     ]
-    return Report(
-        f"Study {study.name}",
-        facts_of(study, frames, reference),
-        answers_of(gaps, contrasts, arms, reference[0]),
-        tuple(sections),
-        (*study.problems, *mixed_arms(study)),
-    )
-
-
-def choose_reference(arms: Mapping[str, Arm], options: Options) -> tuple[str, str]:
-    """Return the reference arm and why it is that one. Raises SettingsError for one that the study lacks."""
-    if options.reference:
-        if options.reference not in arms:
-            raise SettingsError(f"report.reference={options.reference}: the study has no such arm{near(options.reference, arms)}")
-        return options.reference, "as asked for"
-    for name in options.references:
-        if name in arms and arms[name].kind != "unknown":
-            return name, f"the first of {', '.join(options.references)} that ran"
-    return next(iter(arms)), f"the first arm of the plan, since none of {', '.join(options.references)} ran"
+    facts = [*facts_of(study, found.frames, found.reference)]
+    if outcomes:
+        facts.append(("Expectations", check_sentence(outcomes)))
+    answers = answers_of(found.gaps, found.contrasts, arms, found.reference[0])
+    return Report(f"Study {study.name}", tuple(facts), answers, tuple(sections), (*study.problems, *mixed_arms(study)))
 
 
 def focus_arms(arms: Mapping[str, Arm], order: Sequence[str], gaps: pd.DataFrame, reference: str) -> list[str]:

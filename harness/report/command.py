@@ -3,22 +3,72 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from harness.report.build import build_report
+from harness.report.check import NOT_MET, Outcome, check, check_sentence, read_expectations
+from harness.report.data import State, StudyData
+from harness.report.escape import clean
+from harness.report.findings import find
 from harness.report.markdown import to_terminal
 from harness.report.options import Options, with_overrides
-from harness.report.records import read_study
+from harness.report.sources import disagreements, read_source
 from harness.report.write import write_report
 
-TERMINAL_SECTIONS = ("scores", "coverage")
+TERMINAL_SECTIONS = ("scores", "verdict", "coverage")
+SHOWN_DIFFERENCES = 20
 
 
-def produce(folder: Path, given: argparse.Namespace) -> int:
+def produce(folder: Path | None, given: argparse.Namespace) -> int:
     """Print the short report, write the whole one, and return the exit status."""
-    report = build_report(read_study(folder), with_overrides(Options(), given.overrides), given.cell)
+    options = with_overrides(Options(), given.overrides)
+    expectations = read_expectations(given.check) if given.check else []
+    name = folder.resolve().name if folder else given.study
+    study = read_source(given.source, folder, name)
+    if given.agree:
+        return agree(study, read_source(given.agree, folder, name))
+    findings = find(study, options)
+    outcomes = check(findings, expectations)
+    report = build_report(findings, given.cell, outcomes)
     print(to_terminal(report, TERMINAL_SECTIONS), end="")
-    out = given.out or folder / "report"
+    out = given.out or default_out(folder, given.source, name)
     write_report(report, out)
-    print(f"\nWritten: {out / 'report.html'}, report.md, csv/, latex/, figures/")
+    print(f"\nWritten: {clean(str(out / 'report.html'))}, report.md, csv/, latex/, figures/")
+    return tell(outcomes)
+
+
+def default_out(folder: Path | None, source: str, name: str) -> Path:
+    """Return where a report is written when nobody says: beside the records, a folder for each kind of source."""
+    kind = source.partition(":")[0]
+    last = "report" if kind == "records" else f"report-{kind}"
+    return folder / last if folder else Path(f"{last}-{name}")
+
+
+def tell(outcomes: Sequence[Outcome]) -> int:
+    """Print what became of the expectations, and return 1 when one is not met."""
+    if not outcomes:
+        return 0
+    print()
+    for outcome in outcomes:
+        print(f"{outcome.word:8} {clean(outcome.name)}: {clean(outcome.found)}")
+    print(check_sentence(outcomes))
+    return int(any(outcome.word == NOT_MET for outcome in outcomes))
+
+
+def agree(first: StudyData, second: StudyData) -> int:
+    """Say whether two sources hold the same cells with the same scores; 1 when they do not."""
+    found = disagreements(first, second)
+    lines = list(islice(found, SHOWN_DIFFERENCES))
+    for line in lines:
+        print(clean(line))
+    rest = sum(1 for _ in found)
+    if rest:
+        print(f"... and {rest} more differences")
+    if lines:
+        print(f"{clean(first.origin)} and {clean(second.origin)} do not give the same table")
+        return 1
+    cells = sum(cell.state is State.DONE for cell in first.cells)
+    print(f"{clean(first.origin)} and {clean(second.origin)} give the same table: {cells} cells, every trial's scores equal")
     return 0

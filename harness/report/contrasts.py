@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from harness.report.arms import Arm
-from harness.report.document import Column, Figure, Item, Section, Table, interval, number, row
+from harness.report.document import Column, Figure, Fold, Item, Section, Table, interval, number, row
 from harness.report.drawing import Line, forest
 from harness.report.frames import rows_of
 from harness.report.options import Options
@@ -30,6 +30,7 @@ from harness.report.statistics import (
 )
 
 LEVEL = 0.05
+FOLDED = ("names", "startup", "first")
 FAMILIES = {
     "context": "What the LLM is shown: the TCS against each other context, same LLM, same start",
     "rules": "Does it take an LLM: the TCS read by an LLM against the TCS read by fixed rules, same start",
@@ -186,7 +187,9 @@ def contrast_section(frame: pd.DataFrame, options: Options) -> Section:
     present = [family for family in FAMILIES if (frame["family"] == family).any()]
     if set(present) - {"first"}:
         items.append(_figure(frame[frame["family"] != "first"], percent))
-    items += [_table(family, frame[frame["family"] == family], percent) for family in present]
+    for family in present:
+        table = _table(family, frame[frame["family"] == family], percent)
+        items.append(Fold(FAMILIES[family], (table,)) if family in FOLDED else table)
     absent = [title.partition(":")[0].lower() for family, title in FAMILIES.items() if family not in present]
     if absent:
         items.append(f"Not in this study, for want of arms that differ in just that: {'; '.join(absent)}.")
@@ -218,7 +221,7 @@ def _table(family: str, frame: pd.DataFrame, percent: str) -> Table:
                 p_text(entry["p_holm"], bool(entry["reachable"])),
             )
         )
-    notes = [f"* below {LEVEL}."]
+    notes = [f"* below {LEVEL}."] if ((frame["p_holm"] < LEVEL) & frame["reachable"]).any() else []
     if not frame["reachable"].all():
         notes.append(f"“too few”: so few pairs differ that no outcome could bring Holm's p below {LEVEL}.")
     if (frame["tasks"] < frame["tasks"].max()).any():
@@ -242,9 +245,11 @@ def p_text(p: float, reachable: bool) -> str:
 
 
 def _figure(frame: pd.DataFrame, percent: str) -> Figure:
+    known = frame.dropna(subset=["difference"])
     lines = [
-        Line(label(entry), entry["difference"], entry["low"], entry["high"], group=entry["family"])
-        for entry in rows_of(frame.dropna(subset=["difference"]))
+        Line(label(entry), entry["difference"], entry["low"], entry["high"], group=FAMILIES[family].partition(":")[0])
+        for family in FAMILIES
+        for entry in rows_of(known[known["family"] == family])
     ]
     return Figure(
         "contrasts",

@@ -82,13 +82,15 @@ class CellData:
 class StudyData:
     """A study. `problems` holds a line for each record that could not be used; `origin` says where it was read.
 
-    `in_full` reads a cell again with its curves and the texts of its calls, which the tables do without; it raises RecordError.
+    `caveat` says what such a place does not hold. `in_full` reads a cell again with its curves and the texts of its calls, which the
+    tables do without; it raises RecordError.
     """
 
     name: str
     origin: str
     cells: tuple[CellData, ...]
     problems: tuple[str, ...] = ()
+    caveat: str = ""
     in_full: Callable[[CellData], CellData] = lambda cell: cell
 
     @property

@@ -100,13 +100,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Answer:
-    """One question of the study with its answer in a word, and the figures that it rests on."""
+    """One question of the study with its answer in a word, and the figures that it rests on: (what, how much) a line."""
 
     question: str
     word: str
     tone: Tone
     text: str
     section: str
+    lines: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def _table(key: str, title: str, gaps: pd.DataFrame, options: Options) -> Table:
         Column("seeds if equal", hint="a task, to PASS with that power, if the arm were as good as the reference"),
         Column("why", numeric=False),
     )
-    rows = []
+    rows, short = [], []
     for entry in rows_of(gaps.sort_values("gap", ascending=False, kind="stable", na_position="last")):
         pairs = f"{entry['pairs']}" if not entry["lacking"] else f"{entry['pairs']} of {entry['pairs'] + entry['lacking']}"
         decided = entry["verdict"] != INCONCLUSIVE
@@ -146,7 +146,9 @@ def _table(key: str, title: str, gaps: pd.DataFrame, options: Options) -> Table:
                 entry["reason"],
             )
         )
-    return Table(key, title, heads, tuple(rows), gaps)
+        short.append((*rows[-1][:4], rows[-1][5]))
+    narrow = Table(key, title, (*heads[:4], heads[5]), tuple(short), gaps)
+    return Table(key, title, heads, tuple(rows), gaps, (), (narrow,))
 
 
 def _seeds(count: float) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
-from harness.report.document import Figure, Fold, Item, Report, Section, Table, Text, Verbatim
+from harness.report.document import Column, Figure, Fold, Item, Report, Section, Table, Text, Verbatim
 from harness.report.escape import clean, markdown, width
 
 LINE = 80
@@ -19,7 +19,9 @@ def to_markdown(report: Report) -> str:
     lines += [f"- **{markdown(name)}**: {markdown(value)}" for name, value in report.facts] + [""]
     if report.answers:
         lines += ["## In short", ""]
-        lines += [f"- **{markdown(a.question)}** {markdown(a.word)}. {markdown(a.text)}" for a in report.answers] + [""]
+        for answer in report.answers:
+            lines += [f"**{markdown(answer.question)}** {markdown(answer.word)}. {markdown(answer.text)}", ""]
+            lines += [f"- {markdown(what)}: {markdown(figures)}" for what, figures in answer.lines] + [""]
     if report.problems:
         lines += ["## Records that could not be used as they are", ""] + [f"- {markdown(line)}" for line in report.problems] + [""]
     for section in report.sections:
@@ -35,7 +37,8 @@ def to_terminal(report: Report, sections: Sequence[str]) -> str:
     for section in (s for s in report.sections if s.key in sections):
         lines += _terminal_section(section)
     for answer in report.answers:
-        lines += [*_wrapped(f"{answer.question} {answer.word}. {answer.text}"), ""]
+        lines += _wrapped(f"{answer.question} {answer.word}. {answer.text}")
+        lines += [f"  {clean(what)}: {clean(figures)}" for what, figures in answer.lines] + [""]
     lines += [line for problem in report.problems for line in _wrapped(f"! {problem}")]
     return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -50,7 +53,7 @@ def _terminal_section(section: Section) -> list[str]:
                 lines += [
                     *_wrapped(table.title),
                     *table_lines(table, clean),
-                    *(n for note in table.notes for n in _wrapped(note)),
+                    *(n for note in table.notes for n in _wrapped(note.replace("Bold:", "*:"))),
                     "",
                 ]
     return lines
@@ -67,7 +70,7 @@ def _fits(table: Table) -> bool:
 def table_lines(table: Table, safe: Callable[[str], str]) -> list[str]:
     """Return a table's lines, its columns aligned. `safe` escapes the texts."""
     heads = [safe(column.title) for column in table.columns]
-    body = [[_cell(text, safe) for text in texts] for texts in table.rows]
+    body = [[_cell(text, column, safe) for text, column in zip(texts, table.columns, strict=True)] for texts in table.rows]
     widths = [max([3, *(width(line[i]) for line in [heads, *body])]) for i in range(len(heads))]
     rule = [("-" * (w - 1) + ":") if c.numeric else "-" * w for w, c in zip(widths, table.columns, strict=True)]
     lines = []
@@ -80,10 +83,10 @@ def table_lines(table: Table, safe: Callable[[str], str]) -> list[str]:
     return lines
 
 
-def _cell(text: Text, safe: Callable[[str], str]) -> str:
+def _cell(text: Text, column: Column, safe: Callable[[str], str]) -> str:
     if safe is clean:
         words = clean(text.text.replace("|", "/"))
-        return f"{words}*" if text.strong else words
+        return f"{words}*" if text.strong and column.numeric else words
     return f"**{safe(text.text)}**" if text.strong and text.text else safe(text.text)
 
 

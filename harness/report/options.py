@@ -31,7 +31,7 @@ class Options:
     fallback_share: float = 0.1
     catastrophe_points: float = 20.0
     near_repeat: float = 0.02
-    told: int = 12
+    told: int = 8
     power: float = 0.8
     seed: int = 0
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.report.document import Answer, Column, Figure, Fold, Item, Report, Section, Table, Text, Verbatim
-from harness.report.drawing import FAINT, INK
 from harness.report.html import Safe, escape, join, tag
+from harness.report.ink import FAINT, INK
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 CSS = Path(__file__).with_name("page.css")
@@ -51,6 +51,7 @@ def _answers(answers: tuple[Answer, ...]) -> Safe:
             tag("h2", answer.question),
             tag("p", tag("strong", answer.word, class_=f"word {answer.tone}")),
             tag("p", answer.text, " ", tag("a", "Details", href=f"#{answer.section}")),
+            tag("dl", *((tag("dt", what), tag("dd", figures)) for what, figures in answer.lines)) if answer.lines else None,
             class_="answer",
         )
         for answer in answers

@@ -34,7 +34,7 @@ def read_study(folder: Path) -> StudyData:
     cells = [_blocked(cell, blocked) for cell in cells]
     cells += _unplanned(folder, sorted(found - set(planned)), cells, problems)
     name = folder.resolve().name
-    return StudyData(name, f"the records in {name}/", tuple(cells), tuple(problems), lambda cell: _in_full(folder, cell))
+    return StudyData(name, f"the records in {name}/", tuple(cells), tuple(problems), in_full=lambda cell: _in_full(folder, cell))
 
 
 def _in_full(folder: Path, cell: CellData) -> CellData:

@@ -186,4 +186,6 @@ def _exchange(trial: Trial, calls: Sequence[Call]) -> Fold | None:
             items.append(f"Call {call.call} was refused: {call.problem or call.error}")
     if note.get("analysis") and not any(call.reply for call in calls):
         items.append(Verbatim("Its analysis", str(note["analysis"])))
-    return Fold(f"Trial {trial.number}: what it was shown and what it answered", tuple(items)) if items else None
+    refused = sum(bool(call.problem or call.error) for call in calls)
+    more = f" ({refused} of {len(calls)} replies refused)" if refused else ""
+    return Fold(f"Trial {trial.number}: what it was shown, and what it answered{more}", tuple(items)) if items else None

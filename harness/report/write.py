@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import StorageError
 from harness.report.document import Figure, Report, Table
-from harness.report.drawing import png_of, style, svg_of
+from harness.report.ink import png_of, style, svg_of
 from harness.report.latex import to_latex
 from harness.report.markdown import to_markdown
 from harness.report.page import to_html
@@ -38,6 +38,9 @@ def _write(figure: Figure, out: Path) -> str:
     """Write one figure and return its SVG."""
     with style():
         canvas = figure.draw()
+        # Laid out once: else each of the two files would lay it out again, which is most of the time.
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")
         svg = svg_of(canvas, figure.key)
         (out / "figures" / f"{figure.key}.png").write_bytes(png_of(canvas))
     _replace(out / "figures" / f"{figure.key}.svg", svg)

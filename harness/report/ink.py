@@ -1,0 +1,69 @@
+"""How figures look, and how they become SVG and PNG.
+
+Ink that must follow the page's light or dark scheme has the colour INK or FAINT, which the page replaces.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+from matplotlib.figure import Figure as Canvas
+
+# Exact values, so that the page can find them in the SVG and put its own colours there.
+INK, FAINT = "#1a1b1e", "#8c8f96"
+# Paul Tol's "bright" scheme (SRON/EPS/TN/09-002), readable on white and on black, also without colour vision.
+PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
+STYLE = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 9,
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.formatter.useoffset": False,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "grid.color": FAINT,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.dpi": 100,
+    "savefig.dpi": 160,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the report's own style, whatever the user's matplotlibrc says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
+        yield
+
+
+def svg_of(canvas: Canvas, key: str) -> str:
+    """Return a figure as SVG, the same bytes for the same figure; `key` keeps its ids apart from another figure's."""
+    out = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": key, "svg.fonttype": "none"}):
+        canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return out.getvalue()
+
+
+def png_of(canvas: Canvas) -> bytes:
+    """Return a figure as PNG on white."""
+    out = io.BytesIO()
+    canvas.savefig(out, format="png", facecolor="white", metadata={"Software": None})
+    return out.getvalue()

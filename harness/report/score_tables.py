@@ -1,0 +1,136 @@
+"""The main table: the test score of the configuration that validation chose, arm by task, with the average and the gap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from harness.report.arms import Arm
+from harness.report.coverage import marked, startup_note
+from harness.report.document import Column, Fold, Section, Table, Text, columns, interval, number, row
+from harness.report.escape import cut, width
+from harness.report.findings import Findings
+from harness.report.frames import rows_by
+from harness.report.funnel import fallback_note, marked_arms
+from harness.report.scores import ScoreBook, best_arms
+
+# Columns of a terminal, and of a number with its star.
+NARROW, NUMBER = 80, 5
+TITLES = {
+    "test": ("scores", "Test score of the configuration that validation chose"),
+    "val": ("validation", "Validation score of the same configuration"),
+}
+
+
+def score_table(book: ScoreBook, arms: dict[str, Arm], gaps: pd.DataFrame | None = None) -> Table:
+    """Build the main table (test scores, with the gaps to the reference) or the one of validation beside it."""
+    best, cells, averages = best_arms(book.scores), rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm")
+    top = book.averages["mean"].round(1).max()
+    gap_of = {} if gaps is None else rows_by(gaps, "arm")
+    shown = {arm: entry["gap"] for (arm,), entry in gap_of.items()}
+    rows = []
+    for arm in book.order:
+        texts = [_score_text(cells.get((arm, task)), arm in best.get(task, set())) for task in book.tasks]
+        average = averages[arm,]
+        texts.append(Text(_mean_sd(average), strong=round(average["mean"], 1) == top))
+        texts += [] if gaps is None else _gap_texts(gap_of.get((arm,)))
+        rows.append(row(marked(arm, arms), *texts))
+    heads: list[str | Column] = [*book.tasks, "average"]
+    data = book.scores
+    if gaps is not None:
+        heads += [Column("gap", hint="points to the reference"), "95 % interval"]
+        data = data.merge(gaps.rename(columns={c: f"gap_{c}" for c in gaps if c != "arm"}), on="arm", how="left")
+    key, title = TITLES[book.score]
+    notes = _notes(book, arms)
+    return Table(
+        key, f"{title}, %, mean ± sd over seeds", columns("arm", *heads), tuple(rows), data, notes, _narrow(book, arms, best, shown)
+    )
+
+
+def score_section(found: Findings) -> Section:
+    """Build the main table, with the validation table folded beside it."""
+    main = score_table(found.test, found.arms, found.gaps)
+    polluted = marked_arms(found.funnel, found.options)
+    if polluted:
+        main = _mark(main, polluted, fallback_note(found.options))
+    gap = f"gap: to {found.reference[0]}, points of the average, over pairs of the same task and seed."
+    main = replace(main, notes=(gap, *main.notes))
+    return Section("scores", "Scores", (main, Fold(TITLES["val"][1], (score_table(found.val, found.arms),))))
+
+
+def _mark(table: Table, arms: set[str], note: str) -> Table:
+    """Put a double dagger behind the names of some arms, in the narrow tables too."""
+    rows = tuple(
+        (replace(r[0], text=f"{r[0].text} ‡") if r[0].text.removesuffix(" †") in arms else r[0], *r[1:]) for r in table.rows
+    )
+    narrow = tuple(_mark(inner, arms, note) for inner in table.narrow)
+    return replace(table, rows=rows, narrow=narrow, notes=(*table.notes, note) if table.notes else ())
+
+
+def _score_text(entry: dict[str, Any] | None, strong: bool) -> Text:
+    if entry is None or not entry["done"]:
+        return Text("–", tone="muted")
+    if not entry["scored"]:
+        return Text("no score", tone="warn")
+    short = "" if entry["scored"] == entry["planned"] else f" ({entry['scored']}/{entry['planned']})"
+    return Text(_mean_sd(entry) + short, strong=strong, tone="warn" if short else "")
+
+
+def _mean_sd(entry: dict[str, Any]) -> str:
+    if pd.isna(entry["sd"]):
+        return number(entry["mean"])
+    return f"{number(entry['mean'])} ± {number(entry['sd'])}"
+
+
+def _gap_texts(entry: dict[str, Any] | None) -> list[Text]:
+    if entry is None:
+        return [Text("–", tone="muted"), Text("–", tone="muted")]
+    return [Text(number(entry["gap"], 2, sign=True)), Text(interval(entry["low"], entry["high"]))]
+
+
+def _notes(book: ScoreBook, arms: dict[str, Arm]) -> tuple[str, ...]:
+    notes = ["Bold: the best mean as printed, among arms that have a score from every planned seed."]
+    if (book.scores["scored"] < book.scores["planned"]).any():
+        notes.append("(k/n): only k of n planned seeds have a score. Nothing stands in for the others.")
+    if book.averages["mean"].isna().any():
+        notes.append("No average where a task has no score: averages over different tasks do not compare.")
+    if any(arm.all_startup for arm in arms.values()):
+        notes.append(startup_note())
+    return tuple(notes)
+
+
+def _narrow(book: ScoreBook, arms: dict[str, Arm], best: dict[str, set[str]], gaps: Mapping[str, float]) -> tuple[Table, ...]:
+    """Return the table in two that fit 80 columns: means (and gaps) first, spreads after, the tasks' names cut as needed."""
+    cells, averages = rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm")
+    titles = [*cut_titles(book, arms, extra=2 if gaps else 1), "avg"]
+    key, title = TITLES[book.score]
+    means, spreads = [], []
+    for arm in book.order:
+        entries = [cells.get((arm, task), {}) for task in book.tasks]
+        texts = [Text(number(e.get("mean")), arm in best.get(task, set())) for e, task in zip(entries, book.tasks, strict=True)]
+        gap = [number(gaps.get(arm), 2, sign=True)] if gaps else []
+        means.append(row(marked(arm, arms), *texts, number(averages[arm,]["mean"]), *gap))
+        spreads.append(row(marked(arm, arms), *(number(e.get("sd")) for e in entries), number(averages[arm,]["sd"])))
+    return (
+        Table(
+            f"{key}_mean",
+            f"{title}, %, mean over seeds",
+            columns("arm", *titles, *(["gap"] if gaps else [])),
+            tuple(means),
+            book.scores,
+            _notes(book, arms),
+        ),
+        Table(f"{key}_sd", "Standard deviation over the same seeds, points", columns("arm", *titles), tuple(spreads), book.scores),
+    )
+
+
+def cut_titles(book: ScoreBook, arms: dict[str, Arm], extra: int) -> list[str]:
+    """Return the tasks' names, the longest cut until a row of numbers under them (and `extra` columns more) fits 80 columns."""
+    taken = max(width(marked(arm, arms)) for arm in book.order) + 4 + extra * (NUMBER + 3)
+    limit = max(map(width, book.tasks))
+    while limit > NUMBER and taken + sum(max(NUMBER, min(width(task), limit)) + 3 for task in book.tasks) > NARROW:
+        limit -= 1
+    return [cut(task, limit) for task in book.tasks]
