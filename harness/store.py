@@ -70,10 +70,15 @@ class CellFolder:
         self._lock.release()
 
     def _open(self) -> None:
-        if not (self.path / MANIFEST).exists():
+        new = not (self.path / MANIFEST).exists()
+        if new:
             write_json(self.path / MANIFEST, self._manifest)
         self.trials, intact = _read_trials(self.path / TRIALS)
         self._trials_file = Lines(self.path / TRIALS, intact)
+        if new:
+            # Syncing a file says nothing of its name in the folder, and of the folder's in its own.
+            for folder in (self.path, self.path.parent):
+                _sync_folder(folder)
 
     def append(self, trial: Trial) -> None:
         """Write one trial as one line; on return it is on the disk (with `sync="trial"`). Raises StorageError."""
@@ -209,6 +214,14 @@ def differing(there: Any, here: Any, key: str = "") -> Iterator[str]:
 def _short(value: Any) -> str:
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _holds_bytes(path: Path) -> bool:
