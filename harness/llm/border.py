@@ -41,7 +41,7 @@ def cross(
 
     threading.Thread(target=run, name="llm-call", daemon=True).start()
     try:
-        result, error = results.get(timeout=deadline_seconds)
+        result, error = results.get(timeout=min(deadline_seconds, threading.TIMEOUT_MAX))
     except queue.Empty:
         late = True
     except BaseException:  # Ctrl-C: do not leave the server generating

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -103,8 +104,8 @@ _POSITIVE = (
 def _check(settings: LlmSettings) -> None:
     for name in _POSITIVE:
         value = getattr(settings, name)
-        if value is not None and not value > 0:
-            raise SettingsError(f"llm.{name}={value}: must be above 0")
+        if value is not None and not 0 < value < math.inf:
+            raise SettingsError(f"llm.{name}={value}: must be above 0{', and finite' if value == math.inf else ''}")
     if settings.temperature is not None and not 0 <= settings.temperature <= 2:
         raise SettingsError(f"llm.temperature={settings.temperature}: must be from 0 to 2")
     if settings.reply_format not in tuple(ReplyFormat):

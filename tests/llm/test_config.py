@@ -67,6 +67,7 @@ def test_no_llm_says_what_to_choose() -> None:
         ({"max_tokens": -5}, "llm.max_tokens=-5: must be above 0"),
         ({"timeout_seconds": 0}, "llm.timeout_seconds=0: must be above 0"),
         ({"timeout_seconds": float("nan")}, "llm.timeout_seconds=nan: must be above 0"),
+        ({"timeout_seconds": float("inf")}, "llm.timeout_seconds=inf: must be above 0, and finite"),
         ({"tries": 0}, "llm.tries=0: must be above 0"),
         ({"cap_usd": 0.0}, "llm.cap_usd=0.0: must be above 0"),
         ({"reply_format": "shema"}, "llm.reply_format=shema; did you mean 'schema'?"),
@@ -124,7 +125,7 @@ def test_the_identity_holds_what_decides_the_answers_and_nothing_else() -> None:
 def test_a_request_takes_its_decoding_from_the_settings() -> None:
     settings = settings_of(CONF / "phi4.yaml")
     request = settings.request([Message("user", "?")], schema=None, seed=3, trial=2, call=1)
-    assert (request.model, request.reply_format, request.num_ctx) == ("phi4-reasoning:14b", ReplyFormat.PROMPT, 16384)
+    assert (request.model, request.reply_format, request.num_ctx) == ("phi4-reasoning:14b", ReplyFormat.PROMPT, 32768)
     assert (request.seed, request.trial, request.call) == (3, 2, 1)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from harness.llm.config import LlmSettings
 from harness.llm.errors import NotReady, TransportFault, TruncatedPrompt
 from harness.llm.llama_cpp import LlamaCpp
 from harness.llm.openai import OpenAI
-from harness.llm.records import CallRecord
+from harness.llm.records import CallRecord, read_calls
 from harness.space import Space
 
 xllamacpp: Any = pytest.importorskip("xllamacpp", reason="llama.cpp is not installed: pip install -e '.[llama-cpp]'")
@@ -142,6 +144,30 @@ def test_without_a_grammar_its_replies_are_not_even_json(tiny_gguf: Path) -> Non
         text.encode()  # as UTF-8: it can be written down
         with pytest.raises(json.JSONDecodeError):
             json.loads(text)
+
+
+def test_a_whole_cell_runs_on_it_and_says_where_each_configuration_came_from(tiny_gguf: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "harness", "task=toy", "optimizer=tcs", "llm=llama_cpp", f"llm.path={tiny_gguf}", "budget=4"]
+    command += [
+        "llm.chat_template=chatml",
+        "llm.num_ctx=16384",
+        "llm.max_tokens=300",
+        "llm.threads=1",
+        "tracking=off",
+        f"out={tmp_path}",
+    ]
+    root = Path(__file__).resolve().parents[2]
+    run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    (path,) = tmp_path.rglob("trials.jsonl")
+    trials = [json.loads(line) for line in path.read_text().splitlines()]
+    calls = [record for _, record in read_calls(path.with_name("calls.jsonl"))]
+    assert [trial["trial"] for trial in trials] == [1, 2, 3, 4]
+    for trial in trials:
+        asked = [call for call in calls if call.trial == trial["trial"]]
+        source = {1: ["llm", "fallback"], 2: ["llm-retry-1", "fallback"], 3: ["llm-retry-2", "fallback"]}[len(asked)]
+        assert trial["source"] in source
+    assert {call.reply.facts.model for call in calls if call.reply} == {"tiny.gguf"}
 
 
 def test_the_file_is_recorded_by_its_hash(tiny_gguf: Path) -> None:
