@@ -35,6 +35,15 @@ def same(value: Any) -> Any:
     return [same(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
+def read_or_refused(line: str) -> str:
+    """Read a line; anything but a trial or a RecordError that names the place goes through."""
+    try:
+        read = record.from_line(line, "here")
+    except RecordError as error:
+        return "refused" if str(error).startswith("here: ") else str(error)
+    return "read" if isinstance(read, Trial) else repr(read)
+
+
 @given(trials())
 def test_a_trial_is_one_line_of_strict_utf_8_json_and_reads_back_as_it_was(made: Trial) -> None:
     line = record.to_line(made)
@@ -101,12 +110,7 @@ def test_a_record_with_anything_in_place_of_one_of_its_values_is_read_or_refused
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
     row[key] = data.draw(anything)
-    try:
-        read = record.from_line(json.dumps(row), "here")
-    except RecordError as error:
-        assert str(error).startswith("here: ")
-    else:
-        assert isinstance(read, Trial)
+    assert read_or_refused(json.dumps(row)) in ("read", "refused")
 
 
 @given(st.binary(max_size=40), st.integers(0, 400), trials())
@@ -117,7 +121,4 @@ def test_flipped_bytes_are_read_or_refused_and_nothing_else(noise: bytes, place:
         text = damaged.decode()
     except UnicodeDecodeError:
         return
-    try:
-        record.from_line(text, "here")
-    except RecordError as error:
-        assert len(str(error)) < 10_000
+    assert read_or_refused(text) in ("read", "refused")

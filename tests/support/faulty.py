@@ -54,7 +54,10 @@ ACTIONS: dict[str, Callable[[], Any]] = {
 
 
 class Faulty:
-    """Behaves for `good_epochs`, then does `action`; `only_above` restricts that to configurations with a larger `x`."""
+    """Behaves for `good_epochs`, then does `action`; `only_above` restricts that to configurations with a larger `x`.
+
+    A configuration may name an action of its own. Each process that trains leaves a file with its number in `pids`.
+    """
 
     def __init__(self, space: Space, card: TaskCard, *, action: str = "ok", **options: Any) -> None:
         self.space, self.card = space, card
@@ -65,11 +68,9 @@ class Faulty:
         self._pids = options.get("pids")
         if options.get("constructor") == "raise":
             raise OSError("the data set is not there")
-        if (
-            options.get("constructor") == "os._exit"
-            and "HARNESS_TEST_PARENT" in os.environ
-            and str(os.getpid()) != os.environ["HARNESS_TEST_PARENT"]
-        ):
+        if options.get("constructor") == "slow":
+            time.sleep(0.8)
+        if options.get("constructor") == "os._exit":
             os._exit(5)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Any]:
@@ -80,23 +81,23 @@ class Faulty:
             yield Epoch(val_score_pct=50.0 * float(config["x"]) + number + seed / 100, test_score_pct=float(number))
         if float(config["x"]) <= self._only_above:
             return
-        yield from self._misbehave()
+        yield from self._misbehave(str(config.get("action", self._action)))
 
-    def _misbehave(self) -> Iterator[Any]:
-        if self._action == "nan":
+    def _misbehave(self, action: str) -> Iterator[Any]:
+        if action == "nan":
             yield Epoch(val_score_pct=float("nan"))
-        elif self._action == "infinite loss":
+        elif action == "infinite loss":
             yield Epoch(val_score_pct=1.0, val_loss=float("inf"))
-        elif self._action == "no epoch":
+        elif action == "no epoch":
             return
-        elif self._action == "not an epoch":
+        elif action == "not an epoch":
             yield {"val_score_pct": 1.0}
-        elif self._action == "above 100":
+        elif action == "above 100":
             yield Epoch(val_score_pct=100.5)
-        elif self._action == "endless":
+        elif action == "endless":
             while True:
                 yield Epoch(val_score_pct=1.0)
-        elif self._action == "text as score":
+        elif action == "text as score":
             yield Epoch(val_score_pct="high")  # type: ignore[arg-type]
         else:
-            ACTIONS[self._action]()
+            ACTIONS[action]()
