@@ -16,7 +16,7 @@ from harness.llm.errors import BackendUnavailable, BadRequest, NotReady, Transpo
 from harness.llm.openai import OpenAI, is_strict
 from harness.llm.records import CallRecord
 
-PATIENCE = {"hang": 0.6, "drip": 0.6}
+PATIENCE = {"hang": 0.45, "drip": 0.45}
 
 
 def settings_for(server: OpenAIDouble, **changes: Any) -> LlmSettings:

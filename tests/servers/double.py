@@ -63,8 +63,6 @@ class Double:
         self._port = port
         self._server: _Server | None = None
 
-    # life
-
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -116,8 +114,6 @@ class Double:
                 time.sleep(seconds)
 
         threading.Thread(target=run, daemon=True).start()
-
-    # behaviour
 
     def next_step(self, request: str) -> Step:
         """Return what the script wants for the next call."""
