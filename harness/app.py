@@ -23,7 +23,7 @@ from harness.environment import COMMAND_PID, end_with_command, one_thread
 from harness.errors import HarnessError, SettingsError
 from harness.progress import watch
 from harness.settings import cells, register, resolved
-from harness.study import Result, add_to_plan, block, blocked_by, conclude, is_done, run_cells
+from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -57,7 +57,12 @@ def job(config: Any) -> Result:
     one_thread()
     end_with_command()
     settings = resolved(config)
-    return run_cells(cells(settings), settings)
+    asked = list(cells(settings))
+    if settings["planned"] and fingerprint(asked) != settings["planned"]:
+        # A launcher composes each job anew, perhaps hours after the sweep was planned.
+        name = f"{settings['task']['name']} {settings['optimizer']['name']}"
+        return Result(failed=(f"{name}: its settings in conf/ have changed since the sweep was planned; launch it again",))
+    return run_cells(asked, settings)
 
 
 def run_single(config: Any) -> None:

@@ -137,6 +137,7 @@ class Settings:
     budget: int = 10
     arm: str | None = None
     variant: str = ""
+    planned: str = ""
     limits: LimitSettings = field(default_factory=LimitSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)

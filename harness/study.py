@@ -9,6 +9,7 @@ wandb/                           see `tracking.py`
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,6 +84,11 @@ def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
             append_lines(study / PLAN, (vars(Planned.of(cell)) for cell in new))
     except OSError as error:
         raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
+
+
+def fingerprint(cells: Sequence[Cell]) -> str:
+    """Return a hash of these cells, which a job compares with the cells that it composes itself."""
+    return hashlib.sha256(",".join(cell.id for cell in cells).encode()).hexdigest()[:16]
 
 
 def write_blocked(study: Path, cells: Sequence[Cell], reason: str, fix: str = "") -> None:

@@ -23,7 +23,7 @@ from harness.cell import Cell
 from harness.errors import SettingsError
 from harness.progress import watch
 from harness.settings import cells, resolved
-from harness.study import Result, add_to_plan, block, blocked_by, conclude, is_done
+from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done
 
 VARIANT_BYTES = 100
 # Swept keys that name a row or a column of the tables by themselves; any other makes a variant of the arm.
@@ -118,9 +118,10 @@ def split_jobs(todo: Sequence[tuple[Combination, list[Cell]]], workers: int, see
     size = seeds_per_job or (total if workers == 1 else max(1, math.ceil(total / (8 * workers))))
     jobs = []
     for combination, missing in todo:
-        seeds = [cell.seed for cell in missing]
-        chunks = [seeds[start : start + size] for start in range(0, len(seeds), size)]
-        jobs += [[*combination.overrides, f"seeds=[{','.join(map(str, chunk))}]"] for chunk in chunks]
+        for start in range(0, len(missing), size):
+            chunk = missing[start : start + size]
+            seeds = ",".join(str(cell.seed) for cell in chunk)
+            jobs.append([*combination.overrides, f"seeds=[{seeds}]", f"planned='{fingerprint(chunk)}'"])
     return jobs
 
 
