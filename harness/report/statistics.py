@@ -31,6 +31,8 @@ LEAST_TASKS, LEAST_TASKS_DRAWN = 3, 5
 # Draws without any spread have no t value; when they are more than this share, the bootstrap has nothing to say.
 MOST_FLAT = 0.01
 NAN = float("nan")
+# Beyond this many seeds a task nobody cares for the exact number.
+MOST_SEEDS = 100_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +196,25 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def seeds_needed(strata: Strata, distance: float, how: Resampling, power: float) -> float:
     """Return the seeds a task with which an interval would exclude a value at `distance` from the truth, with this power.
 
-    From the spread seen here, each task with the same number of seeds; by the normal approximation. Infinite at no distance, NaN
-    without a spread.
+    From the spread seen here, each task with the same number of seeds, by Student's t with Satterthwaite's degrees of freedom.
+    Infinite at no distance, NaN without a spread.
     """
     if not strata or min(map(len, strata)) < 2:
         return NAN
     if distance == 0.0:
         return math.inf
-    variance = sum(float(values.var(ddof=1)) for values in strata) / len(strata) ** 2
-    quantiles = stats.norm.ppf(0.5 + how.confidence / 2) + stats.norm.ppf(power)
-    return max(2.0, float(math.ceil(variance * (quantiles / distance) ** 2)))
+    variances = np.array([float(values.var(ddof=1)) for values in strata])
+    total = float(variances.sum())
+    if total == 0.0:
+        return 2.0
+    tasks = total**2 / float((variances**2).sum())
+    scale = total / (len(strata) * distance) ** 2
+    normal = float(stats.norm.ppf(0.5 + how.confidence / 2) + stats.norm.ppf(power))
+    seeds = max(2.0, float(math.ceil(scale * normal**2)))
+    while seeds < MOST_SEEDS:
+        freedom = tasks * (seeds - 1)
+        quantiles = float(stats.t.ppf(0.5 + how.confidence / 2, freedom) + stats.t.ppf(power, freedom))
+        if scale * quantiles**2 <= seeds:
+            break
+        seeds += 1
+    return seeds

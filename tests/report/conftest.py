@@ -1,0 +1,66 @@
+"""Planted studies: in memory for what is computed, on the disk for what is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.report.data import CellData, State, StudyData
+from harness.report.findings import Findings, find
+from harness.report.options import Options
+from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm, plant, trials_of
+
+PHI, GPT = "phi4-reasoning:14b", "gpt-4o"
+StudyOf = Callable[..., StudyData]
+FindingsOf = Callable[..., Findings]
+
+
+def in_memory(planted: PlantedStudy, leave_out: Sequence[tuple[str, str, int]] = ()) -> StudyData:
+    """Return the study as the reader would, without calls and without touching the disk."""
+    cells = []
+    for arm in planted.arms:
+        for task in planted.tasks:
+            for seed in planted.seeds:
+                cell = planted.cell("planted", arm, task, seed)
+                manifest = cell.manifest({"task": dict(cell.task)}, {})
+                data = CellData(task, arm.name, seed, planted.budget, cell.id, cell.folder, arm.startup_trials, manifest=manifest)
+                if (arm.name, task, seed) not in leave_out:
+                    data = replace(data, state=State.DONE, trials=tuple(trials_of(planted, arm, cell)))
+                cells.append(data)
+    return StudyData("planted", "memory", tuple(cells))
+
+
+@pytest.fixture
+def findings_of() -> FindingsOf:
+    """Compute a planted study; keyword arguments are options."""
+
+    def made(planted: PlantedStudy, leave_out: Sequence[tuple[str, str, int]] = (), **options: Any) -> Findings:
+        return find(in_memory(planted, leave_out), Options(**{"resamples": 2000, **options}))
+
+    return made
+
+
+def arms() -> list[PlantedArm]:
+    """Return one arm of every kind that the report tells apart, few enough to be quick."""
+    return [
+        PlantedArm("default_only", -6.0, target="harness.optimizers.default_only.DefaultOnly", start="default", failure_rate=0.0),
+        PlantedArm("random", -1.5),
+        PlantedArm("random+default", -0.8, start="default"),
+        PlantedArm("tpe_startup10", -1.5, target="harness.optimizers.tpe.Tpe", startup_trials=10),
+        PlantedArm("rules", -0.4, target="harness.optimizers.rules.Rules", start="default"),
+        llm_arm("tcs_phi4", PHI, "tcs", -0.2, start="default", retry_rate=0.1, fallback_rate=0.02),
+        llm_arm("raw_phi4", PHI, "raw", -1.4, start="default", retry_rate=0.2, fallback_rate=0.3),
+        llm_arm("gpt4", GPT, "raw", 0.0, start="default"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def planted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study on the disk: every kind of arm, three tasks, three seeds. Read it, never write into it."""
+    folder = tmp_path_factory.mktemp("studies") / "planted"
+    plant(folder, PlantedStudy(arms(), tasks=("vision", "text", "graph"), seeds=range(3)))
+    return folder

@@ -1,0 +1,176 @@
+"""A planted effect is found, and none is found where none was planted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from report.conftest import GPT, PHI, FindingsOf, in_memory
+
+from harness.report.answers import answers_of
+from harness.report.build import build_report
+from harness.report.data import CellData, State, StudyData
+from harness.report.document import Report, Table
+from harness.report.findings import Findings, find
+from harness.report.frames import rows_by
+from harness.report.options import Options
+from harness.trial import Outcome, Proposal, Status, Trial
+from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm
+
+DEFAULT: dict[str, Any] = {"start": "default"}
+GPT4 = llm_arm("gpt4", GPT, "raw", 0.0, **DEFAULT)
+TASKS = ("a", "b", "c", "d")
+
+
+def contrast(found: Findings, first: str, second: str, family: str) -> dict[str, Any]:
+    return rows_by(found.contrasts, "family", "first", "second")[family, first, second]
+
+
+def table(report: Report, key: str) -> Table:
+    """Return a report's table by its key."""
+    return next(item for item in report.items() if isinstance(item, Table) and item.key == key)
+
+
+def gap(found: Findings, arm: str) -> dict[str, Any]:
+    return rows_by(found.gaps, "arm")[arm,]
+
+
+def words(found: Findings) -> list[str]:
+    return [answer.word for answer in answers_of(found.gaps, found.contrasts, found.arms, found.reference[0])]
+
+
+def test_a_planted_point_is_found_and_measured(findings_of: FindingsOf) -> None:
+    arms = [GPT4, llm_arm("tcs_phi4", PHI, "tcs", -0.2, **DEFAULT), llm_arm("raw_phi4", PHI, "raw", -1.2, **DEFAULT)]
+    found = contrast(findings_of(PlantedStudy(arms, TASKS, range(10))), "tcs_phi4", "raw_phi4", "context")
+    assert found["low"] < 1.0 < found["high"]
+    assert found["low"] > 0.5
+    assert found["p_holm"] < 0.001
+    assert found["pairs"] == 40
+
+
+def test_no_effect_is_found_where_none_was_planted(findings_of: FindingsOf) -> None:
+    pairs = [(llm_arm(f"tcs_{n}", f"model{n}", "tcs", 0.0), llm_arm(f"raw_{n}", f"model{n}", "raw", 0.0)) for n in range(40)]
+    study = PlantedStudy([arm for pair in pairs for arm in pair], TASKS, range(5))
+    found = findings_of(study, reference="raw_0").contrasts
+    context = found[found["family"] == "context"]
+    assert len(context) == 40
+    excluded = ((context["low"] > 0) | (context["high"] < 0)).sum()
+    # 40 intervals of 95 %: more than 6 misses have a chance of about 1 in 700.
+    assert excluded <= 6
+    # Holm's correction holds the whole family at 5 %.
+    assert (context["p_holm"] < 0.05).sum() == 0
+
+
+def test_the_questions_are_answered_from_what_was_planted(findings_of: FindingsOf) -> None:
+    arms = [
+        GPT4,
+        PlantedArm("random", -3.0),
+        PlantedArm("random+default", -1.5, **DEFAULT),
+        llm_arm("tcs_phi4", PHI, "tcs", -0.1, **DEFAULT),
+        llm_arm("raw_phi4", PHI, "raw", -1.6, **DEFAULT),
+    ]
+    assert words(findings_of(PlantedStudy(arms, TASKS, range(10)))) == ["Yes", "PASS", "No, or not only"]
+
+
+def test_the_default_start_is_named_when_it_does_the_work(findings_of: FindingsOf) -> None:
+    arms = [
+        GPT4,
+        PlantedArm("random", -4.0),
+        PlantedArm("random+default", -2.0, **DEFAULT),
+        llm_arm("tcs_phi4", PHI, "tcs", -2.2, **DEFAULT),
+        llm_arm("raw_phi4", PHI, "raw", -0.2, **DEFAULT),
+    ]
+    assert words(findings_of(PlantedStudy(arms, TASKS, range(10)))) == ["No: it hurts", "FAIL", "Nothing beyond it shows"]
+
+
+def test_questions_whose_arms_did_not_run_stay_open(findings_of: FindingsOf) -> None:
+    found = findings_of(PlantedStudy([PlantedArm("random"), PlantedArm("tpe", target="x.Tpe")], TASKS))
+    assert words(found) == ["Not in this study"] * 3
+    assert found.reference[0] == "random"
+
+
+@pytest.mark.parametrize(("effect", "verdict"), [(0.0, "PASS"), (-3.0, "FAIL"), (-0.9, "INCONCLUSIVE")])
+def test_the_verdict_is_the_planted_one(findings_of: FindingsOf, effect: float, verdict: str) -> None:
+    arms = [GPT4, llm_arm("tcs_phi4", PHI, "tcs", effect, **DEFAULT)]
+    found = gap(findings_of(PlantedStudy(arms, TASKS, range(10), noise=0.3)), "tcs_phi4")
+    assert found["verdict"] == verdict
+    assert found["small_llm"]
+
+
+def test_a_wide_interval_is_inconclusive_and_says_how_many_seeds_it_takes(findings_of: FindingsOf) -> None:
+    arms = [GPT4, llm_arm("tcs_phi4", PHI, "tcs", 0.0, **DEFAULT)]
+    found = gap(findings_of(PlantedStudy(arms, TASKS, range(3), noise=4.0)), "tcs_phi4")
+    assert found["verdict"] == "INCONCLUSIVE"
+    assert 10 < found["seeds_if_equal"] < 2000
+
+
+def test_one_seed_is_inconclusive_and_still_reported(findings_of: FindingsOf) -> None:
+    arms = [GPT4, llm_arm("tcs_phi4", PHI, "tcs", 0.0, **DEFAULT), PlantedArm("random", -3.0)]
+    found = findings_of(PlantedStudy(arms, TASKS, [0]))
+    assert gap(found, "tcs_phi4")["verdict"] == "INCONCLUSIVE"
+    assert gap(found, "tcs_phi4")["reason"] == "one seed a task has no spread to judge by"
+    assert build_report(found).sections
+
+
+def test_missing_cells_forbid_a_pass_but_not_a_fail(findings_of: FindingsOf) -> None:
+    arms = [GPT4, llm_arm("tcs_phi4", PHI, "tcs", 0.0, **DEFAULT), llm_arm("tcs_qwen", "qwen", "tcs", -5.0, **DEFAULT)]
+    found = findings_of(PlantedStudy(arms, TASKS, range(10)), leave_out=[("tcs_phi4", "b", 3), ("tcs_qwen", "b", 3)])
+    assert gap(found, "tcs_phi4")["verdict"] == "INCONCLUSIVE"
+    assert gap(found, "tcs_phi4")["reason"] == "1 of 40 pairs have no score, and a PASS needs them all"
+    assert gap(found, "tcs_qwen")["verdict"] == "FAIL"
+
+
+def test_a_task_without_a_pair_leaves_no_gap_and_no_average(findings_of: FindingsOf) -> None:
+    arms = [GPT4, llm_arm("tcs_phi4", PHI, "tcs", 0.0, **DEFAULT)]
+    gone = [("tcs_phi4", "b", seed) for seed in range(5)]
+    found = findings_of(PlantedStudy(arms, TASKS, range(5)), leave_out=gone)
+    assert math.isnan(gap(found, "tcs_phi4")["gap"])
+    assert gap(found, "tcs_phi4")["reason"] == "1 of 4 tasks have no pair"
+    assert math.isnan(rows_by(found.test.averages, "arm")["tcs_phi4",]["mean"])
+
+
+def all_failed(study: StudyData, arm: str) -> StudyData:
+    """Return the study with every trial of one arm failed."""
+
+    def changed(cell: CellData) -> CellData:
+        failed = Outcome.failed(Status.CRASHED, "out of memory", (), 0.1)
+        trials = tuple(Trial(t.number, Proposal(t.config), failed) for t in cell.trials)
+        return replace(cell, trials=trials)
+
+    return replace(study, cells=tuple(changed(cell) if cell.arm == arm else cell for cell in study.cells))
+
+
+def test_an_arm_without_any_success_is_shown_as_such_everywhere() -> None:
+    arms = [GPT4, PlantedArm("random", -1.0), PlantedArm("broken", target="x.Broken")]
+    study = all_failed(in_memory(PlantedStudy(arms, TASKS, range(3))), "broken")
+    found = find(study, Options(resamples=500))
+    assert gap(found, "broken")["verdict"] == "INCONCLUSIVE"
+    entry = rows_by(found.test.scores, "arm", "task")["broken", "a"]
+    assert (entry["done"], entry["scored"]) == (3, 0)
+    report = build_report(found)
+    main = table(report, "scores")
+    (row,) = [row for row in main.rows if row[0].text == "broken"]
+    assert [text.text for text in row[1:6]] == ["no score"] * 4 + ["–"]
+
+
+def test_identical_arms_tie_exactly() -> None:
+    study = in_memory(PlantedStudy([PlantedArm("random", -1.0)], TASKS, range(5)))
+    twins = [replace(cell, arm="twin", manifest={**cell.manifest, "arm": "twin"}) for cell in study.cells]
+    found = find(replace(study, cells=(*study.cells, *twins)), Options(reference="random", resamples=500))
+    entry = gap(found, "twin")
+    assert (entry["gap"], entry["low"], entry["high"], entry["verdict"]) == (0.0, 0.0, 0.0, "PASS")
+    report = build_report(found)
+    main = table(report, "scores")
+    assert all(text.strong for row in main.rows for text in row[1:6])
+
+
+def test_states_other_than_done_never_enter_a_table() -> None:
+    study = in_memory(PlantedStudy([PlantedArm("random"), PlantedArm("tpe", 5.0, target="x.Tpe")], TASKS, range(4)))
+    states = [State.FAILED, State.BLOCKED, State.UNFINISHED, State.UNREADABLE]
+    cells = [replace(c, state=states[c.seed], reason="because") if c.arm == "tpe" else c for c in study.cells]
+    found = find(replace(study, cells=tuple(cells)), Options(resamples=500))
+    assert rows_by(found.test.scores, "arm", "task")["tpe", "a"]["done"] == 0
+    assert gap(found, "tpe")["pairs"] == 0
+    assert build_report(found).sections
