@@ -51,8 +51,8 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
     task = build_task(cell.task)
     optimizer = build_optimizer(cell, task, folder)
     trainer = trainer_for(task, cell.task, time_limit_seconds=cell.time_limit_seconds)
-    tracker.start(cell, manifest, folder.trials)
     try:
+        tracker.start(cell, manifest, folder.trials)
         trajectory = Trajectory.of(folder.trials)
         while len(trajectory) < cell.budget:
             started = time.perf_counter()

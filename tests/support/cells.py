@@ -1,0 +1,27 @@
+"""Settings and cells as a command line would make them, without the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from support.commands import CONF
+
+from harness.arguments import conf_dir
+from harness.cell import Cell
+from harness.settings import cells, register, resolved
+
+
+def settings_of(out: Path, *overrides: str) -> dict[str, Any]:
+    """Compose the settings of a command line on the toy task, or another, with W&B off."""
+    register()
+    asked = ["task=toy", "tracking=off", f"out={out}", f"hydra.searchpath=[file://{CONF}]", *overrides]
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return resolved(compose("config", overrides=asked))
+
+
+def cells_of(out: Path, *overrides: str) -> tuple[list[Cell], dict[str, Any]]:
+    """Return the cells that a command line asks for, and its settings."""
+    settings = settings_of(out, *overrides)
+    return list(cells(settings)), settings
