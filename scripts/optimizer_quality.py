@@ -222,7 +222,7 @@ def _trial(number: int, proposal: Proposal, name: str, loss: float) -> Trial:
 def arms(names: list[str]) -> list[dict[str, Any]]:
     """Return the settings of the named arms, or of every classical one."""
     found: list[Any] = [OmegaConf.to_container(OmegaConf.load(path)) for path in sorted(CONF.glob("*.yaml"))]
-    return [spec for spec in found if (spec["name"] in names if names else spec["suite"] == "classical")]
+    return [spec for spec in found if (spec.get("name") in names if names else spec.get("suite") == "classical")]
 
 
 def main() -> None:
