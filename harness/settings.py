@@ -159,6 +159,8 @@ def resolved(config: DictConfig) -> dict[str, Any]:
         raise SettingsError((f"{key}: " if key else "") + str(error).splitlines()[0]) from error
     assert isinstance(plain, dict)
     _check_keys(plain, Settings)
+    if plain["seeds"] is not None:
+        _refuse_references_to_seed(OmegaConf.to_container(own, resolve=False))
     space = plain["task"]["space"]
     plain["task"]["space"] = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in space.items()}
     return {str(key): value for key, value in plain.items()}
@@ -175,6 +177,16 @@ def _check_keys(plain: Mapping[Any, Any], schema: type, prefix: str = "") -> Non
             raise SettingsError(f"'{prefix}{name}' was taken away, and is needed")
         if isinstance(made_by, type) and is_dataclass(made_by):
             _check_keys(plain[name], made_by, f"{prefix}{name}.")
+
+
+def _refuse_references_to_seed(raw: Any, key: str = "") -> None:
+    """Refuse `${seed}` where one composed config stands for several seeds: it would be the same number for all of them."""
+    for name, value in raw.items() if isinstance(raw, Mapping) else enumerate(raw):
+        inside = f"{key}.{name}" if key else str(name)
+        if isinstance(value, Mapping | list):
+            _refuse_references_to_seed(value, inside)
+        elif isinstance(value, str) and re.search(r"\$\{[^}]*\bseed\b", value):
+            raise SettingsError(f"{inside}={value}: with several seeds in one command no other setting can refer to the seed")
 
 
 def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
