@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
-# For example the index of PyTorch's CPU or CUDA builds: make setup PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# More options for pip, such as the index of another PyTorch build (README, "PyTorch").
 PIP_ARGS ?=
 ARGS   ?=
 STUDY  ?= reproduce
@@ -18,7 +18,7 @@ setup: $(VENV)/.ready ## Make the environment in .venv (a minute, 1.5 GB)
 $(VENV)/.ready: pyproject.toml scripts/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c scripts/constraints.txt -e '.[dev]'
+	$(PY) -m pip install --quiet --disable-pip-version-check $$($(PY) scripts/torch_index.py) $(PIP_ARGS) -c scripts/constraints.txt -e '.[dev]'
 	@touch $@
 
 test: $(VENV)/.ready ## Run the tests (under five minutes; ARGS=... goes to pytest)
