@@ -68,6 +68,8 @@ class Faulty:
         self._pids = options.get("pids")
         if options.get("constructor") == "raise":
             raise OSError("the data set is not there")
+        if options.get("constructor") == "surrogate":
+            raise OSError("file \udcff")
         if options.get("constructor") == "slow":
             time.sleep(0.8)
         if options.get("constructor") == "os._exit":
