@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from harness.report.arms import Arm
 from harness.report.coverage import coverage_sentence
-from harness.report.data import CellData, StudyData
+from harness.report.data import StudyData, mapping
 from harness.report.document import Column, Item, Section, Table, listed, row
 from harness.report.frames import Frames, rows_of
 from harness.report.options import Options
@@ -58,17 +57,10 @@ def _tasks(study: StudyData) -> Table:
     heads = tuple(Column(name, numeric=False) for name in ("task", "domain", "what", "data", "metric"))
     entries = []
     for task in study.tasks:
-        card = next((_card(cell) for cell in study.cells if cell.task == task and cell.manifest), {})
+        card = next((cell.card for cell in study.cells if cell.task == task and cell.manifest), {})
         entries.append({"task": task, **{key: str(card.get(key, "")) for key in ("domain", "title", "data", "metric")}})
     rows = tuple(row(e["task"], e["domain"], e["title"], e["data"], e["metric"]) for e in entries)
     return Table("tasks", "Tasks", heads, rows, pd.DataFrame(entries))
-
-
-def _card(cell: CellData) -> Mapping[str, Any]:
-    settings: Any = cell.manifest.get("settings", {})
-    task = settings.get("task", {}) if isinstance(settings, Mapping) else {}
-    card = task.get("card", {}) if isinstance(task, Mapping) else {}
-    return card if isinstance(card, Mapping) else {}
 
 
 def _arms(arms: Mapping[str, Arm]) -> Table:
@@ -94,10 +86,8 @@ def _versions(study: StudyData) -> Table:
     """Count the cells by what they were made with; more than one line of a kind is worth a look."""
     counts: Counter[tuple[str, str]] = Counter()
     for cell in study.cells:
-        environment: Any = cell.manifest.get("environment", {})
-        if not isinstance(environment, Mapping):
-            continue
-        git, machine = (_mapping(environment.get(key)) for key in ("git", "machine"))
+        environment = mapping(cell.manifest.get("environment"))
+        git, machine = (mapping(environment.get(key)) for key in ("git", "machine"))
         if git:
             counts["commit", f"{str(git.get('commit', '?'))[:12]}{' with uncommitted changes' if git.get('dirty') else ''}"] += 1
         if machine:
@@ -106,7 +96,7 @@ def _versions(study: StudyData) -> Table:
             ] += 1
         if environment.get("python"):
             counts["python", str(environment["python"])] += 1
-        for package, version in _mapping(environment.get("packages")).items():
+        for package, version in mapping(environment.get("packages")).items():
             counts[str(package), str(version)] += 1
     data = pd.DataFrame(
         [{"what": what, "version": version, "cells": n} for (what, version), n in counts.items()],
@@ -115,7 +105,3 @@ def _versions(study: StudyData) -> Table:
     rows = tuple(row(e["what"], e["version"], str(e["cells"])) for e in rows_of(data))
     heads = (Column("what", numeric=False), Column("version", numeric=False), Column("cells"))
     return Table("versions", "Made with", heads, rows, data)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

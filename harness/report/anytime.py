@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.report.arms import Arm
-from harness.report.data import State, StudyData
+from harness.report.data import StudyData, mapping
 from harness.report.document import Column, Figure, Item, Section, Table, Text, columns, number, row
 from harness.report.drawing import Curve, curves
 from harness.report.frames import Frames, rows_of
@@ -21,6 +21,8 @@ from harness.report.statistics import NAN, Array
 
 SHOWN_TRIALS = (1, 3, 5, 10)
 COLOURED = 6
+# Beyond this no score is a percentage of anything.
+LARGEST = 1e12
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,8 @@ def reference_bests(study: StudyData, frames: Frames) -> dict[str, tuple[float, 
         for e in rows_of(frames.trials.groupby("task")["best_val"].max().reset_index())
     }
     for cell in study.cells:
-        task = cell.manifest.get("settings", {}).get("task", {}) if cell.state is State.DONE else {}
-        known = task.get("best_val_score_pct") if isinstance(task, Mapping) else None
-        if isinstance(known, int | float):
+        known = mapping(cell.settings.get("task")).get("best_val_score_pct")
+        if isinstance(known, int | float) and -LARGEST < known < LARGEST:
             bests[cell.task] = (float(known), "known")
     return {task: best for task, best in bests.items() if not math.isnan(best[0])}
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.report.data import CellData, StudyData
+from harness.report.data import CellData, StudyData, mapping
 
 CONTEXTS = {
     "tcs": "the TCS",
@@ -88,7 +88,7 @@ def _setting(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 def _arm(cell: CellData) -> Arm:
     identity = cell.identity
-    optimizer, agent, llm = (_mapping(identity.get(key)) for key in ("optimizer", "agent", "llm"))
+    optimizer, agent, llm = (mapping(identity.get(key)) for key in ("optimizer", "agent", "llm"))
     method = str(optimizer.get("_target_", ""))
     return Arm(
         name=cell.arm,
@@ -106,7 +106,7 @@ def _arm(cell: CellData) -> Arm:
 
 def _llm_name(cell: CellData, llm: Mapping[str, Any]) -> str:
     """Return the name that the settings give the model, which is shorter than its own."""
-    name = _mapping(_mapping(cell.manifest.get("settings")).get("llm")).get("name")
+    name = mapping(cell.settings.get("llm")).get("name")
     return str(name or llm.get("model") or "") if llm else ""
 
 
@@ -116,7 +116,3 @@ def _kind(identity: Mapping[str, Any], method: str, llm: Mapping[str, Any]) -> s
     if llm.get("model"):
         return "llm"
     return "rules" if method.rpartition(".")[2].lower().endswith("rules") else "classical"
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -21,6 +21,11 @@ class State(StrEnum):
     NEVER = "never started"
 
 
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping as it is, and an empty one for anything else that a record may hold in its place."""
+    return value if isinstance(value, Mapping) else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call to an LLM.
@@ -69,8 +74,17 @@ class CellData:
     @property
     def identity(self) -> Mapping[str, Any]:
         """What decides the cell's result; empty when its manifest was never written or cannot be read."""
-        identity = self.manifest.get("identity", {})
-        return identity if isinstance(identity, Mapping) else {}
+        return mapping(self.manifest.get("identity"))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings that the cell was launched with; empty when its manifest has none."""
+        return mapping(self.manifest.get("settings"))
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """What is said of its task: title, domain, data, ..."""
+        return mapping(mapping(self.settings.get("task")).get("card"))
 
     @property
     def label(self) -> str:

@@ -5,6 +5,7 @@ of the study is read all the same.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -102,8 +103,9 @@ def _read_cell(folder: Path, cell: CellData, problems: list[str]) -> CellData:
         summary = read_json(path / SUMMARY) if (path / SUMMARY).exists() else None
         _refuse_missing(path, trials, summary)
         calls = tuple(read_calls(path / CALLS, trials)) if (path / CALLS).exists() else ()
-    except RecordError as error:
-        reason = _relative(str(error), folder)
+    # Nesting without end is no Python value; the record that holds it cannot be told by then.
+    except (RecordError, RecursionError) as error:
+        reason = _relative(str(error), folder) if isinstance(error, RecordError) else f"{cell.folder}: nested without end"
         problems.append(reason)
         return replace(cell, state=State.UNREADABLE, reason=reason)
     cell = replace(cell, manifest=manifest, trials=trials, calls=calls)
@@ -149,18 +151,31 @@ def read_trials_without_curves(path: Path) -> tuple[Trial, ...]:
 def _trial(line: bytes, where: str, number: int) -> Trial:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{where}: not JSON ({error})") from error
-    if not isinstance(row, dict) or not isinstance(row.get("schema"), int):
+    if not isinstance(row, dict) or type(row.get("schema")) is not int:
         raise RecordError(f"{where}: not a trial record")
     if row["schema"] > record.SCHEMA:
         raise RecordError(f"{where}: written by a newer version (schema {row['schema']}, this one reads {record.SCHEMA})")
     try:
-        trial = record.from_row(row | {"curve": {}})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        trial = _sane(record.from_row(row | {"curve": {}}))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RecordError(f"{where}: damaged trial record ({type(error).__name__}: {error})") from error
     if trial.number != number:
         raise RecordError(f"{where}: holds trial {trial.number}")
+    return trial
+
+
+def _sane(trial: Trial) -> Trial:
+    """Refuse what the reader of records lets pass and no harness writes. Raises ValueError and TypeError."""
+    score = trial.outcome.test_score_pct
+    if score is not None and (isinstance(score, bool) or not math.isfinite(score)):
+        raise ValueError(f"test_score_pct is {score}")
+    for name, value in trial.config.items():
+        if not isinstance(value, int | float | str):
+            raise TypeError(f"config: {name} is {type(value).__name__}")
+    if not isinstance(trial.proposal.note, Mapping):
+        raise TypeError("note is not an object")
     return trial
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.errors import HarnessError
-from harness.report.data import CellData, State, StudyData
+from harness.report.data import CellData, State, StudyData, mapping
 from harness.report.document import Column, Section, Table, columns, number, row
 from harness.report.frames import rows_of
 from harness.report.options import Options
@@ -77,8 +77,9 @@ def _search_measures(cell: CellData, space: Space | None, options: Options) -> d
         return none
     try:
         points = np.array([space.to_unit(config) for config in configs])
+        boundary = _boundary(space, cell)
     # A record of another version of the space: its values may lie outside of this one.
-    except (AssertionError, ValueError, TypeError, KeyError):
+    except (AssertionError, ValueError, TypeError, KeyError, OverflowError):
         return none
     unordered = np.array([isinstance(hp, Choice) and not hp.ordered for hp in space])
     distances = np.abs(points[:, None, :] - points[None, :, :])
@@ -90,7 +91,7 @@ def _search_measures(cell: CellData, space: Space | None, options: Options) -> d
     moves = np.sqrt((distances[np.arange(1, len(configs)), np.arange(len(configs) - 1)] ** 2).mean(axis=1))
     return none | {
         "near_repeats": near / len(configs),
-        "boundary": _boundary(space, cell),
+        "boundary": boundary,
         "move": float(moves.mean()) if len(moves) else NAN,
     }
 
@@ -110,9 +111,8 @@ def _boundary(space: Space, cell: CellData) -> float:
 
 
 def _space(cell: CellData) -> Space | None:
-    task: Any = cell.identity.get("task", {})
     try:
-        return Space.from_mapping(task["space"])
+        return Space.from_mapping(mapping(cell.identity.get("task"))["space"])
     except (HarnessError, KeyError, TypeError, AttributeError):
         return None
 

@@ -77,9 +77,7 @@ def _told(cell: CellData, arm: Arm, place: int, opened: bool) -> Fold:
 
 
 def _card(cell: CellData) -> str:
-    settings: Any = cell.manifest.get("settings", {})
-    card = settings.get("task", {}).get("card", {}) if isinstance(settings, Mapping) else {}
-    title = card.get("title") if isinstance(card, Mapping) else None
+    title = cell.card.get("title")
     return f"{title}: " if title else ""
 
 
