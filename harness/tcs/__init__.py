@@ -7,8 +7,15 @@ A block is a function (space, trajectory, budget) -> Section, one file each, swi
 Nothing here holds a model, a clock, a file or randomness: the same trajectory gives the same bytes.
 """
 
-from harness.tcs.render import Format, render, token_bound
+from harness.tcs.changes import Changes
+from harness.tcs.curves import Curves
+from harness.tcs.failures import Failures
+from harness.tcs.last_trial import LastTrial
+from harness.tcs.parameters import Parameters
+from harness.tcs.phase import Phase
+from harness.tcs.render import Format, format_named, render, token_bound
 from harness.tcs.section import Block, Section
+from harness.tcs.status import SearchStatus
 from harness.tcs.summarizer import ALL_BLOCKS, BLOCKS, Summary, blocks_named, summarize
 from harness.tcs.tokens import estimate_tokens
 
@@ -16,11 +23,19 @@ __all__ = [
     "ALL_BLOCKS",
     "BLOCKS",
     "Block",
+    "Changes",
+    "Curves",
+    "Failures",
     "Format",
+    "LastTrial",
+    "Parameters",
+    "Phase",
+    "SearchStatus",
     "Section",
     "Summary",
     "blocks_named",
     "estimate_tokens",
+    "format_named",
     "render",
     "summarize",
     "token_bound",

@@ -89,8 +89,9 @@ def scale(hp: Hyperparameter) -> Callable[[Value], float]:
     Thousands of values are placed, so what depends on the range alone is computed once.
     """
     if isinstance(hp, Choice):
-        places = {(type(choice), choice): (i + 0.5) / len(hp.choices) for i, choice in enumerate(hp.choices)}
-        return lambda value: places[type(value), value]
+        # True == 1 in Python, and both may be choices.
+        places = {(isinstance(choice, bool), choice): (i + 0.5) / len(hp.choices) for i, choice in enumerate(hp.choices)}
+        return lambda value: places[isinstance(value, bool), value]
     assert isinstance(hp, Number)
     own = math.log if hp.log else float
     start, end, low, high = own(hp.low), own(hp.high), hp.to_unit(hp.low), hp.to_unit(hp.high)
@@ -145,14 +146,14 @@ def _partition(weights: Sequence[int], apart: int | None, most: int) -> list[tup
 
 def _even(weights: Sequence[int], start: int, end: int, most: int) -> list[tuple[int, int]]:
     """Split range(start, end) into at most `most` runs; each index goes where the middle of its weight falls."""
-    total, before = sum(weights[start:end]), 0.0
-    bounds: list[tuple[int, int]] = []
-    current = -1
+    total, before, current = sum(weights[start:end]), 0.0, -1
+    first: list[int] = []
     for i in range(start, end):
         run = min(int((before + weights[i] / 2) * most / total), most - 1) if end - start > most else i
-        bounds = [*bounds, (i, i + 1)] if run != current else [*bounds[:-1], (bounds[-1][0], i + 1)]
+        if run != current:
+            first.append(i)
         current, before = run, before + weights[i]
-    return bounds
+    return list(zip(first, [*first[1:], end], strict=True)) if first else []
 
 
 def _joined(run: Sequence[Group]) -> Group:
@@ -210,4 +211,6 @@ def shown_scalar(hp: Hyperparameter, value: Value, *, rough: bool = False) -> fl
     if isinstance(value, str | bool):
         return value_text(value) if isinstance(value, str) else value
     text = shown(hp, value, rough=rough)
+    if not math.isfinite(value):
+        return text
     return int(text) if isinstance(value, int) and text.lstrip("-").isdigit() else float(text)

@@ -123,13 +123,19 @@ def _ending(trial: Trial) -> str:
 
 
 def _row(contrast: Contrast, most: int, mixed: int) -> tuple[Cell, ...]:
-    listed = [change.text for change in contrast.changed[: most if len(contrast.changed) <= most else mixed]]
-    more = len(contrast.changed) - len(listed)
-    changed = "; ".join([*listed, *([f"{more} {'more' if listed else 'changes'}"] if more else [])])
-    changed = changed or "nothing: the same configuration"
     gain = contrast.outcome if contrast.gain_pct is None else signed(points(contrast.gain_pct))
     against = f"{contrast.earlier} ({contrast.role})" if contrast.role is not Role.OTHER else str(contrast.earlier)
-    return (contrast.later, against, changed, gain, _reading(contrast))
+    return (contrast.later, against, _changed_text(contrast, most, mixed), gain, _reading(contrast))
+
+
+def _changed_text(contrast: Contrast, most: int, mixed: int) -> str | None:
+    """List the changes when there are at most `most`, else the `mixed` largest; None for none of them."""
+    count = len(contrast.changed)
+    if not count:
+        return "nothing: the same configuration"
+    listed = [change.text for change in contrast.changed[: most if count <= most else mixed]]
+    left_out = [f"{count - len(listed)} more"] if len(listed) < count else []
+    return "; ".join([*listed, *left_out]) if listed else None
 
 
 def _reading(contrast: Contrast) -> str:

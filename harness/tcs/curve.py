@@ -42,7 +42,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The last third of the scored rows (at least 4). Scores and gaps in percentage points, slopes in points per epoch.
+    """The last third of the scored rows (at least 5). Scores and gaps in percentage points, slopes in points per epoch.
 
     slope: Theil-Sen, with its 95 % interval. noise_pct: standard deviation from epoch to epoch, free of the trend (von Neumann 1941:
     root of half the mean squared successive difference, here with the slope taken off). gap_pct: median of training minus validation
@@ -72,7 +72,7 @@ class Curve:
 
     reached_epoch: first epoch whose score is within max(0.5, two noises) points of the best. largest_fall_pct: largest fall from one
     scored row to the next after the first third. train_fell: whether training got worse after the best epoch (None: not logged).
-    tail: None below 4 scored rows.
+    tail: None below 5 scored rows.
     """
 
     log: Log
@@ -102,7 +102,7 @@ def read_curve(curve: Sequence[Epoch]) -> Curve:
         numbered=numbered,
         ends_non_finite=bool(curve) and _ends_broken(curve[-1]),
     )
-    rows = range(len(val)) if not log.unscored else [i for i, score in enumerate(val) if score is not None]
+    rows = [i for i, score in enumerate(val) if score is not None] if log.unscored else range(len(val))
     scores = [score for score in val if score is not None]
     if not scores:
         return Curve(log)
@@ -176,7 +176,7 @@ def _noise(epochs: list[int], scores: list[float], slope: float) -> float:
 
 
 def _averaged(epochs: list[int], scores: list[float]) -> tuple[Sequence[float], Sequence[float]]:
-    """Average a long tail in runs of equal length, at most 24 of them."""
+    """Average a long tail in runs of equal length, at most 20 of them."""
     run = math.ceil(len(scores) / MOST_TAIL_POINTS)
     if run == 1:
         return epochs, scores

@@ -55,7 +55,7 @@ class Curves:
         if not self.lines:
             return View((("earlier_trials", "none"),))
         kept = self.lines[-detail.curves :]
-        columns = ("trial", "score", "best epoch", "fall", "gap", "verdict")
+        columns = ("trial", "score", "best epoch", "fall after", "train-val gap", "verdict")
         table = Table("earlier_trials", columns, tuple(_row(line, self.decimals) for line in kept), len(self.lines) - len(kept))
         return View((("older_trials", _folded(self.folded)),) if self.folded else (), (table,))
 

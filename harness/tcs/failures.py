@@ -71,7 +71,7 @@ class Trait:
 
 @dataclass(frozen=True)
 class Failures:
-    """The failed trials: causes, most frequent first, and traits, clearest first."""
+    """The failed trials: causes, most frequent first, and traits, largest contrast first."""
 
     name: ClassVar[str] = "failures"
     trials: int
@@ -135,7 +135,7 @@ def _traits(space: Space, trajectory: Trajectory) -> tuple[Trait, ...]:
         trait = _level_trait(hp, names[hp.name], seen) if unordered else _cut_trait(hp, names[hp.name], seen)
         if trait is not None and trait.contrast >= TRAIT_CONTRAST:
             found.append(trait)
-    return tuple(sorted(found, key=lambda t: (t.p, -t.contrast))[:_TRAITS_KEPT])
+    return tuple(sorted(found, key=lambda t: (-t.contrast, t.p))[:_TRAITS_KEPT])
 
 
 def _level_trait(hp: Hyperparameter, name: str, seen: Sequence[Observation]) -> Trait | None:

@@ -43,7 +43,7 @@ class LastTrial:
         if self.curve.tail is not None:
             if detail.level > Level.LEAST:
                 facts.append(("tail", _tail(self.curve.tail)))
-            facts.append(("gap", _gap(self.curve.tail)))
+            facts.append(("gap", _gap(self.curve.tail, detail)))
         lacks = log_text(self.curve.log)
         if lacks:
             facts.append(("log", lacks))
@@ -95,33 +95,31 @@ def log_text(log: Log) -> str:
 
 def _scores(curve: Curve) -> Phrase:
     first, best, final = (points(score or 0.0) for score in (curve.first_pct, curve.best_pct, curve.final_pct))
+    at = {"best_epoch": curve.best_epoch, "epochs": curve.log.last_epoch}
     text = f"best {points_text(best)} at epoch {curve.best_epoch} of {curve.log.last_epoch}"
     text += f", first {points_text(first)}, final {points_text(final)}"
-    data = {
-        "best_pct": best,
-        "best_epoch": curve.best_epoch,
-        "epochs": curve.log.last_epoch,
-        "first_pct": first,
-        "final_pct": final,
-    }
-    return Phrase(text, data)
+    return Phrase(text, {"best_pct": best, **at, "first_pct": first, "final_pct": final})
 
 
 def _tail(tail: Tail) -> Phrase:
     slope = tail.slope
     ends = [signed(end) if end is not None else "unbounded" for end in (slope.low, slope.high)]
     text = f"epochs {tail.first_epoch}-{tail.last_epoch}: slope {signed(slope.per_epoch)} per epoch"
-    text += f" (95% {ends[0]} to {ends[1]}), noise {points_text(tail.noise_pct)}"
+    text += f" (95% {' to '.join(ends)}), noise {points_text(tail.noise_pct)}"
     low, high = (None if end is None else points(end, 3) for end in (slope.low, slope.high))
     data = {"from_epoch": tail.first_epoch, "to_epoch": tail.last_epoch, "slope_per_epoch": points(slope.per_epoch, 3)}
     return Phrase(text, {**data, "slope_low95": low, "slope_high95": high, "noise_pct": points(tail.noise_pct)})
 
 
-def _gap(tail: Tail) -> Phrase:
+def _gap(tail: Tail, detail: Detail) -> Phrase:
     if tail.gap_pct is None or tail.train_score_pct is None:
         return Phrase("training score not logged", {"train_minus_validation_pct": None})
-    gap, train = tail.gap_pct, tail.train_score_pct
-    loss = "" if tail.loss_rise is None else f"; validation loss {min(tail.loss_rise, 99):.0%} above its minimum"
-    text = f"training {points_text(train)}, {signed(gap)} over validation{loss}"
-    rise = None if tail.loss_rise is None else points(tail.loss_rise)
-    return Phrase(text, {"train_minus_validation_pct": points(gap), "train_pct": points(train), "val_loss_rise": rise})
+    gap, train = points(tail.gap_pct), points(tail.train_score_pct)
+    text, data = (
+        f"training {points_text(train)}, {signed(gap)} over validation",
+        {"train_minus_validation_pct": gap, "train_pct": train},
+    )
+    if tail.loss_rise is None or detail.level is Level.LEAST:
+        return Phrase(text, data)
+    rise = min(tail.loss_rise, 99)
+    return Phrase(f"{text}; validation loss {rise:.0%} above its minimum", {**data, "val_loss_rise": points(rise)})

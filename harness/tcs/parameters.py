@@ -83,7 +83,7 @@ class Parameters:
         return View((), (Table("hyperparameters", columns, rows),), self._notes(detail))
 
     def _notes(self, detail: Detail) -> tuple[str, ...]:
-        notes = "* the best, x failed, 80(3) mean of 3 trials"
+        notes = "* best, x failed, 80(3) mean of 3"
         if self.tested and detail.level > Level.LEAST:
             notes += "; p by permutation"
             notes += f", of {self.tested} tested {points_text(self.tested * MODERATE_P, 1)} fall below {MODERATE_P:g} by chance"

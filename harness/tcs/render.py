@@ -109,11 +109,11 @@ def _text(views: Titled) -> str:
 def _text_section(name: str, view: View) -> str:
     lines = [f"[{_spaced(name)}]"]
     lines += [f"{_spaced(key)}: {_cell_text(cell)}" for key, cell in view.facts]
+    lines += [f"({note})" for note in view.notes]
     for table in view.tables:
         lines.append(" | ".join(table.columns))
         lines += [" | ".join(_cell_text(cell).replace("|", "/") for cell in row) for row in table.rows]
         lines += _more(table)
-    lines += [f"({note})" for note in view.notes]
     return "\n".join(lines)
 
 
@@ -171,12 +171,12 @@ def _dumps(data: Any) -> str:
 
 def _json_section(view: View) -> dict[str, Any]:
     section: dict[str, Any] = {key: _cell_data(cell) for key, cell in view.facts}
+    if view.notes:
+        section["notes"] = list(view.notes)
     for table in view.tables:
         section[table.name] = {"columns": list(table.columns), "rows": [[_cell_data(cell) for cell in row] for row in table.rows]}
         if table.more:
             section[table.name]["more"] = table.more
-    if view.notes:
-        section["notes"] = list(view.notes)
     return section
 
 
@@ -205,10 +205,10 @@ def _markdown_section(name: str, view: View) -> str:
     parts = [f"## {_spaced(name)}"]
     if view.facts:
         parts.append(_grid(("fact", "value"), [(_spaced(key), cell) for key, cell in view.facts]))
+    parts += [f"({note})" for note in view.notes]
     for table in view.tables:
         parts.append(_grid(table.columns, table.rows))
         parts += _more(table)
-    parts += [f"({note})" for note in view.notes]
     return "\n\n".join(parts)
 
 

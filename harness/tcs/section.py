@@ -52,6 +52,8 @@ DETAILS = (
     Detail(Level.LESS, 5, 10),
     Detail(Level.LESS, 4, 8),
     Detail(Level.LESS, 3, 8),
+    Detail(Level.LESS, 3, 6),
+    Detail(Level.LEAST, 4, 10),
     Detail(Level.LEAST, 4, 6),
     Detail(Level.LEAST, 3, 6),
     Detail(Level.LEAST, 3, 3),
@@ -98,7 +100,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A section as it is shown: named facts, then tables, then notes."""
+    """A section as it is shown: named facts, then notes (how to read the tables), then tables."""
 
     facts: tuple[tuple[str, Cell], ...] = ()
     tables: tuple[Table, ...] = ()

@@ -53,7 +53,7 @@ class RunnerUp:
 
 
 @dataclass(frozen=True)
-class Status:
+class SearchStatus:
     """Where the search stands. `config` is the incumbent's; everything about it is None while no trial has a score."""
 
     name: ClassVar[str] = "status"
@@ -110,14 +110,14 @@ class Status:
         )
 
 
-def status(space: Space, trajectory: Trajectory, budget: int) -> Status:
+def status(space: Space, trajectory: Trajectory, budget: int) -> SearchStatus:
     """Say where the search stands."""
     best = trajectory.incumbent
     steps = _improvements(trajectory)
     scores = sorted(bounded(t.score) for t in trajectory if t.score is not None)
     recent = max(2, math.ceil(len(trajectory) * RECENT_SHARE))
     gain = _gain(steps, len(trajectory) - recent)
-    return Status(
+    return SearchStatus(
         done=len(trajectory),
         budget=budget,
         failed=len(trajectory) - len(scores),

@@ -11,9 +11,9 @@ PRACTICAL_PCT = 0.5  # a smaller gain is not worth a trial
 RECENT_SHARE = 1 / 3  # "recent" trials, for the trend of the incumbent
 
 # --- training curves --------------------------------------------------------------------------------------------------------------
-FEWEST_EPOCHS = 4  # with fewer usable epochs there is no verdict
-TAIL_SHARE = 1 / 3  # the part of a curve whose slope and noise are judged
-MOST_TAIL_POINTS = 24  # a longer tail is averaged in runs: its noise is autocorrelated, which a slope's interval does not know
+FEWEST_EPOCHS = 5  # with fewer usable epochs there is no verdict: no 95 % interval of a slope is bounded below 5 points
+TAIL_SHARE = 1 / 3  # the part of a curve whose slope and noise are judged; at least FEWEST_EPOCHS
+MOST_TAIL_POINTS = 20  # a longer tail is averaged in runs: its noise is autocorrelated, which a slope's interval does not know
 COLLAPSE_PCT = 20.0  # diverged: in the whole tail the score stays this far below its best
 UNSTABLE_NOISE_PCT = 3.0  # unstable: standard deviation from epoch to epoch in the tail
 UNSTABLE_FALL_PCT = 15.0  # unstable: largest fall from one epoch to the next after the first third

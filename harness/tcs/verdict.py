@@ -49,7 +49,7 @@ def judge(outcome: Outcome, bar_pct: float | None = None, curve: Curve | None = 
     tail = curve.tail
     if tail is None:
         scored = curve.log.rows - curve.log.unscored
-        return Judgement(Verdict.TOO_SHORT, f"{scored} scored epochs, {limit.FEWEST_EPOCHS} needed")
+        return Judgement(Verdict.TOO_SHORT, f"scored epochs: {scored}, needed: {limit.FEWEST_EPOCHS}")
     rules = (
         (Verdict.UNSTABLE, _unstable(curve, tail)),
         (Verdict.OVERFITTING, _overfitting(curve, tail)),

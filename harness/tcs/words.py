@@ -82,7 +82,11 @@ def points(number: float, decimals: int = 2) -> float:
 def points_text(number: float, decimals: int = 2) -> str:
     """Write a score without trailing zeros: 88.1, 100, -1.2e5."""
     rounded = points(number, decimals)
-    return digits(rounded) if abs(rounded) >= 1_000 else f"{rounded:.{decimals}f}".removesuffix(".00").removesuffix(".0")
+    return digits(rounded) if abs(rounded) >= 1_000 else _trimmed(f"{rounded:.{decimals}f}")
+
+
+def _trimmed(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def signed(number: float, decimals: int = 2) -> str:

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from tcs.made import SPACE, config, ok, trajectory
+
+from harness.tcs.changes import Changes, Role, changes_block
+from harness.tcs.section import Detail, Level
+from harness.trial import Trajectory
+
+
+def of(trials: Trajectory) -> Changes:
+    return changes_block(SPACE, trials, 20)
+
+
+def rows(found: Changes, detail: Detail | None = None) -> list[list[str]]:
+    return [[str(cell) for cell in row] for row in found.view(detail or Detail()).tables[0].rows]
+
+
+def test_the_last_trial_is_compared_with_the_previous_and_with_the_best_before_it() -> None:
+    found = of(trajectory((config(), 90.0), (config(layers=5), 70.0), (config(layers=5, batch_size=64), 75.0)))
+    assert [(c.later, c.earlier, c.role, c.gain_pct) for c in found.last] == [
+        (3, 2, Role.PREVIOUS, 5.0),
+        (3, 1, Role.INCUMBENT, -15.0),
+    ]
+    assert [[change.name for change in c.changed] for c in found.last] == [["batch_size"], ["layers", "batch_size"]]
+
+
+def test_when_the_previous_is_the_best_there_is_one_comparison() -> None:
+    found = of(trajectory((config(), 60.0), (config(layers=3), 90.0), (config(layers=4), 91.0)))
+    assert [(c.earlier, c.role) for c in found.last] == [(2, Role.BOTH)]
+
+
+def test_one_knob_contrasts_are_marked_and_earlier_ones_are_found() -> None:
+    found = of(trajectory((config(), 60.0), (config(layers=3), 70.0), (config(layers=5, batch_size=16, learning_rate=0.1), 50.0)))
+    assert [(c.later, c.earlier, c.one_knob) for c in found.one_knob] == [(2, 1, True)]
+    assert rows(found)[-1] == ["2", "1", "layers 2 -> 3", "+10", "ONE KNOB"]
+    assert not any(c.one_knob for c in found.last)
+    assert rows(found)[0][-1] == "3 knobs mixed"
+
+
+def test_a_choice_that_brings_its_own_hyperparameter_is_one_knob() -> None:
+    found = of(trajectory((config(), 60.0), (config(optimizer="sgd", momentum=0.5), 70.0)))
+    assert found.last[0].one_knob
+    assert found.last[0].changed[0].text == "optimizer adam -> sgd"
+
+
+def test_a_gain_is_held_against_the_noise_of_the_curves() -> None:
+    wild, calm = [70.0, 76.0] * 8, [70.0, 70.1] * 8
+    noisy = of(trajectory((config(), ok(wild)), (config(layers=3), ok([v + 1 for v in wild]))))
+    clear = of(trajectory((config(), ok(calm)), (config(layers=3), ok([v + 1 for v in calm]))))
+    assert noisy.last[0].within_noise
+    assert not clear.last[0].within_noise
+    assert rows(noisy)[0][-1].startswith("ONE KNOB; within epoch noise")
+    assert rows(clear)[0][-1].startswith("ONE KNOB; beyond epoch noise")
+
+
+def test_a_change_that_breaks_training_is_told_as_such() -> None:
+    found = of(trajectory((config(), 80.0), (config(learning_rate=1.0), None)))
+    assert found.last[0].gain_pct is None
+    assert rows(found)[0][2:4] == ["learning_rate 0.001 -> 1", "80 -> diverged"]
+
+
+def test_a_repeat_is_told_as_such() -> None:
+    found = of(trajectory((config(), 80.0), (config(), 81.0)))
+    assert rows(found)[0][2:] == ["nothing: the same configuration", "+1", "repeat"]
+
+
+def test_the_largest_steps_stand_first_and_the_rest_is_counted() -> None:
+    first, last = (
+        config(optimizer="sgd", momentum=0.9),
+        config(optimizer="sgd", momentum=0.85, learning_rate=1.0, batch_size=64, layers=5),
+    )
+    found = of(trajectory((first, 50.0), (last, 60.0)))
+    assert [change.name for change in found.last[0].changed] == ["learning_rate", "layers", "batch_size", "momentum"]
+    assert (
+        rows(found, Detail(Level.MORE))[0][2]
+        == "learning_rate 0.001 -> 1; layers 2 -> 5; batch_size 32 -> 64; momentum 0.9 -> 0.85"
+    )
+    assert rows(found, Detail(Level.LESS))[0][2] == "learning_rate 0.001 -> 1; layers 2 -> 5; 2 more"
+    assert rows(found, Detail(Level.LEAST))[0][2:5:2] == ["None", "4 knobs mixed"]
+
+
+def test_with_all_earlier_trials_failed_only_the_previous_is_compared() -> None:
+    found = of(trajectory((config(), None), (config(layers=3), 60.0)))
+    assert [(c.role, c.outcome) for c in found.last] == [(Role.PREVIOUS, "diverged -> 60")]
