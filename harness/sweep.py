@@ -82,15 +82,16 @@ def compose_all(sweeper: Any, arguments: list[str]) -> list[Combination]:
     for job in sweeper.split_arguments(overrides, None)[0]:
         rest = tuple(split_start([entry for entry in job if not entry.startswith("seed=")]))
         seeds_of.setdefault(rest, []).extend(entry.removeprefix("seed=") for entry in job if entry.startswith("seed="))
-    combinations, seen = [], set[str]()
+    combinations, seen = [], set[tuple[str, str, str]]()
     for rest, seeds in seeds_of.items():
         named = [*rest, *variant(rest, swept)]
         if len(seeds) > 1 or (seeds and not any(entry.startswith("seeds=") for entry in rest)):
             named.append(f"seeds=[{','.join(seeds)}]")
         settings = resolved(loader.load_sweep_config(sweeper.config, named))
         # Two combinations may be one cell: a method that ignores the start is not run twice for `start=none,default`.
-        new = tuple(cell for cell in cells(settings) if cell.id not in seen)
-        seen.update(cell.id for cell in new)
+        place = (settings["out"], settings["study"])
+        new = tuple(cell for cell in cells(settings) if (*place, cell.id) not in seen)
+        seen.update((*place, cell.id) for cell in new)
         combinations.append(Combination(tuple(e for e in named if not e.startswith("seeds=")), settings, new))
     return combinations
 
