@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
-    if argv is None and any(flag in SHOWING_FLAGS for flag in arguments):
+    if argv is None and any(flag.partition("=")[0] in SHOWING_FLAGS for flag in arguments):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a word, as it does other commands
     try:
         if any(flag in HELP_FLAGS for flag in arguments):
