@@ -63,7 +63,7 @@ def mean_curve(strata: Sequence[Array], confidence: float) -> tuple[Array, Array
     The means are over the cells that have an incumbent by then: NaN where a task has none, no interval where one has fewer than two.
     """
     counts = np.array([(~np.isnan(values)).sum(axis=0) for values in strata])
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         totals = np.array([np.nansum(values, axis=0) for values in strata])
         means = totals / counts
         squares = np.array([np.nansum((values - mean) ** 2, axis=0) for values, mean in zip(strata, means, strict=True)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ from harness.report.escape import clean, cut
 from harness.report.ink import FAINT, PALETTE
 
 NAME_COLUMNS = 40
+LARGEST = 1e12
 # Of a name in a scatter plot, as shares of the axes.
 LABEL_WIDTH, LABEL_HEIGHT = 0.22, 0.05
 
@@ -61,6 +62,7 @@ class Point:
 
 def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
     """Draw values with intervals, one below the other, each group under its name; a dashed line at `margin`."""
+    lines = [line for line in lines if drawable(line.value)]
     places, heads, place = [], {}, 0.0
     for index, line in enumerate(lines):
         if line.group and (index == 0 or line.group != lines[index - 1].group):
@@ -89,7 +91,7 @@ def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
 
 def _interval(axes: Axes, y: float, line: Line) -> None:
     colour = PALETTE[0] if line.strong or line.group else FAINT
-    if not math.isnan(line.low):
+    if drawable(line.low) and drawable(line.high):
         axes.plot([line.low, line.high], [y, y], color=colour, linewidth=2.2 if line.strong else 1.4, solid_capstyle="butt")
     axes.plot([line.value], [y], marker="o", markersize=4.5, color=colour)
     if line.word:
@@ -131,6 +133,8 @@ def curves(panels: Mapping[str, Sequence[Curve]], *, axis: str, columns: int = 3
 
 
 def _curve(axes: Axes, line: Curve, shade: float) -> None:
+    values, lows, highs = ([_drawn(value) for value in row] for row in (line.values, line.lows, line.highs))
+    line = replace(line, values=values, lows=lows, highs=highs)
     trials = range(1, len(line.values) + 1)
     if line.accent is None:
         axes.plot(trials, line.values, color=FAINT, linewidth=0.8, alpha=0.45)
@@ -144,7 +148,7 @@ def _curve(axes: Axes, line: Curve, shade: float) -> None:
 
 def _frame_coloured(axes: Axes, lines: Sequence[Curve]) -> None:
     """Let the coloured curves set the range: one grey arm far below must not flatten the rest."""
-    shown = [v for line in lines if line.accent is not None for v in (*line.values, *line.highs) if not math.isnan(v)]
+    shown = [v for line in lines if line.accent is not None for v in (*line.values, *line.highs) if drawable(v)]
     if shown and max(shown) > min(shown):
         pad = 0.06 * (max(shown) - min(shown))
         axes.set_ylim(min(shown) - pad, max(shown) + pad)
@@ -154,6 +158,7 @@ def scatter(panels: Mapping[str, Sequence[Point]], *, axis: str) -> Canvas:
     """Draw score against cost, one panel a kind of cost (log scale), the Pareto front joined."""
     canvas = Canvas(figsize=(7.2, 3.6 * max(len(panels), 1)), layout="constrained")
     grid = canvas.subplots(max(len(panels), 1), 1, squeeze=False)
+    panels = {title: [p for p in points if drawable(p.x) and drawable(p.y)] for title, points in panels.items()}
     for axes, (title, points) in zip((row[0] for row in grid), panels.items(), strict=False):
         front = sorted((point for point in points if point.front), key=lambda p: p.x)
         axes.step([p.x for p in front], [p.y for p in front], where="post", color=PALETTE[0], linewidth=1.0, alpha=0.7)
@@ -193,12 +198,22 @@ def _label(axes: Axes, points: Sequence[Point]) -> None:
         )
 
 
+def drawable(value: float) -> bool:
+    """Say whether a value has a place on an axis: what is not finite, or no percentage of anything, has none."""
+    return abs(value) < LARGEST
+
+
+def _drawn(value: float) -> float:
+    return value if drawable(value) else math.nan
+
+
 def _name(text: str, most: int = NAME_COLUMNS) -> str:
     return cut(clean(text), most)
 
 
 def told_cell(scores: Sequence[float | None], trainings: Sequence[Sequence[float]]) -> Canvas:
     """Draw one cell: the score of every trial with the best so far, and beside it the validation curve of every training."""
+    scores = [score if score is not None and drawable(score) else None for score in scores]
     canvas = Canvas(figsize=(7.2, 2.5), layout="constrained")
     left, right = canvas.subplots(1, 2, width_ratios=(3, 2))
     numbers = range(1, len(scores) + 1)
@@ -215,9 +230,10 @@ def told_cell(scores: Sequence[float | None], trainings: Sequence[Sequence[float
     left.set_xlabel("trial")
     left.set_ylabel("validation score, %")
     for number, curve in enumerate(trainings, start=1):
-        finite = [value if math.isfinite(value) else math.nan for value in curve]
         share = number / max(len(trainings), 1)
-        right.plot(range(1, len(curve) + 1), finite, color=PALETTE[0], alpha=0.2 + 0.8 * share, linewidth=0.9)
+        right.plot(
+            range(1, len(curve) + 1), [_drawn(value) for value in curve], color=PALETTE[0], alpha=0.2 + 0.8 * share, linewidth=0.9
+        )
     right.set_xlabel("epoch (later trials darker)")
     for axes in (left, right):
         axes.grid(axis="y")

@@ -89,7 +89,8 @@ def judge(pairs: Pairs, low: float, high: float, margin: float) -> tuple[str, st
         lacking = [task for task, values in pairs.differences.items() if not len(values)]
         return INCONCLUSIVE, f"{len(lacking)} of {len(pairs.differences)} tasks have no pair"
     if math.isnan(low):
-        return INCONCLUSIVE, "one seed a task has no spread to judge by"
+        alone = min(len(values) for values in pairs.differences.values()) < 2
+        return INCONCLUSIVE, "one seed a task has no spread to judge by" if alone else "the spread has no bounds"
     if high < -margin:
         return FAIL, "the whole interval is below the margin"
     if low <= -margin:

@@ -6,10 +6,12 @@ Ink that must follow the page's light or dark scheme has the colour INK or FAINT
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 # Exact values, so that the page can find them in the SVG and put its own colours there.
@@ -48,7 +50,10 @@ STYLE = {
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the report's own style, whatever the user's matplotlibrc says."""
-    with mpl.rc_context():
+    # Scores of 1e300 overflow while matplotlib looks for round numbers; the axis is as it is.
+    with mpl.rc_context(), np.errstate(all="ignore"), warnings.catch_warnings():
+        # A name in a script that the font lacks is a box in the PNG, and text in the SVG.
+        warnings.filterwarnings("ignore", message="Glyph")
         mpl.rcdefaults()
         mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
         yield

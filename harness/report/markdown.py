@@ -53,7 +53,7 @@ def _terminal_section(section: Section) -> list[str]:
                 lines += [
                     *_wrapped(table.title),
                     *table_lines(table, clean),
-                    *(n for note in table.notes for n in _wrapped(note.replace("Bold:", "*:"))),
+                    *(n for note in table.notes for n in _wrapped(note)),
                     "",
                 ]
     return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,18 +10,11 @@ import pandas as pd
 from harness.report.arms import Arm
 from harness.report.coverage import marked, startup_note
 from harness.report.document import Column, Fold, Section, Table, Text, columns, interval, number, row
-from harness.report.escape import cut, width
 from harness.report.findings import Findings
 from harness.report.frames import rows_by
 from harness.report.funnel import fallback_note, marked_arms
-from harness.report.scores import ScoreBook, best_arms
-
-# Columns of a terminal, and of a number with its star.
-NARROW, NUMBER = 80, 5
-TITLES = {
-    "test": ("scores", "Test score of the configuration that validation chose"),
-    "val": ("validation", "Validation score of the same configuration"),
-}
+from harness.report.narrow import narrow_tables
+from harness.report.scores import TITLES, ScoreBook, best_arms
 
 
 def score_table(book: ScoreBook, arms: dict[str, Arm], gaps: pd.DataFrame | None = None) -> Table:
@@ -39,14 +31,16 @@ def score_table(book: ScoreBook, arms: dict[str, Arm], gaps: pd.DataFrame | None
         texts += [] if gaps is None else _gap_texts(gap_of.get((arm,)))
         rows.append(row(marked(arm, arms), *texts))
     heads: list[str | Column] = [*book.tasks, "average"]
-    data = book.scores
+    data = book.scores.merge(
+        book.averages.rename(columns={"mean": "average", "sd": "average_sd"})[["arm", "average", "average_sd"]], on="arm"
+    )
     if gaps is not None:
         heads += [Column("gap", hint="points to the reference"), "95 % interval"]
         data = data.merge(gaps.rename(columns={c: f"gap_{c}" for c in gaps if c != "arm"}), on="arm", how="left")
     key, title = TITLES[book.score]
     notes = _notes(book, arms)
     return Table(
-        key, f"{title}, %, mean ± sd over seeds", columns("arm", *heads), tuple(rows), data, notes, _narrow(book, arms, best, shown)
+        key, f"{title}, %, mean ± sd over seeds", columns("arm", *heads), tuple(rows), data, notes, narrow_tables(book, arms, shown)
     )
 
 
@@ -61,12 +55,10 @@ def score_section(found: Findings) -> Section:
     return Section("scores", "Scores", (main, Fold(TITLES["val"][1], (score_table(found.val, found.arms),))))
 
 
-def _mark(table: Table, arms: set[str], note: str) -> Table:
+def _mark(table: Table, arms: set[str], note: str, gap: str = " ") -> Table:
     """Put a double dagger behind the names of some arms, in the narrow tables too."""
-    rows = tuple(
-        (replace(r[0], text=f"{r[0].text} ‡") if r[0].text.removesuffix(" †") in arms else r[0], *r[1:]) for r in table.rows
-    )
-    narrow = tuple(_mark(inner, arms, note) for inner in table.narrow)
+    rows = tuple((replace(r[0], text=f"{r[0].text}{gap}‡") if r[0].text.rstrip(" †") in arms else r[0], *r[1:]) for r in table.rows)
+    narrow = tuple(_mark(inner, arms, note, "") for inner in table.narrow)
     return replace(table, rows=rows, narrow=narrow, notes=(*table.notes, note) if table.notes else ())
 
 
@@ -100,37 +92,3 @@ def _notes(book: ScoreBook, arms: dict[str, Arm]) -> tuple[str, ...]:
     if any(arm.all_startup for arm in arms.values()):
         notes.append(startup_note())
     return tuple(notes)
-
-
-def _narrow(book: ScoreBook, arms: dict[str, Arm], best: dict[str, set[str]], gaps: Mapping[str, float]) -> tuple[Table, ...]:
-    """Return the table in two that fit 80 columns: means (and gaps) first, spreads after, the tasks' names cut as needed."""
-    cells, averages = rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm")
-    titles = [*cut_titles(book, arms, extra=2 if gaps else 1), "avg"]
-    key, title = TITLES[book.score]
-    means, spreads = [], []
-    for arm in book.order:
-        entries = [cells.get((arm, task), {}) for task in book.tasks]
-        texts = [Text(number(e.get("mean")), arm in best.get(task, set())) for e, task in zip(entries, book.tasks, strict=True)]
-        gap = [number(gaps.get(arm), 2, sign=True)] if gaps else []
-        means.append(row(marked(arm, arms), *texts, number(averages[arm,]["mean"]), *gap))
-        spreads.append(row(marked(arm, arms), *(number(e.get("sd")) for e in entries), number(averages[arm,]["sd"])))
-    return (
-        Table(
-            f"{key}_mean",
-            f"{title}, %, mean over seeds",
-            columns("arm", *titles, *(["gap"] if gaps else [])),
-            tuple(means),
-            book.scores,
-            _notes(book, arms),
-        ),
-        Table(f"{key}_sd", "Standard deviation over the same seeds, points", columns("arm", *titles), tuple(spreads), book.scores),
-    )
-
-
-def cut_titles(book: ScoreBook, arms: dict[str, Arm], extra: int) -> list[str]:
-    """Return the tasks' names, the longest cut until a row of numbers under them (and `extra` columns more) fits 80 columns."""
-    taken = max(width(marked(arm, arms)) for arm in book.order) + 4 + extra * (NUMBER + 3)
-    limit = max(map(width, book.tasks))
-    while limit > NUMBER and taken + sum(max(NUMBER, min(width(task), limit)) + 3 for task in book.tasks) > NARROW:
-        limit -= 1
-    return [cut(task, limit) for task in book.tasks]

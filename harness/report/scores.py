@@ -83,3 +83,9 @@ class ScoreBook:
         averages = average_frame(scores, frames, score)
         tasks = tuple(dict.fromkeys(frames.cells["task"]))
         return cls(score, tasks, tuple(order_by_average(averages)), scores, averages)
+
+
+TITLES = {
+    "test": ("scores", "Test score of the configuration that validation chose"),
+    "val": ("validation", "Validation score of the same configuration"),
+}

@@ -26,6 +26,8 @@ from scipy import stats
 Array: TypeAlias = npt.NDArray[np.float64]
 Strata: TypeAlias = Sequence[Array]
 
+# A score may be finite and its square not: that leaves no interval, and is no reason to speak up in the middle of a table.
+QUIET = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 LEAST_SEEDS, LEAST_FREEDOM = 5, 20
 LEAST_TASKS, LEAST_TASKS_DRAWN = 3, 5
 # Draws without any spread have no t value; when they are more than this share, the bootstrap has nothing to say.
@@ -59,6 +61,7 @@ def mean_over_strata(strata: Strata) -> float:
     return float(np.mean([values.mean() for values in strata])) if strata else NAN
 
 
+@QUIET
 def seed_interval(strata: Strata, how: Resampling) -> Estimate:
     """Estimate the mean over strata, with an interval for these very tasks (seeds drawn again within each)."""
     value = mean_over_strata(strata)
@@ -81,6 +84,7 @@ def seed_interval(strata: Strata, how: Resampling) -> Estimate:
     return Estimate(value, value - quantile * error, value + quantile * error, "t")
 
 
+@QUIET
 def task_interval(strata: Strata, how: Resampling) -> Estimate:
     """Estimate the mean over strata, with an interval for other tasks of this kind (tasks drawn again, then seeds within each)."""
     value, count = mean_over_strata(strata), len(strata)
@@ -193,6 +197,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+@QUIET
 def seeds_needed(strata: Strata, distance: float, how: Resampling, power: float) -> float:
     """Return the seeds a task with which an interval would exclude a value at `distance` from the truth, with this power.
 

@@ -6,8 +6,11 @@ import os
 import shutil
 from pathlib import Path
 
+import pandas as pd
+
 from harness.errors import StorageError
 from harness.report.document import Figure, Report, Table
+from harness.report.escape import clean
 from harness.report.ink import png_of, style, svg_of
 from harness.report.latex import to_latex
 from harness.report.markdown import to_markdown
@@ -25,7 +28,7 @@ def write_report(report: Report, out: Path) -> None:
         drawings = {item.key: _write(item, out) for item in report.items() if isinstance(item, Figure)}
         for item in report.items():
             if isinstance(item, Table | Figure):
-                item.data.to_csv(out / "csv" / f"{item.key}.csv", index=False, lineterminator="\n")
+                _plain(item.data).to_csv(out / "csv" / f"{item.key}.csv", index=False, lineterminator="\n")
             if isinstance(item, Table):
                 _replace(out / "latex" / f"{item.key}.tex", to_latex(item))
         _replace(out / "report.md", to_markdown(report))
@@ -45,6 +48,18 @@ def _write(figure: Figure, out: Path) -> str:
         (out / "figures" / f"{figure.key}.png").write_bytes(png_of(canvas))
     _replace(out / "figures" / f"{figure.key}.svg", svg)
     return svg
+
+
+def _plain(data: pd.DataFrame) -> pd.DataFrame:
+    """Return the data as a CSV can hold it: what is no character is spelt out, what a spreadsheet would run is put in quotes."""
+    return data.rename(columns=str).rename(columns=_cell).map(_cell)
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = clean(value, lines=True)
+    return f"'{text}" if text[:1] in ("=", "@") else text
 
 
 def _replace(path: Path, text: str) -> None:
