@@ -7,13 +7,14 @@ in full, by the launch that finishes it.
 from __future__ import annotations
 
 import functools
-import sys
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from harness.cell import Cell
-from harness.store import MANIFEST, TRIALS
+from harness.progress import say
+from harness.store import CALLS, MANIFEST, TRIALS
 from harness.training import describe
 from harness.trial import MEASURES, Trial
 
@@ -62,17 +63,25 @@ def _never_costs_a_trial(method: F) -> F:
         # W&B raises its own errors, the network's and the operating system's; none of them is worth a trial.
         except Exception as error:
             self.broken = True
-            print(f"W&B: {describe(error)}; this cell goes on without it, its records are complete", file=sys.stderr, flush=True)
+            say_once(f"W&B: {describe(error)}; going on without it, the records are complete")
 
     return cast(F, guarded)
+
+
+@functools.cache
+def say_once(text: str) -> None:
+    """Print a warning that would be the same for every cell of this process, once."""
+    say(text)
 
 
 class WandbTracker:
     """One cell as one W&B run: id = cell id, group = study, tags = task, arm, seed.
 
     History holds a row an epoch (`epoch/...`) and a row a trial (`trial/...`, `best/...`, `config/...`); a table holds the trials,
-    an artifact the record files.
+    an artifact the record files. When the server cannot be reached, this and the following cells of the process are kept offline.
     """
+
+    server_unreachable: ClassVar[bool] = False
 
     def __init__(self, study: Path, mode: str, project: str, entity: str | None) -> None:
         self._study = study
@@ -88,10 +97,28 @@ class WandbTracker:
     @_never_costs_a_trial
     def start(self, cell: Cell, manifest: Mapping[str, Any], trials: tuple[Trial, ...]) -> None:
         """Open the run, and log what an earlier launch left."""
+        for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # otherwise every run leaves files in the home folder
+            os.environ.setdefault(variable, str((self._study / "wandb").resolve()))
         import wandb  # noqa: PLC0415 - half a second
 
-        if self._mode == "offline":
+        if self._mode == "online" and not WandbTracker.server_unreachable:
+            try:
+                self._open(cell, manifest, "online")
+            # No key, no network, a server that is down: each has its own error, and each takes up to half a minute to find out.
+            except Exception as error:
+                WandbTracker.server_unreachable = True
+                later = f"wandb sync {self._study}/wandb/offline-run-*"
+                say_once(f"W&B: {describe(error)}; runs are kept offline, to upload them later: {later}")
+                wandb.teardown(exit_code=1)  # it would call the run's id taken
+        if self._run is None:
             self._set_aside_broken_off(cell.id)
+            self._open(cell, manifest, "offline")
+        for trial in trials:
+            self._log(trial)
+
+    def _open(self, cell: Cell, manifest: Mapping[str, Any], mode: str) -> None:
+        import wandb  # noqa: PLC0415 - half a second
+
         self._run = wandb.init(
             id=cell.id,
             name=f"{cell.task['name']}/{cell.arm}/seed{cell.seed}",
@@ -102,13 +129,13 @@ class WandbTracker:
             tags=[tag[:TAG_LENGTH] for tag in (f"task:{cell.task['name']}", f"arm:{cell.arm}", f"seed:{cell.seed}")],
             config={"arm": cell.arm, **{key: manifest[key] for key in ("cell", "study", "identity", "settings", "environment")}},
             dir=str(self._study),
-            mode=cast(Any, self._mode),
-            resume="allow" if self._mode == "online" else None,
+            mode=cast(Any, mode),
+            resume="allow" if mode == "online" else None,
             reinit="create_new",
             settings=quiet_settings(wandb),
         )
         # A resumed online run has its first rows already; offline runs always start anew.
-        self._skip = self._run.step if self._mode == "online" else 0
+        self._skip = self._run.step if mode == "online" else 0
         for group, axis in (
             ("epoch", "epoch/index"),
             ("trial", "trial/number"),
@@ -116,8 +143,6 @@ class WandbTracker:
             ("config", "trial/number"),
         ):
             self._run.define_metric(f"{group}/*", step_metric=axis)
-        for trial in trials:
-            self._log(trial)
 
     @_never_costs_a_trial
     def trial(self, trial: Trial) -> None:
@@ -134,8 +159,10 @@ class WandbTracker:
         self._run.log({"trials": wandb.Table(columns=[*COLUMNS, *names], data=rows, allow_mixed_types=True)}, step=self._step)
         self._run.summary.update({f"incumbent/{key}": value for key, value in summary.items() if key != "schema"})
         artifact = wandb.Artifact(f"cell-{self._run.id}", type="records")
-        for name in (MANIFEST, TRIALS):
-            artifact.add_file(str(folder / name))
+        for path in (folder / name for name in (MANIFEST, TRIALS, CALLS)):
+            if path.exists():
+                # By its own path, since it will not change any more: W&B would keep a copy of every record.
+                artifact.add_file(str(path.resolve()), policy="immutable", skip_cache=True)
         self._run.log_artifact(artifact)
         self._run.finish()
         self._run = None
