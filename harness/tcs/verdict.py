@@ -65,16 +65,10 @@ def judge(outcome: Outcome, bar_pct: float | None = None, curve: Curve | None = 
 
 def bars(trials: Sequence[Trial]) -> list[float | None]:
     """Return, for each trial, the best validation score of the others (None when no other has one)."""
-    scored = sorted((trial.score for trial in trials if trial.score is not None), reverse=True)
-    best = scored[0] if scored else None
-    second = scored[1] if len(scored) > 1 else None
-    taken = False
-    found: list[float | None] = []
-    for trial in trials:
-        mine = not taken and best is not None and trial.score == best
-        found.append(second if mine else best)
-        taken = taken or mine
-    return found
+    scored: list[float | None] = [*sorted((t.score for t in trials if t.score is not None), reverse=True), None, None]
+    best, second = scored[:2]
+    # When two are tied for the best, the second is as good as the first.
+    return [second if trial.score is not None and trial.score == best else best for trial in trials]
 
 
 def gain_ahead_pct(tail: Tail) -> float:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from tcs.made import SPACE, config, ok, trajectory
 
+from harness.hyperparameter import Choice
+from harness.space import Space
 from harness.tcs.changes import Changes, Role, changes_block
 from harness.tcs.section import Detail, Level
 from harness.trial import Trajectory
@@ -77,6 +79,19 @@ def test_the_largest_steps_stand_first_and_the_rest_is_counted() -> None:
     )
     assert rows(found, Detail(Level.LESS))[0][2] == "learning_rate 0.001 -> 1; layers 2 -> 5; 2 more"
     assert rows(found, Detail(Level.LEAST))[0][2:5:2] == ["None", "4 knobs mixed"]
+
+
+def test_true_and_one_are_two_choices() -> None:
+    space = Space(
+        (
+            Choice(name="a", default=1, meaning="m", choices=(True, 1, "x")),
+            Choice(name="b", default="x", meaning="m", choices=("x", "y")),
+        )
+    )
+    found = changes_block(
+        space, trajectory(({"a": True, "b": "x"}, 50.0), ({"a": 1, "b": "x"}, 60.0), ({"a": "x", "b": "y"}, 40.0)), 10
+    )
+    assert [(c.later, c.earlier, c.changed[0].text) for c in found.one_knob] == [(2, 1, "a true -> 1")]
 
 
 def test_with_all_earlier_trials_failed_only_the_previous_is_compared() -> None:

@@ -70,6 +70,10 @@ def test_missing_epochs_and_unusable_values_are_counted_and_said() -> None:
     assert log_text(curve.log) == "2 of 12 epochs missing; 1 of 10 rows without a usable score; 2 values NaN or infinite"
 
 
+def test_epochs_before_the_first_row_are_missing_too() -> None:
+    assert read_curve([Epoch(50.0, number=n) for n in (3, 4, 5)]).log.missing == 2
+
+
 def test_a_complete_log_needs_no_word() -> None:
     assert log_text(read_curve(epochs([50.0] * 5)).log) == ""
 

@@ -173,6 +173,13 @@ def test_names_that_look_alike_when_shortened_stay_apart() -> None:
     assert len(summary["status"]["incumbent_config"]) == 4
 
 
+def test_a_markdown_cell_keeps_its_pipes_and_backslashes_inside_the_cell() -> None:
+    trials = made.trajectory((made.config(), made.failed("path C:\\new\\|pipe| at `x`\\")), (made.config(), 50.0))
+    text = render(summarize(made.SPACE, trials, 10, ("failures",)), Format.MARKDOWN)
+    assert_well_formed_markdown(text)
+    assert r"path C:\\new\\\|pipe\| at `x`\\" in text
+
+
 @pytest.mark.parametrize("form", list(Format))
 def test_what_is_cut_out_of_a_very_wide_space_is_counted(form: Format) -> None:
     space = Space.from_mapping(

@@ -88,6 +88,15 @@ def test_a_validation_fall_together_with_training_is_not_overfitting() -> None:
     assert judge(ok(val, [v + 1 for v in val])).verdict is not Verdict.OVERFITTING
 
 
+def test_a_best_score_that_is_only_the_luckiest_of_many_noisy_ones_is_not_overfitting() -> None:
+    val = noisy(rising(20, 87, 1), 1.5, seed=5)
+    outcome = ok(val, [v + 2 for v in rising(20, 87, 1)])
+    tail = read_curve(outcome.curve).tail
+    assert tail is not None
+    assert max(val) - tail.score_pct > 2
+    assert judge(outcome).verdict is not Verdict.OVERFITTING
+
+
 def test_a_rise_of_the_loss_without_a_gap_in_scores_is_not_overfitting() -> None:
     assert judge(losses(rise=0.6, gap=1)).verdict is Verdict.HEALTHY
 
