@@ -90,8 +90,31 @@ class Parameters:
         return (notes,)
 
 
+class _Latest:
+    """The answer for the latest question. Two blocks ask for it in turn, and it is a quarter of the work on 1,000 trials.
+
+    Space and trajectory are frozen, so the same objects have the same answer; they are compared by identity, which costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self._known: tuple[Space, Trajectory, Parameters] | None = None
+
+    def __call__(self, space: Space, trajectory: Trajectory) -> Parameters:
+        known = self._known
+        if known is None or known[0] is not space or known[1] is not trajectory:
+            known = self._known = (space, trajectory, _read_all(space, trajectory))
+        return known[2]
+
+
+_latest = _Latest()
+
+
 def parameters(space: Space, trajectory: Trajectory, budget: int) -> Parameters:  # noqa: ARG001  (the contract of a block)
     """Read the trajectory along each axis of the space."""
+    return _latest(space, trajectory)
+
+
+def _read_all(space: Space, trajectory: Trajectory) -> Parameters:
     names = clean_names(space.names)
     items = tuple(_read(hp, names[hp.name], axis.observe(hp, trajectory)) for hp in space)
     scores = [t.score for t in trajectory if t.score is not None]
