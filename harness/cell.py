@@ -16,10 +16,11 @@ from harness.build import build_optimizer, build_task
 from harness.errors import Exhausted
 from harness.identity import Cell
 from harness.store import SCHEMA, CellFolder
-from harness.training import Trainer, trainer_for
+from harness.task import Task
+from harness.training import InProcess, Trainer
 from harness.trial import Proposal, Trajectory, Trial, incumbent
 
-__all__ = ["Cell", "Tracker", "run_cell", "summarise"]
+__all__ = ["Cell", "Tracker", "run_cell", "summarise", "trainer_for"]
 
 
 class Tracker(Protocol):
@@ -74,6 +75,15 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
     finally:
         trainer.close()
     return summary
+
+
+def trainer_for(task: Task, spec: Mapping[str, Any], *, time_limit_seconds: float | None) -> Trainer:
+    """Return a trainer in this process, or in a child when there is a limit to enforce."""
+    if time_limit_seconds is None:
+        return InProcess(task)
+    from harness.child import InChild  # noqa: PLC0415 - multiprocessing is not for free, and few runs need it
+
+    return InChild(spec, time_limit_seconds)
 
 
 def _train(trainer: Trainer, number: int, proposal: Proposal, seed: int, propose_seconds: float) -> Trial:

@@ -1,12 +1,13 @@
-"""Drive one training: number the epochs, stop at what is not finite, keep the partial curve, enforce the time limit.
+"""Drive one training: number the epochs, stop at what is not finite, keep the partial curve, judge the outcome.
 
-Without a limit a task trains in this process. With one it trains in a child process (`child.py`), since nothing less stops a loop in C.
+Without a time limit a task trains in this process. With one it trains in a child process (`child.py`), since nothing less stops a loop
+in C.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from harness.space import Config
@@ -26,15 +27,6 @@ class Trainer(Protocol):
     def close(self) -> None:
         """Give back what the trainer holds."""
         ...
-
-
-def trainer_for(task: Task, spec: Mapping[str, Any], *, time_limit_seconds: float | None) -> Trainer:
-    """Return a trainer in this process, or in a child when there is a limit to enforce."""
-    if time_limit_seconds is None:
-        return InProcess(task)
-    from harness.child import InChild  # noqa: PLC0415 - multiprocessing is not for free, and few runs need it
-
-    return InChild(spec, time_limit_seconds)
 
 
 class InProcess:

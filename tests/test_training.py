@@ -12,10 +12,11 @@ import yaml
 from support.commands import CONF
 
 from harness.build import build_task
+from harness.cell import trainer_for
 from harness.child import InChild
 from harness.errors import HarnessError
 from harness.space import Config
-from harness.training import ERROR_LENGTH, InProcess, Trainer, describe, trainer_for
+from harness.training import ERROR_LENGTH, InProcess, Trainer, describe
 from harness.trial import Outcome, Status
 
 SPEC: dict[str, Any] = yaml.safe_load((CONF / "task" / "faulty.yaml").read_text())
