@@ -61,7 +61,7 @@ def _read(run: Any, patient: _Patient) -> CellData:
         rows = list(patient.each(iter(patient(lambda: run.scan_history(page_size=1000, use_cache=False)))))
         return to_cell(MirroredRun(where, config, rows, run.state == "finished"))
     with tempfile.TemporaryDirectory() as folder:
-        there = Path(patient(lambda: records[-1].download(root=folder)))
+        there = Path(patient(lambda: records[-1].download(root=folder, skip_cache=True)))
         manifest = read_json(there / MANIFEST)
         cell = cell_of_manifest(manifest, where)
         trials = read_trials(there)
