@@ -20,8 +20,9 @@ import yaml
 from harness.environment import one_thread
 from harness.errors import HarnessError
 from harness.llm.config import LlmSettings
-from harness.llm.ready import Readiness, readiness
-from harness.settings import conf_dir
+from harness.llm.ready import readiness
+from harness.readiness import Readiness
+from harness.settings import conf_dir, task_settings
 from harness.space import Space
 from harness.target import load_target
 from harness.task import TaskCard
@@ -73,10 +74,8 @@ def _read(path: Path) -> Any:
 
 def _task(path: Path) -> Readiness:
     """Is the code there, do space and card make sense, is the data there (a task class may have a static `ready(params)` to say)."""
-    settings = _read(path)
-    if isinstance(settings, Readiness):
-        return settings
     try:
+        settings = task_settings(path)
         space = Space.from_mapping(settings.get("space") or {})
         TaskCard.from_mapping(settings.get("card") or {})
         made = load_target(str(settings.get("_target_")))

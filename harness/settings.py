@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from harness.arguments import conf_dir as conf_dir
 from harness.cell import Cell
@@ -23,6 +25,7 @@ from harness.errors import SettingsError, near
 from harness.llm.config import LlmSettings
 from harness.space import Space
 from harness.task import TaskCard
+from harness.task_settings import mirrored, shown_card
 
 # Hydra takes an Enum by its names, where Literal is refused.
 Start = Enum("Start", ["none", "default"])
@@ -49,13 +52,14 @@ class HyperparameterSettings:
 
 @dataclass
 class TaskSettings:
-    """A tunable problem. `suite` decides which of `task=all`, `task=full`, ... names it."""
+    """A tunable problem. `suite` decides which of `task=all`, `task=full`, ... names it; `card=renamed` shows `renamed_card`."""
 
     _target_: str = MISSING
     name: str = MISSING
     suite: str = "own"
     version: int = 1
-    card: dict[str, str] = field(default_factory=dict)
+    card: Any = field(default_factory=dict)
+    renamed_card: dict[str, str] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
     space: dict[str, HyperparameterSettings] = field(default_factory=dict)
 
@@ -144,6 +148,10 @@ class Settings:
     progress: Progress = Progress.auto
 
 
+# At import: a launcher's worker composes nothing, and yet resolves.
+OmegaConf.register_new_resolver("mirrored", mirrored, replace=True)
+
+
 def register() -> None:
     """Make the schema known to Hydra as `schema`, the first entry of conf/config.yaml's defaults."""
     ConfigStore.instance().store(name="schema", node=Settings)
@@ -161,8 +169,20 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     _check_keys(plain, Settings)
     if plain["seeds"] is not None:
         _refuse_references_to_seed(OmegaConf.to_container(own, resolve=False))
+    plain["task"] = shown_card(plain["task"])
     space = plain["task"]["space"]
     plain["task"]["space"] = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in space.items()}
+    return {str(key): value for key, value in plain.items()}
+
+
+def task_settings(path: Path) -> dict[str, Any]:
+    """Return one file of conf/task as plain data, as `harness.build.build_task` takes it. Raises SettingsError."""
+    try:
+        plain = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OSError, YAMLError, OmegaConfBaseException) as error:
+        raise SettingsError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(plain, dict):
+        raise SettingsError(f"{path} holds no settings")
     return {str(key): value for key, value in plain.items()}
 
 
@@ -251,6 +271,8 @@ def _arm_name(settings: Mapping[str, Any], start: str) -> str:
     name: str = settings["arm"] or optimizer["label"] or asked
     if not settings["arm"] and start == "default":
         name += "+default"
+    if not settings["arm"] and optimizer["context"] and settings["task"]["renamed"]:
+        name += "+renamed"
     return f"{name}[{settings['variant']}]" if settings["variant"] else name
 
 
