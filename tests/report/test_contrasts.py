@@ -1,0 +1,122 @@
+"""What is compared with what is read from the manifests, never from the arms' names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from report.conftest import in_memory
+
+from harness.report.arms import Arm, arms_of, mixed_arms
+from harness.report.contrasts import Contrast, contrasts_of, p_text
+from harness.report.findings import find
+from harness.report.frames import rows_by
+from harness.report.options import Options
+from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm
+
+DEFAULT: dict[str, Any] = {"start": "default"}
+
+
+def found(*arms: PlantedArm) -> set[tuple[str, str, str]]:
+    study = in_memory(PlantedStudy(list(arms), ("a",), (0,)))
+    return {(c.family, c.first, c.second) for c in contrasts_of(arms_of(study)) if c.family != "first"}
+
+
+def test_the_tcs_is_compared_with_every_other_context_of_the_same_llm_and_start() -> None:
+    contexts = ("tcs", "raw", "scores", "blind", "shuffled")
+    arms = [llm_arm(f"x{n}", "phi4", context) for n, context in enumerate(contexts)]
+    others = [llm_arm("other", "qwen", "raw"), llm_arm("started", "phi4", "raw", **DEFAULT)]
+    pairs = {("context", "x0", f"x{n}") for n in range(1, 5)}
+    assert found(*arms, *others) == pairs | {("start", "started", "x1")}
+
+
+def test_names_that_lie_change_nothing() -> None:
+    assert found(llm_arm("raw_phi4", "phi4", "tcs"), llm_arm("tcs_phi4", "phi4", "raw")) == {("context", "raw_phi4", "tcs_phi4")}
+
+
+def test_arms_that_differ_in_two_things_are_not_compared() -> None:
+    one = llm_arm("one", "phi4", "tcs")
+    two = replace(llm_arm("two", "phi4", "raw"), agent={"context": "raw", "calls": "two", "names": "real"})
+    assert found(one, two) == set()
+
+
+def test_the_step_of_the_raw_log_is_no_difference_of_its_own() -> None:
+    raw = replace(llm_arm("raw", "phi4", "raw"), agent={"context": "raw", "calls": "one", "names": "real", "log_every": 5})
+    assert found(llm_arm("tcs", "phi4", "tcs"), raw) == {("context", "tcs", "raw")}
+
+
+def test_real_names_are_compared_with_anonymous_ones() -> None:
+    hidden = replace(llm_arm("hidden", "phi4", "tcs"), agent={"context": "tcs", "calls": "one", "names": "anonymous"})
+    assert found(llm_arm("named", "phi4", "tcs"), hidden) == {("names", "named", "hidden")}
+
+
+def test_the_rules_stand_against_the_tcs_from_the_same_start() -> None:
+    rules = [PlantedArm(f"r{start}", target="harness.optimizers.rules.Rules", start=start) for start in ("none", "default")]
+    pairs = {pair for pair in found(*rules, llm_arm("tcs", "phi4", "tcs", **DEFAULT)) if pair[0] == "rules"}
+    assert pairs == {("rules", "tcs", "rdefault")}
+
+
+def test_every_method_is_compared_with_and_without_the_default_start() -> None:
+    arms = [PlantedArm("p", target="x.Tpe"), PlantedArm("q", target="x.Tpe", **DEFAULT), llm_arm("l", "phi4", "raw")]
+    arms += [llm_arm("m", "phi4", "raw", **DEFAULT), PlantedArm("other", target="x.Gp", **DEFAULT)]
+    assert found(*arms) == {("start", "q", "p"), ("start", "m", "l")}
+
+
+def test_methods_stand_against_random_search_from_their_own_start() -> None:
+    arms = [PlantedArm("random"), PlantedArm("random+default", **DEFAULT), PlantedArm("tpe", target="x.Tpe", **DEFAULT)]
+    only = PlantedArm("only", target="harness.optimizers.default_only.DefaultOnly", **DEFAULT)
+    assert found(*arms, only) == {("start", "random+default", "random"), ("random", "tpe", "random+default")}
+
+
+def test_few_start_up_trials_stand_against_more() -> None:
+    arms = [PlantedArm("tpe", target="x.Tpe", startup_trials=3), PlantedArm("tpe10", target="x.Tpe", startup_trials=10)]
+    assert found(*arms) == {("startup", "tpe", "tpe10")}
+
+
+def test_every_arm_is_compared_with_its_own_first_trial() -> None:
+    study = in_memory(PlantedStudy([PlantedArm("random", failure_rate=0.0)], ("a", "b"), range(3)))
+    assert Contrast("first", "random", "random") in set(contrasts_of(arms_of(study)))
+    entry = rows_by(find(study, Options(resamples=200)).contrasts, "family")["first",]
+    gains = [c.trials and max(t.score or 0 for t in c.trials) - (c.trials[0].score or 0) for c in study.cells]
+    assert entry["difference"] == pytest.approx(sum(gains) / len(gains))  # type: ignore[arg-type]
+
+
+def test_a_first_trial_that_failed_gives_no_pair_and_is_counted() -> None:
+    study = in_memory(PlantedStudy([PlantedArm("random", failure_rate=0.6)], ("a",), range(8)))
+    lost = sum(not cell.trials[0].outcome.ok for cell in study.cells)
+    entry = rows_by(find(study, Options(resamples=200)).contrasts, "family")["first",]
+    assert 0 < lost < 8
+    assert (entry["pairs"], entry["lacking"]) == (8 - lost, lost)
+
+
+def test_no_star_is_given_below_what_the_number_of_pairs_can_reach() -> None:
+    arms = [llm_arm("tcs", "phi4", "tcs", 5.0), llm_arm("raw", "phi4", "raw", 0.0)]
+    few = find(in_memory(PlantedStudy(arms, ("a",), range(4))), Options(resamples=200, reference="raw"))
+    entry = rows_by(few.contrasts, "family")["context",]
+    assert entry["wins"] == 4
+    assert not entry["reachable"]
+    assert p_text(entry["p_holm"], entry["reachable"]) == "too few"
+    more = find(in_memory(PlantedStudy(arms, ("a",), range(6))), Options(resamples=200, reference="raw"))
+    entry = rows_by(more.contrasts, "family")["context",]
+    assert p_text(entry["p_holm"], entry["reachable"]) == "0.031 *"
+
+
+def test_an_arm_made_with_two_settings_is_named() -> None:
+    study = in_memory(PlantedStudy([PlantedArm("random")], ("a", "b"), (0,)))
+    first, second = study.cells
+    identity = {**second.identity, "budget": 99}
+    mixed = replace(study, cells=(first, replace(second, manifest={**second.manifest, "identity": identity})))
+    assert mixed_arms(study) == []
+    (line,) = mixed_arms(mixed)
+    assert line == "arm random: its cells were made with 2 different settings (e.g. a/random/seed0 and b/random/seed0)"
+
+
+def test_arms_are_described_from_their_manifests() -> None:
+    arms = arms_of(
+        in_memory(PlantedStudy([llm_arm("x", "phi4", "tcs", **DEFAULT), PlantedArm("y", target="a.b.Tpe")], ("a",), (0,)))
+    )
+    assert arms["x"].in_words == "phi4, shown the TCS, default first"
+    assert arms["y"].in_words == "Tpe"
+    assert Arm("z").in_words == "not started"
+    assert (arms["x"].kind, arms["y"].kind, Arm("z").kind) == ("llm", "classical", "unknown")
