@@ -20,14 +20,14 @@ from harness.report.scores import TITLES, ScoreBook, best_arms
 def score_table(book: ScoreBook, arms: dict[str, Arm], gaps: pd.DataFrame | None = None) -> Table:
     """Build the main table (test scores, with the gaps to the reference) or the one of validation beside it."""
     best, cells, averages = best_arms(book.scores), rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm")
-    top = book.averages["mean"].round(1).max()
+    top = number(book.averages["mean"].max())
     gap_of = {} if gaps is None else rows_by(gaps, "arm")
     shown = {arm: entry["gap"] for (arm,), entry in gap_of.items()}
     rows = []
     for arm in book.order:
         texts = [_score_text(cells.get((arm, task)), arm in best.get(task, set())) for task in book.tasks]
         average = averages[arm,]
-        texts.append(Text(_mean_sd(average), strong=round(average["mean"], 1) == top))
+        texts.append(Text(_mean_sd(average), strong=number(average["mean"]) == top))
         texts += [] if gaps is None else _gap_texts(gap_of.get((arm,)))
         rows.append(row(marked(arm, arms), *texts))
     heads: list[str | Column] = [*book.tasks, "average"]

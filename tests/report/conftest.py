@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from harness.report.build import build_report
 from harness.report.data import CellData, State, StudyData
+from harness.report.document import Report
 from harness.report.findings import Findings, find
 from harness.report.options import Options
+from harness.report.records import read_study
+from harness.report.write import write_report
 from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm, plant, trials_of
 
 PHI, GPT = "phi4-reasoning:14b", "gpt-4o"
@@ -64,3 +68,31 @@ def planted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("studies") / "planted"
     plant(folder, PlantedStudy(arms(), tasks=("vision", "text", "graph"), seeds=range(3)))
     return folder
+
+
+QUICK = Options(resamples=200, told=1)
+
+
+@pytest.fixture(scope="session")
+def planted_out(planted_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+    """The report of that study, and the folder that it is written into."""
+    out = tmp_path_factory.mktemp("planted_report")
+    report = build_report(find(read_study(planted_folder), QUICK))
+    write_report(report, out)
+    return report, out
+
+
+@pytest.fixture(scope="session")
+def hostile() -> Report:
+    """The report of a study in which every text is hostile."""
+    from report.hostile import hostile_study
+
+    return build_report(find(hostile_study(), QUICK))
+
+
+@pytest.fixture(scope="session")
+def hostile_out(hostile: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that it is written into."""
+    out = tmp_path_factory.mktemp("hostile_report")
+    write_report(hostile, out)
+    return out

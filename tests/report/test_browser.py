@@ -9,13 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from report.test_page import hostile_study
 
-from harness.report.build import build_report
-from harness.report.findings import find
-from harness.report.options import Options
-from harness.report.records import read_study
-from harness.report.write import write_report
+from harness.report.document import Report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
@@ -51,13 +46,9 @@ def browse(page: Path, folder: Path, *more: str) -> tuple[str, str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def pages(planted_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def pages(planted_out: tuple[Report, Path], hostile_out: Path) -> dict[str, Path]:
     """The page of a planted study, and of one in which every text is hostile."""
-    made = {}
-    for name, study in (("planted", read_study(planted_folder)), ("hostile", hostile_study())):
-        made[name] = tmp_path_factory.mktemp(name) / "report.html"
-        write_report(build_report(find(study, Options(resamples=200, told=2))), made[name].parent)
-    return made
+    return {"planted": planted_out[1] / "report.html", "hostile": hostile_out / "report.html"}
 
 
 @pytest.mark.parametrize("name", ["planted", "hostile"])

@@ -16,7 +16,7 @@ from harness.report.build import build_report
 from harness.report.data import State
 from harness.report.document import Figure
 from harness.report.findings import find
-from harness.report.ink import style, svg_of
+from harness.report.ink import style
 from harness.report.options import Options
 from harness.report.records import read_study
 from harness.study import read_plan
@@ -92,7 +92,7 @@ CALL_KEYS = ["schema", "trial", "call", "attempt", "model", "messages", "reply",
     ("damage", "places"), [(damage_trial, TRIAL_KEYS), (damage_manifest, MANIFEST_PATHS), (damage_call, CALL_KEYS)]
 )
 def test_a_report_is_made_of_any_record(planted_folder: Path, tmp_path: Path, damage: Any, places: list[str]) -> None:
-    changes = list(itertools.product(places, ODD))
+    changes = list(itertools.product(places, ODD if damage is damage_trial else ODD[::2]))
     folders = sorted({entry.folder for entry in read_plan(planted_folder)}, key=lambda name: "tcs" not in name)
     for round_, start in enumerate(range(0, len(changes), len(folders))):
         study = Path(shutil.copytree(planted_folder, tmp_path / f"study{round_}"))
@@ -100,10 +100,10 @@ def test_a_report_is_made_of_any_record(planted_folder: Path, tmp_path: Path, da
             damage(study / folder, place, value)
         data = read_study(study)
         assert all("\n" not in line for line in data.problems)
-        report = build_report(find(data, Options(resamples=200, told=2)))
+        report = build_report(find(data, Options(resamples=200, told=1)))
         with style():
             for figure in (item for item in report.items() if isinstance(item, Figure)):
-                assert svg_of(figure.draw(), figure.key).startswith("<?xml")
+                figure.draw().draw_without_rendering()
         for cell in (cell for cell in data.cells if cell.state is State.DONE):
             with contextlib.suppress(RecordError):
                 data.in_full(cell)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
-from report.conftest import GPT, PHI, in_memory
+from report.conftest import QUICK, in_memory
+from report.hostile import HOSTILE
 
 from harness.report.build import build_report
-from harness.report.data import Call, CellData, State, StudyData
 from harness.report.document import Answer, Figure, Report, Table
 from harness.report.escape import clean, latex, markdown, width
 from harness.report.findings import find
@@ -22,69 +21,7 @@ from harness.report.markdown import to_markdown, to_terminal
 from harness.report.options import Options
 from harness.report.records import read_study
 from harness.report.write import write_report
-from harness.trial import Proposal
-from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "</style></svg><iframe src=//evil.example>",
-    "\x1b]0;owned\x07\x1b[2J\r\x9b31m",
-    "\u202egnp.exe\u2066",
-    "| a | b |\n---\n# head",
-    "[x](javascript:alert(1)) ![y](http://evil.example/p.png) `z` *b* _i_",
-    r"\input{/etc/passwd} $x^2$ % & # _ ~ { }",
-    "$\\mathrm{boom$ $$",
-    "=HYPERLINK(1)",
-    "\ud800 half a pair",
-    "名前 ﷽ é",
-    "a" * 300,
-)
-
-
-def hostile_study() -> StudyData:
-    """Return a study in which every name and text is hostile."""
-    arms = [PlantedArm("0"), llm_arm("1", PHI + HOSTILE[6], "tcs"), llm_arm("gpt4", GPT, "raw")]
-    arms += [PlantedArm(str(number), target="x.Y", startup_trials=10) for number in range(2, len(HOSTILE))]
-    study = in_memory(PlantedStudy(arms, ("0", "2", "5"), range(2)))
-    renamed = [replace(c, task=HOSTILE[int(c.task)], arm=c.arm if c.arm == "gpt4" else HOSTILE[int(c.arm)]) for c in study.cells]
-    cells = tuple(_hostile(cell, HOSTILE[number % len(HOSTILE)]) for number, cell in enumerate(renamed))
-    return replace(study, name=HOSTILE[1], origin=HOSTILE[2], cells=cells, problems=HOSTILE)
-
-
-def _hostile(cell: CellData, text: str) -> CellData:
-    note = {"context": text * 2, "analysis": text}
-    trials = [replace(t, proposal=Proposal(t.config | {text: text}, t.proposal.source, note)) for t in cell.trials]
-    failed = next((n for n, t in enumerate(trials) if not t.outcome.ok), None)
-    if failed is not None:
-        trials[failed] = replace(trials[failed], outcome=replace(trials[failed].outcome, error=text))
-    message = ({"role": "user", "content": text},)
-    call = Call(2, 1, problem=text, error=text, messages=message, reply=text, thinking=text, model=text, role=text)
-    card = {"title": text, "domain": text, "data": text, "metric": text}
-    manifest = {**cell.manifest, "settings": {"task": {"card": card}, "llm": {"name": text}}}
-    manifest["environment"] = {"git": {"commit": text}, "machine": {"processor": text}, "packages": {text: text}}
-    state = cell.state if cell.seed == 0 else State.BLOCKED
-    return replace(cell, trials=tuple(trials), calls=(call,), manifest=manifest, state=state, reason=text, fix=text)
-
-
-@pytest.fixture(scope="module")
-def hostile() -> Report:
-    return build_report(find(hostile_study(), Options(resamples=200, told=3)))
-
-
-@pytest.fixture(scope="module")
-def hostile_out(hostile: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("hostile")
-    write_report(hostile, out)
-    return out
-
-
-@pytest.fixture(scope="module")
-def planted_out(planted_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
-    out = tmp_path_factory.mktemp("page")
-    report = build_report(find(read_study(planted_folder), Options(resamples=500, told=3)))
-    write_report(report, out)
-    return report, out
+from scripts.plant_study import PlantedArm, PlantedStudy
 
 
 class Seen(HTMLParser):
@@ -198,7 +135,7 @@ def test_every_number_of_the_main_table_is_in_its_csv(planted_out: tuple[Report,
 
 
 def test_the_same_study_gives_the_same_files(planted_out: tuple[Report, Path], planted_folder: Path, tmp_path: Path) -> None:
-    write_report(build_report(find(read_study(planted_folder), Options(resamples=500, told=3))), tmp_path)
+    write_report(build_report(find(read_study(planted_folder), QUICK)), tmp_path)
     first = {path.relative_to(planted_out[1]): path.read_bytes() for path in planted_out[1].rglob("*") if path.is_file()}
     again = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert first == again

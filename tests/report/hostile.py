@@ -1,0 +1,52 @@
+"""A study in which every name and every text is hostile to a terminal, a page, Markdown, LaTeX, a spreadsheet or a reader."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from report.conftest import GPT, PHI, in_memory
+
+from harness.report.data import Call, CellData, State, StudyData
+from harness.trial import Proposal
+from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style></svg><iframe src=//evil.example>",
+    "\x1b]0;owned\x07\x1b[2J\r\x9b31m",
+    "\u202egnp.exe\u2066",
+    "| a | b |\n---\n# head",
+    "[x](javascript:alert(1)) ![y](http://evil.example/p.png) `z` *b* _i_",
+    r"\input{/etc/passwd} $x^2$ % & # _ ~ { }",
+    "$\\mathrm{boom$ $$",
+    "=HYPERLINK(1)",
+    "\ud800 half a pair",
+    "名前 ﷽ é",
+    "a" * 300,
+)
+
+
+def hostile_study() -> StudyData:
+    """Return a study in which every name and text is hostile."""
+    arms = [PlantedArm("0"), llm_arm("1", PHI + HOSTILE[6], "tcs"), llm_arm("gpt4", GPT, "raw")]
+    arms += [PlantedArm(str(number), target="x.Y", startup_trials=10) for number in range(2, len(HOSTILE))]
+    study = in_memory(PlantedStudy(arms, ("0", "2", "5"), range(2)))
+    renamed = [replace(c, task=HOSTILE[int(c.task)], arm=c.arm if c.arm == "gpt4" else HOSTILE[int(c.arm)]) for c in study.cells]
+    cells = tuple(_hostile(cell, HOSTILE[number % len(HOSTILE)]) for number, cell in enumerate(renamed))
+    return replace(study, name=HOSTILE[1], origin=HOSTILE[2], cells=cells, problems=HOSTILE)
+
+
+def _hostile(cell: CellData, text: str) -> CellData:
+    note = {"context": text * 2, "analysis": text}
+    trials = [replace(t, proposal=Proposal(t.config | {text: text}, t.proposal.source, note)) for t in cell.trials]
+    failed = next((n for n, t in enumerate(trials) if not t.outcome.ok), None)
+    if failed is not None:
+        trials[failed] = replace(trials[failed], outcome=replace(trials[failed].outcome, error=text))
+    message = ({"role": "user", "content": text},)
+    call = Call(2, 1, problem=text, error=text, messages=message, reply=text, thinking=text, model=text, role=text)
+    card = {"title": text, "domain": text, "data": text, "metric": text}
+    manifest = {**cell.manifest, "settings": {"task": {"card": card}, "llm": {"name": text}}}
+    manifest["environment"] = {"git": {"commit": text}, "machine": {"processor": text}, "packages": {text: text}}
+    state = cell.state if cell.seed == 0 else State.BLOCKED
+    return replace(cell, trials=tuple(trials), calls=(call,), manifest=manifest, state=state, reason=text, fix=text)
