@@ -44,7 +44,9 @@ def about_section(study: StudyData, arms: Mapping[str, Arm], options: Options) -
         "score; nothing stands in for it.",
         f"{percent} intervals of differences are stratified bootstrap-t intervals ({options.resamples:,} resamples): seeds are drawn again "
         "within each task, and each draw is divided by its own standard error; with fewer than 5 seeds a task, Student's t with Welch and "
-        "Satterthwaite's degrees of freedom. They are for one comparison at a time. The source of the method reports about 0.9 percentage "
+        "Satterthwaite's degrees of freedom. In simulations with 6 tasks and 5 to 30 seeds they hold the truth 94 to 96 times in 100 "
+        "(scripts/interval_coverage.py); with one task whose seeds mostly tie and rarely fail, less. They are for one comparison at a "
+        "time. The source of the method reports about 0.9 percentage "
         "points between its small LLMs and GPT-4, on its own six tasks with 10 trials; these are other tasks.",
         _tasks(study),
         _arms(arms),

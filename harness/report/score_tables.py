@@ -27,7 +27,7 @@ def score_table(book: ScoreBook, arms: dict[str, Arm], gaps: pd.DataFrame | None
     for arm in book.order:
         texts = [_score_text(cells.get((arm, task)), arm in best.get(task, set())) for task in book.tasks]
         average = averages[arm,]
-        texts.append(Text(_mean_sd(average), strong=number(average["mean"]) == top))
+        texts.append(Text(_mean_sd(average), strong=number(average["mean"]) == top != "–"))
         texts += [] if gaps is None else _gap_texts(gap_of.get((arm,)))
         rows.append(row(marked(arm, arms), *texts))
     heads: list[str | Column] = [*book.tasks, "average"]
