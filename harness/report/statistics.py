@@ -2,10 +2,11 @@
 
 What is estimated is the mean over tasks of the mean difference over seeds. Intervals:
 
-- seeds within tasks: a stratified bootstrap-t (Efron 1981; Hall 1988): seeds are drawn again within each task, and each draw is divided
-  by its own standard error. The percentile bootstrap of Agarwal et al. 2021 (arXiv 2108.13264, `rliable`) covers 85 to 90 %
-  instead of 95 % with 6 tasks and 5 seeds; `scripts/interval_coverage.py` measures both. With fewer than 5 seeds in a task, or fewer than 20 degrees of
-  freedom over all, a bootstrap has too little to draw from, and Student's t with Welch and Satterthwaite's degrees of freedom is used;
+- seeds within tasks: a stratified bootstrap-t (Efron 1981; Hall 1988): seeds are drawn again within each task, and each draw is
+  divided by its own standard error. The percentile bootstrap of Agarwal et al. 2021 (arXiv 2108.13264, `rliable`) covers 85 to 90 %
+  instead of 95 % with 6 tasks and 5 seeds; `scripts/interval_coverage.py` measures both. With fewer than 5 seeds in a task, or fewer
+  than 20 degrees of freedom over all, a bootstrap has too little to draw from, and Student's t with Welch and Satterthwaite's degrees
+  of freedom is used;
 - tasks too: tasks are drawn again, then seeds within them, likewise studentised (by the spread of the drawn tasks' means).
 
 Resamples are kept as matrices of weights, one a stratum size, so that one interval costs a few matrix products.
