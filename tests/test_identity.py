@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
 from support.cells import cells_of
 
 
+@functools.cache
 def ids(*overrides: str) -> list[str]:
     return [cell.id for cell in cells_of(Path("runs"), *overrides)[0]]
 
