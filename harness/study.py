@@ -73,17 +73,26 @@ def read_plan(study: Path) -> tuple[Planned, ...]:
 
 
 def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
-    """Append the cells that the plan does not hold yet. Raises CellMismatch for one that is there with other settings."""
+    """Append the cells that the plan does not hold yet. Raises CellMismatch for one that is there with other settings.
+
+    When there are none, nothing is written, so that a finished study can be asked again on a medium that is read-only.
+    """
+    if not _not_planned(study, cells):
+        return
     try:
         study.mkdir(parents=True, exist_ok=True)
         with FileLock(study / ".plan.lock"):
-            known = {entry.cell: entry for entry in read_plan(study)} if (study / PLAN).exists() else {}
-            new = [cell for cell in cells if cell.id not in known]
+            new = _not_planned(study, cells)
             for cell in new:
                 refuse_other_settings(study / cell.folder, {"identity": cell.identity})
             append_lines(study / PLAN, (vars(Planned.of(cell)) for cell in new))
     except OSError as error:
         raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
+
+
+def _not_planned(study: Path, cells: Sequence[Cell]) -> list[Cell]:
+    known = {entry.cell for entry in read_plan(study)} if (study / PLAN).exists() else set()
+    return [cell for cell in cells if cell.id not in known]
 
 
 def fingerprint(cells: Sequence[Cell]) -> str:

@@ -24,7 +24,9 @@ def test_a_cell_is_planned_once_however_often_it_is_asked_for(study: Path, tmp_p
     cells, _ = cells_of(tmp_path, "seeds=3")
     add_to_plan(study, cells[:2])
     add_to_plan(study, cells)
+    before = {path: path.stat().st_mtime_ns for path in (study, *study.iterdir())}
     add_to_plan(study, cells)
+    assert {path: path.stat().st_mtime_ns for path in (study, *study.iterdir())} == before
     assert [(p.task, p.arm, p.seed, p.budget, p.cell) for p in read_plan(study)] == [
         ("toy", "random", c.seed, 10, c.id) for c in cells
     ]
