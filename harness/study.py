@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,7 @@ from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendUnavailable
 from harness.progress import say
 from harness.readiness import Readiness
-from harness.store import SUMMARY, CellFolder, append_lines, refuse_other_settings
+from harness.store import SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
 from harness.training import describe
 
 PLAN = "plan.jsonl"
@@ -77,6 +78,7 @@ def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
 
     When there are none, nothing is written, so that a finished study can be asked again on a medium that is read-only.
     """
+    _refuse_shared_rows(cells)
     if not _not_planned(study, cells):
         return
     try:
@@ -88,6 +90,19 @@ def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
             append_lines(study / PLAN, (vars(Planned.of(cell)) for cell in new))
     except OSError as error:
         raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
+
+
+def _refuse_shared_rows(cells: Sequence[Cell]) -> None:
+    """Raise SettingsError when two different cells of one command would be the same row and seed of the tables."""
+    rows: dict[tuple[str, str, int], Cell] = {}
+    for cell in cells:
+        other = rows.setdefault((cell.task["name"], cell.arm, cell.seed), cell)
+        if other.id != cell.id:
+            differences = "; ".join(itertools.islice(differing(other.identity, cell.identity), 3))
+            raise SettingsError(
+                f"two different cells would be '{cell.arm}' on {cell.task['name']} with seed {cell.seed} ({differences}): "
+                f"give them names of their own with arm=..., or leave arm out"
+            )
 
 
 def _not_planned(study: Path, cells: Sequence[Cell]) -> list[Cell]:

@@ -110,6 +110,14 @@ def test_cells_that_fail_are_told_and_leave_the_others_alone(cli: Cli, tmp_path:
     assert len(list(tmp_path.glob("runs/main/faulty/*/*/summary.json"))) == 2
 
 
+def test_two_different_cells_cannot_share_a_row_of_the_tables(cli: Cli, tmp_path: Path) -> None:
+    ran = cli(*TOY, "arm=mine", "start=none,default", "-m")
+    assert ran.status == 2
+    expected = "two different cells would be 'mine' on toy with seed 0 (start: 'none' there, 'default' here): give them names of their own"
+    assert ran.line.startswith(f"harness: {expected}")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("argument", ["seed=range(0)", "seed=range(5,5)"])
 def test_a_sweep_over_nothing_is_a_mistake(cli: Cli, argument: str) -> None:
     assert cli(*TOY, argument, "-m").line == "harness: the sweep is empty: one of its keys has no values"
