@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from tasks.measures import Parts
 
 SIDE, CHANNELS, CLASS_COUNT = 32, 3, 10
 IMAGE_BYTES = CHANNELS * SIDE * SIDE
-BATCHES, BATCH_IMAGES = 5, 10_000
+BATCH_IMAGES = 10_000
+Records: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
 
 
 @cache
@@ -29,8 +31,7 @@ def images(name: str, parts: Parts) -> Rows:
     held = [file for file in datasets.dataset(name).members if file.startswith("data_batch")]
     if wanted > len(held):
         raise SettingsError(f"{name} has {len(held) * BATCH_IMAGES} training images: train_size + val_size cannot be {known}")
-    *training, test = datasets.read(name, *held[:wanted], "test_batch.bin")
-    seen, held_out = _records(b"".join(training)), _records(test)
+    seen, held_out = _records(name, (*held[:wanted], "test_batch.bin"))
     if parts.test > len(held_out):
         raise SettingsError(f"{name} has {len(held_out)} test images: test_size cannot be {parts.test}")
     both = np.concatenate([seen[:known], held_out[: parts.test]])
@@ -38,6 +39,9 @@ def images(name: str, parts: Parts) -> Rows:
     return Rows((pixels,), torch.tensor(both[:, 0].astype(np.int64)), parts)
 
 
-def _records(body: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-    """Cut a file into its records, shape (images, 3073): the label, then the red, green and blue bytes, row by row."""
-    return np.frombuffer(body, dtype=np.uint8).reshape(-1, 1 + IMAGE_BYTES)
+@cache
+def _records(name: str, files: tuple[str, ...]) -> tuple[Records, Records]:
+    """Return the records of all files but the last, and of the last, shape (images, 3073): label, then red, green and blue bytes."""
+    *training, test = datasets.read(name, *files)
+    seen, held_out = (np.frombuffer(body, dtype=np.uint8).reshape(-1, 1 + IMAGE_BYTES) for body in (b"".join(training), test))
+    return seen, held_out

@@ -24,19 +24,22 @@ LIKED_STARS = 4
 # First years of the age groups that GroupLens uses in its larger releases.
 AGES = (18, 25, 35, 45, 50, 56)
 FIRST_GENRE_COLUMN = 5
+# Of the 100,000 ratings, the last ones.
+VAL_ROWS, TEST_ROWS = 10_000, 10_000
 
 
 class MovielensFm:
     """Rank films by whether a user likes them, from user, film, the user's age, gender and occupation, and the film's genres."""
 
-    def __init__(self, space: Space, card: TaskCard, *, epochs: int = 8, train_size: int = 80_000, val_size: int = 10_000) -> None:
+    def __init__(self, space: Space, card: TaskCard, *, epochs: int = 8, train_size: int = 80_000) -> None:
         self.space = space
         self.card = card
         self._epochs = epochs
         fields, liked = likings()
-        self.parts = Parts(train_size, val_size, len(liked) - train_size - val_size)
-        self._rows = Rows((fields,), liked, self.parts)
         self._sizes = tuple(int(size) for size in fields.max(dim=0).values + 1)
+        self.parts = Parts(train_size, VAL_ROWS, TEST_ROWS)
+        kept = torch.cat([torch.arange(train_size), torch.arange(len(liked) - VAL_ROWS - TEST_ROWS, len(liked))])
+        self._rows = Rows((fields[kept],), liked[kept], self.parts)
         self._base_rate = float(liked[:train_size].mean())
 
     @staticmethod

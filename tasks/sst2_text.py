@@ -28,13 +28,13 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": functional.relu, "
 
 
 class Sst2Text:
-    """Classify whole sentences; words that training does not know are all one."""
+    """Classify whole sentences; words that training does not know are all one. `train_size` counts from the file's beginning."""
 
-    def __init__(self, space: Space, card: TaskCard, *, epochs: int = 8) -> None:
+    def __init__(self, space: Space, card: TaskCard, *, epochs: int = 8, train_size: int = 6_920) -> None:
         self.space = space
         self.card = card
         self._epochs = epochs
-        self._rows, self._words = sentences()
+        self._rows, self._words = sentences(train_size)
         self.parts = self._rows.parts
 
     @staticmethod
@@ -75,9 +75,13 @@ class SentenceNetwork(nn.Module):
 
 
 @cache
-def sentences() -> tuple[Rows, int]:
-    """Return the published split, 6,920 + 872 + 1,821 sentences as word numbers, and how many words there are. Raises DataError."""
-    parts = [parse(body) for body in datasets.read("sst2", "train.tsv", "dev.tsv", "test.tsv")]
+def sentences(train_size: int) -> tuple[Rows, int]:
+    """Return the published split, up to 6,920, 872 and 1,821 sentences as word numbers, and how many words there are.
+
+    Raises DataError.
+    """
+    train, val, test = (parse(body) for body in datasets.read("sst2", "train.tsv", "dev.tsv", "test.tsv"))
+    parts = [train[:train_size], val, test]
     known = vocabulary(text for text, _ in parts[0])
     everything = [pair for part in parts for pair in part]
     rows = torch.tensor(numbered([text for text, _ in everything], known))
