@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
-
-import pandas as pd
 
 from harness.report.arms import Arm
 from harness.report.contrasts import label
 from harness.report.document import Answer, Tone, interval, listed, number
+from harness.report.findings import Findings
 from harness.report.frames import rows_of
 from harness.report.gaps import FAIL, PASS
 
@@ -19,13 +19,13 @@ THE_START = "Or was it the default start?"
 ABSENT = "Not in this study"
 
 
-def answers_of(gaps: pd.DataFrame, contrasts: pd.DataFrame, arms: Mapping[str, Arm], reference: str) -> tuple[Answer, ...]:
+def answers_of(found: Findings) -> tuple[Answer, ...]:
     """Answer the three questions; a question whose arms did not run is said to be open."""
-    return (
-        tcs_answer(rows_of(contrasts), arms),
-        small_llm_answer(rows_of(gaps), reference),
-        start_answer(rows_of(contrasts), arms),
-    )
+    contrasts, gaps = rows_of(found.contrasts), rows_of(found.gaps)
+    small = small_llm_answer(gaps, found.reference[0])
+    if small.word == ABSENT and found.absent:
+        small = replace(small, text=f"{small.text} Planned, and not one cell done: {listed(found.absent)}; the coverage says why.")
+    return tcs_answer(contrasts, found.arms), small, start_answer(contrasts, found.arms)
 
 
 def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm]) -> Answer:

@@ -155,7 +155,7 @@ def anytime_section(study: StudyData, frames: Frames, arms: Mapping[str, Arm], f
         "The test score of the configuration that validation would have chosen, had the study stopped after so many trials. "
         "Dotted: some cells had no success by then, and the mean is over the others, which flatters. Grey: the other arms."
     ]
-    if (frame["task"] == "average").any():
+    if (frame["task"] == "average").any() and len(histories.tasks) > 1:
         items.append(_figure("anytime_average", "Averaged over tasks", frame, ("average",), focus, options))
     items.append(_figure("anytime_tasks", "Per task", frame, histories.tasks, focus, options))
     items.append(_table(frame, regret, histories))
@@ -184,7 +184,9 @@ def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> T
         .where(regret.groupby("arm")["task"].count() == len(histories.tasks), axis=0)
     )
     ends = {e["arm"]: e for e in rows_of(whole.reset_index())}
-    order = sorted(histories.arms, key=lambda arm: -_finite(average.get((arm, histories.budget), {}).get("test")))
+    order = sorted(
+        {arm: None for arm, _ in histories.test}, key=lambda arm: -_finite(average.get((arm, histories.budget), {}).get("test"))
+    )
     rows = [
         row(
             arm,

@@ -46,7 +46,7 @@ def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[
     facts = [*facts_of(study, found.frames, found.reference)]
     if outcomes:
         facts.append(("Expectations", check_sentence(outcomes)))
-    answers = answers_of(found.gaps, found.contrasts, arms, found.reference[0])
+    answers = answers_of(found)
     return Report(f"Study {study.name}", tuple(facts), answers, tuple(sections), (*study.problems, *mixed_arms(study)))
 
 

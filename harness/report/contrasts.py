@@ -190,9 +190,9 @@ def contrast_section(frame: pd.DataFrame, options: Options) -> Section:
     for family in present:
         table = _table(family, frame[frame["family"] == family], percent)
         items.append(Fold(FAMILIES[family], (table,)) if family in FOLDED else table)
-    absent = [title.partition(":")[0].lower() for family, title in FAMILIES.items() if family not in present]
+    absent = [title.partition(":")[0] for family, title in FAMILIES.items() if family not in present]
     if absent:
-        items.append(f"Not in this study, for want of arms that differ in just that: {'; '.join(absent)}.")
+        items.append(f"Not in this study, for want of arms that differ in just that. {'. '.join(absent)}.")
     return Section("contrasts", "Contrasts: what makes the difference", tuple(items))
 
 

@@ -37,6 +37,12 @@ class Findings:
     funnel: pd.DataFrame
 
     @property
+    def absent(self) -> list[str]:
+        """The arms without a done cell."""
+        ran = set(self.frames.done["arm"])
+        return [name for name in self.arms if name not in ran]
+
+    @property
     def how(self) -> Resampling:
         """How intervals are made."""
         return Resampling(self.options.confidence, self.options.resamples, self.options.seed)
@@ -45,7 +51,9 @@ class Findings:
 def find(study: StudyData, options: Options) -> Findings:
     """Compute everything but the sections' own tables. Raises SettingsError for a reference that the study lacks."""
     frames, arms = frames_of(study), arms_of(study)
-    reference = choose_reference(arms, options)
+    # An arm without a done cell has nothing to compare; the coverage says why.
+    ran = {name: arm for name, arm in arms.items() if (frames.done["arm"] == name).any()}
+    reference = choose_reference(arms, ran, options)
     index = ScoreIndex.of(frames)
     return Findings(
         study=study,
@@ -54,22 +62,22 @@ def find(study: StudyData, options: Options) -> Findings:
         arms=arms,
         reference=reference,
         index=index,
-        gaps=gap_frame(index, arms, reference[0], options),
-        contrasts=contrast_frame(arms, index, ScoreIndex.of(frames, "first_test"), options),
+        gaps=gap_frame(index, ran, arms[reference[0]], options),
+        contrasts=contrast_frame(ran, index, ScoreIndex.of(frames, "first_test"), options),
         test=ScoreBook.of(frames, "test"),
         val=ScoreBook.of(frames, "val"),
         funnel=funnel_frame(study, arms),
     )
 
 
-def choose_reference(arms: Mapping[str, Arm], options: Options) -> tuple[str, str]:
-    """Return the reference arm and why it is that one. Raises SettingsError for one that the study lacks."""
+def choose_reference(arms: Mapping[str, Arm], ran: Mapping[str, Arm], options: Options) -> tuple[str, str]:
+    """Return the reference arm, of those that `ran`, and why it is that one. Raises SettingsError for one that the study lacks."""
     if options.reference:
         if options.reference not in arms:
             raise SettingsError(f"report.reference={options.reference}: the study has no such arm{near(options.reference, arms)}")
         return options.reference, "as asked for"
     names = ", ".join(options.references)
     for name in options.references:
-        if name in arms and arms[name].kind != "unknown":
+        if name in ran:
             return name, f"the first of {names} that ran"
-    return next(iter(arms)), f"the first arm of the plan, since none of {names} ran"
+    return next(iter(ran or arms)), f"the first arm of the plan that ran, since none of {names} did"

@@ -21,14 +21,14 @@ TONES: dict[str, Tone] = {PASS: "good", FAIL: "bad", INCONCLUSIVE: "warn"}
 SEEDS_SHOWN = 10_000
 
 
-def gap_frame(index: ScoreIndex, arms: dict[str, Arm], reference: str, options: Options) -> pd.DataFrame:
+def gap_frame(index: ScoreIndex, arms: dict[str, Arm], reference: Arm, options: Options) -> pd.DataFrame:
     """Return a row an arm but the reference: gap in points with its interval, verdict with its reason, and the seeds it would take.
 
     The gap is the mean over tasks of the mean difference over seeds, NaN unless every task has a pair.
     """
     how = Resampling(options.confidence, options.resamples, options.seed)
-    pairs = [index.pairs(name, reference) for name in arms if name != reference]
-    rows = [{**_gap(p, options, how), "small_llm": is_small_llm(arms[p.first], arms[reference], options)} for p in pairs]
+    pairs = [index.pairs(name, reference.name) for name in arms if name != reference.name]
+    rows = [{**_gap(p, options, how), "small_llm": is_small_llm(arms[p.first], reference, options)} for p in pairs]
     return pd.DataFrame(rows, columns=GAP_COLUMNS)
 
 
@@ -149,7 +149,11 @@ def _table(key: str, title: str, gaps: pd.DataFrame, options: Options) -> Table:
         )
         short.append((*rows[-1][:4], rows[-1][5]))
     narrow = Table(key, title, (*heads[:4], heads[5]), tuple(short), gaps)
-    return Table(key, title, heads, tuple(rows), gaps, (), (narrow,))
+    notes = (
+        f"seeds to decide: a task, for a verdict with a power of {100 * options.power:g} %, if gap and spread stay as they are. "
+        "seeds if equal: for a PASS with that power, if the arm were as good as the reference.",
+    )
+    return Table(key, title, heads, tuple(rows), gaps, notes, (narrow,))
 
 
 def _seeds(count: float) -> str:

@@ -51,7 +51,9 @@ def _answers(answers: tuple[Answer, ...]) -> Safe:
             tag("h2", answer.question),
             tag("p", tag("strong", answer.word, class_=f"word {answer.tone}")),
             tag("p", answer.text, " ", tag("a", "Details", href=f"#{answer.section}")),
-            tag("dl", *((tag("dt", what), tag("dd", figures)) for what, figures in answer.lines)) if answer.lines else None,
+            tag("dl", *(tag("div", tag("dt", what), tag("dd", figures)) for what, figures in answer.lines))
+            if answer.lines
+            else None,
             class_="answer",
         )
         for answer in answers

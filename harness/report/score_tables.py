@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.report.arms import Arm
 from harness.report.coverage import marked, startup_note
-from harness.report.document import Column, Fold, Section, Table, Text, columns, interval, number, row
+from harness.report.document import Column, Fold, Section, Table, Text, columns, interval, listed, number, row
 from harness.report.findings import Findings
 from harness.report.frames import rows_by
 from harness.report.funnel import fallback_note, marked_arms
@@ -51,8 +51,13 @@ def score_section(found: Findings) -> Section:
     if polluted:
         main = _mark(main, polluted, fallback_note(found.options))
     gap = f"gap: to {found.reference[0]}, points of the average, over pairs of the same task and seed."
-    main = replace(main, notes=(gap, *main.notes))
+    absent = [f"Not in the table, since no cell of theirs is done: {listed(found.absent, 30)}."] if found.absent else []
+    main = replace(main, notes=(gap, *main.notes, *absent), narrow=_with_note(main.narrow, absent))
     return Section("scores", "Scores", (main, Fold(TITLES["val"][1], (score_table(found.val, found.arms),))))
+
+
+def _with_note(tables: tuple[Table, ...], notes: list[str]) -> tuple[Table, ...]:
+    return tuple(replace(table, notes=(*table.notes, *notes)) if place == 0 else table for place, table in enumerate(tables))
 
 
 def _mark(table: Table, arms: set[str], note: str, gap: str = " ") -> Table:

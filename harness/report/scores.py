@@ -68,7 +68,7 @@ def order_by_average(averages: pd.DataFrame) -> list[str]:
 
 @dataclass(frozen=True)
 class ScoreBook:
-    """Everything that the tables of one score (test or val) are made of."""
+    """Everything that the tables of one score (test or val) are made of; `order` holds the arms with a done cell, best first."""
 
     score: str
     tasks: tuple[str, ...]
@@ -82,7 +82,9 @@ class ScoreBook:
         scores = score_frame(frames, score)
         averages = average_frame(scores, frames, score)
         tasks = tuple(dict.fromkeys(frames.cells["task"]))
-        return cls(score, tasks, tuple(order_by_average(averages)), scores, averages)
+        ran = set(frames.done["arm"])
+        order = tuple(arm for arm in order_by_average(averages) if arm in ran)
+        return cls(score, tasks, order, scores, averages)
 
 
 TITLES = {

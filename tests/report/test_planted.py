@@ -38,7 +38,7 @@ def gap(found: Findings, arm: str) -> dict[str, Any]:
 
 
 def words(found: Findings) -> list[str]:
-    return [answer.word for answer in answers_of(found.gaps, found.contrasts, found.arms, found.reference[0])]
+    return [answer.word for answer in answers_of(found)]
 
 
 def test_a_planted_point_is_found_and_measured(findings_of: FindingsOf) -> None:
@@ -172,5 +172,6 @@ def test_states_other_than_done_never_enter_a_table() -> None:
     cells = [replace(c, state=states[c.seed], reason="because") if c.arm == "tpe" else c for c in study.cells]
     found = find(replace(study, cells=tuple(cells)), Options(resamples=500))
     assert rows_by(found.test.scores, "arm", "task")["tpe", "a"]["done"] == 0
-    assert gap(found, "tpe")["pairs"] == 0
-    assert build_report(found).sections
+    assert "tpe" not in set(found.gaps["arm"]) | set(found.contrasts["first"]) | set(found.test.order)
+    assert table(build_report(found), "scores").notes[-1] == "Not in the table, since no cell of theirs is done: tpe."
+    assert "Planned, and not one cell done: tpe" in answers_of(found)[1].text
