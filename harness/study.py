@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from harness.cell import Cell, Tracker, run_cell
 from harness.environment import environment
-from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, StorageError
+from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError
 from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendUnavailable
 from harness.progress import say
