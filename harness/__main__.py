@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from harness.arguments import HELP_FLAGS, SHOWING_FLAGS
 from harness.environment import one_thread
@@ -24,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     one_thread()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if str(Path.cwd()) not in sys.path:  # with `python -m` it is there already: the user's own tasks lie beside the command
+        sys.path.append(str(Path.cwd()))
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     if argv is None and any(flag.partition("=")[0] in SHOWING_FLAGS for flag in arguments):

@@ -44,6 +44,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Run command lines in this process, in a folder of their own, and take back what they changed in the process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["harness"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
     for name in ("HYDRA_FULL_ERROR", COMMAND_PID, *THREAD_VARIABLES):
         monkeypatch.setenv(name, os.environ.get(name, "1"))
     root, on_terminate = logging.getLogger(), signal.getsignal(signal.SIGTERM)

@@ -247,7 +247,10 @@ def test_four_processes_at_once_finish_every_cell_exactly_once(tmp_path: Path, u
     assert len((tmp_path / "runs" / "main" / "plan.jsonl").read_text().splitlines()) == 4
 
 
-def test_a_task_of_the_user_s_own_is_found_beside_the_command(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command", [(sys.executable, "-m", "harness"), (str(Path(sys.executable).with_name("harness")),)], ids=["-m", "script"]
+)
+def test_a_task_of_the_user_s_own_is_found_beside_the_command(tmp_path: Path, command: tuple[str, ...]) -> None:
     (tmp_path / "conf" / "task").mkdir(parents=True)
     (tmp_path / "my_task.py").write_text((TESTS / "support" / "faulty.py").read_text())
     text = (TESTS / "support" / "conf" / "task" / "faulty.yaml").read_text()
@@ -255,5 +258,6 @@ def test_a_task_of_the_user_s_own_is_found_beside_the_command(tmp_path: Path) ->
         text.replace("support.faulty", "my_task").replace("name: faulty", "name: mine")
     )
     plain = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
-    ran = run(("task=mine", "--config-dir", "conf", "tracking=off", "budget=2", "limits.trial_seconds=20"), tmp_path, env=plain)
+    arguments = ("task=mine", "--config-dir", "conf", "tracking=off", "budget=2", "limits.trial_seconds=20")
+    ran = subprocess.run([*command, *arguments], cwd=tmp_path, env=plain, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "[1/1] mine random seed 0: best 49.29 %\n")
