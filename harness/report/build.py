@@ -27,9 +27,26 @@ from harness.report.story import story_section
 
 def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[Outcome] = ()) -> Report:
     """Write every section; `cells` are told in full (see story.py), `outcomes` are those of the expectations, if any were given."""
+    study, arms, options = found.study, found.arms, found.options
+    compared = () if found.frames.done.empty else _compared(found, cells)
+    sections: list[Section] = [
+        *compared,
+        coverage_section(found.frames, arms),
+        *([check_section(outcomes)] if outcomes else []),
+        about_section(study, arms, options),
+    ]
+    facts = [*facts_of(study, found.frames, found.reference)]
+    if outcomes:
+        facts.append(("Expectations", check_sentence(outcomes)))
+    answers = answers_of(found) if compared else ()
+    return Report(f"Study {study.name}", tuple(facts), answers, tuple(sections), (*study.problems, *mixed_arms(study)))
+
+
+def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
+    """Write the sections that need at least one done cell."""
     study, arms, options, order = found.study, found.arms, found.options, list(found.test.order)
     focus = focus_arms(arms, order, found.gaps, found.reference[0])
-    sections: list[Section] = [
+    return (
         score_section(found),
         verdict_section(found.gaps, found.reference, options),
         contrast_section(found.contrasts, options),
@@ -39,15 +56,7 @@ def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[
         funnel_section(found.funnel, options),
         cost_section(cost_frame(study), found.test.averages, arms, order),
         story_section(study, arms, cells, options.told),
-        coverage_section(found.frames, arms),
-        *([check_section(outcomes)] if outcomes else []),
-        about_section(study, arms, options),
-    ]
-    facts = [*facts_of(study, found.frames, found.reference)]
-    if outcomes:
-        facts.append(("Expectations", check_sentence(outcomes)))
-    answers = answers_of(found)
-    return Report(f"Study {study.name}", tuple(facts), answers, tuple(sections), (*study.problems, *mixed_arms(study)))
+    )
 
 
 def focus_arms(arms: Mapping[str, Arm], order: Sequence[str], gaps: pd.DataFrame, reference: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from harness.report.data import CellData, State, StudyData
 from harness.report.document import Report, Table
 from harness.report.findings import Findings, find
 from harness.report.frames import rows_by
+from harness.report.markdown import to_terminal
 from harness.report.options import Options
+from harness.report.write import write_report
 from harness.trial import Outcome, Proposal, Status, Trial
 from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm
 
@@ -175,3 +178,14 @@ def test_states_other_than_done_never_enter_a_table() -> None:
     assert "tpe" not in set(found.gaps["arm"]) | set(found.contrasts["first"]) | set(found.test.order)
     assert table(build_report(found), "scores").notes[-1] == "Not in the table, since no cell of theirs is done: tpe."
     assert "Planned, and not one cell done: tpe" in answers_of(found)[1].text
+
+
+@pytest.mark.parametrize("keep", [(), (("random", "a", 0),)], ids=["nothing is done", "one cell is done"])
+def test_a_study_that_has_hardly_begun_is_reported(keep: tuple[tuple[str, str, int], ...], tmp_path: Path) -> None:
+    planted = PlantedStudy([PlantedArm("random"), PlantedArm("random+default", **DEFAULT), GPT4], TASKS, range(3))
+    every = [(arm.name, task, seed) for arm in planted.arms for task in TASKS for seed in range(3)]
+    found = find(in_memory(planted, [key for key in every if key not in keep]), Options(resamples=200))
+    report = build_report(found)
+    write_report(report, tmp_path)
+    assert f"{len(keep)} of 36 planned cells are done" in to_terminal(report, ("scores", "verdict", "coverage"))
+    assert {answer.word for answer in report.answers} <= {"Not in this study"}
