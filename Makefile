@@ -8,7 +8,7 @@ ARGS   ?=
 STUDY  ?= reproduce
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint reproduce report bench tasks clean
+.PHONY: help setup test lint reproduce report bench tasks data doctor clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ tasks: $(VENV)/.ready ## Measure how much room to tune each task leaves
 
 bench: $(VENV)/.ready ## Measure what the harness itself costs, beside a bare loop and an empty Hydra app
 	$(PY) scripts/bench_overhead.py $(ARGS)
+
+data: $(VENV)/.ready ## Download and verify the public data of task=full
+	$(PY) -m tasks.datasets $(ARGS)
+
+doctor: $(VENV)/.ready ## Say what is ready to run here, and how to get the rest
+	$(PY) -m harness.doctor $(ARGS)
 
 clean: ## Remove the environment and caches; keeps runs/
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
