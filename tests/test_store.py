@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -161,33 +162,36 @@ def test_other_seeds_are_other_cells(path: Path) -> None:
         pass
 
 
-@pytest.fixture
-def small_files() -> Iterator[Callable[[int], None]]:
-    """Let files grow to so many bytes only: the system's own way of being full, which needs no privilege."""
+@contextlib.contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """Let files grow to so many bytes only: the system's own way of being full, which needs no privilege.
+
+    Lifted before the test ends: pytest's own output may be a file too.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_is_one_clear_line_and_what_was_written_stays_readable(path: Path, small_files: Callable[[int], None]) -> None:
+def test_a_full_disk_is_one_clear_line_and_what_was_written_stays_readable(path: Path) -> None:
     size = filled(path).stat().st_size
-    with CellFolder(path, MANIFEST_DATA) as folder:
-        small_files(size + 50)
+    with small_files(size + 50), CellFolder(path, MANIFEST_DATA) as folder:
         with pytest.raises(StorageError) as full:
             folder.append(trial(4))
         assert len(str(full.value).splitlines()) == 1
         assert "trials.jsonl" in str(full.value)
         assert folder.trials == (trial(1), trial(2), trial(3))
     assert read_trials(path) == (trial(1), trial(2), trial(3))
-    small_files(resource.RLIM_INFINITY)
     with CellFolder(path, MANIFEST_DATA) as folder:
         folder.append(trial(4))
     assert read_trials(path)[-1] == trial(4)
 
 
-def test_a_manifest_that_does_not_fit_leaves_no_half_of_it(path: Path, small_files: Callable[[int], None]) -> None:
-    small_files(5)
-    with pytest.raises(StorageError, match="cannot write"):
+def test_a_manifest_that_does_not_fit_leaves_no_half_of_it(path: Path) -> None:
+    with small_files(5), pytest.raises(StorageError, match="cannot write"):
         CellFolder(path, MANIFEST_DATA).__enter__()
     assert not (path / MANIFEST).exists()
     assert [p.name for p in path.iterdir()] in ([], [".lock"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 from collections.abc import Iterator
@@ -99,18 +100,22 @@ def test_a_damaged_record_costs_its_own_cell_only_and_is_not_touched(study: Path
     assert {path.name: path.read_bytes() for path in damaged.iterdir()} == before
 
 
-@pytest.fixture
-def restored_limit() -> Iterator[int]:
+@contextlib.contextmanager
+def small_files(size: int) -> Iterator[None]:
+    """Let files grow to so many bytes only; lifted before the test ends, since pytest's own output may be a file too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield hard
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_ends_the_job_and_a_relaunch_with_room_completes_it(study: Path, tmp_path: Path, restored_limit: int) -> None:
+def test_a_full_disk_ends_the_job_and_a_relaunch_with_room_completes_it(study: Path, tmp_path: Path) -> None:
     cells, settings = cells_of(tmp_path, "seeds=2", "budget=50")
     add_to_plan(study, cells)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, restored_limit))
-    result = run_cells(cells, settings)
+    with small_files(20_000):
+        result = run_cells(cells, settings)
     (line,) = result.fatal
     assert "trials.jsonl" in line
     assert result.done == 0
@@ -119,7 +124,6 @@ def test_a_full_disk_ends_the_job_and_a_relaunch_with_room_completes_it(study: P
     assert not (study / cells[1].folder).exists()
     with pytest.raises(StorageError, match=r"trials\.jsonl"):
         conclude({study: cells}, result)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (restored_limit, restored_limit))
     assert run_cells(cells, settings).done == 2
     whole = kept[: kept.rfind(b"\n") + 1]
     assert (study / cells[0].folder / TRIALS).read_bytes().startswith(whole)
