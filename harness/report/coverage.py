@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from harness.report.arms import Arm
@@ -22,7 +24,7 @@ _MARK = {
 def coverage_section(frames: Frames, arms: dict[str, Arm]) -> Section:
     """Count the planned cells by state, show done of planned per arm and task, and give every reason."""
     counts = coverage_counts(frames)
-    tables: list[Item] = [_arm_table(counts, arms), _grid(frames)]
+    tables: list[Item] = [_arm_table(counts, arms), Fold("Seeds done of planned, per arm and task", (_grid(frames),), opened=True)]
     reasons = _reasons(frames)
     if reasons is not None:
         tables.append(reasons)
@@ -61,8 +63,17 @@ def _arm_table(counts: pd.DataFrame, arms: dict[str, Arm]) -> Table:
             bad = state is not State.DONE and count > 0
             texts.append(Text(str(count), tone="warn" if bad else "muted" if not count else ""))
         rows.append(row(marked(entry["arm"], arms), *texts))
-    notes = [startup_note()] if any(arm.all_startup for arm in arms.values()) else []
-    return Table("coverage", "Cells by state", columns("arm", *heads), tuple(rows), counts, tuple(notes))
+    notes = (startup_note(),) if any(arm.all_startup for arm in arms.values()) else ()
+    table = Table("coverage", "Cells by state", columns("arm", *heads), tuple(rows), counts, notes)
+    return replace(table, narrow=(_incomplete(table),))
+
+
+def _incomplete(table: Table) -> Table:
+    """Keep the arms that lack cells, and the states that any cell is in."""
+    rows = [texts for texts in table.rows if texts[1].text != texts[2].text]
+    kept = [place for place in range(len(table.columns)) if place < 3 or any(texts[place].text != "0" for texts in rows)]
+    short = tuple(tuple(texts[place] for place in kept) for texts in rows)
+    return Table("coverage_incomplete", "Arms that lack cells", tuple(table.columns[place] for place in kept), short, table.data)
 
 
 def _grid(frames: Frames) -> Table:

@@ -181,7 +181,7 @@ def _label(axes: Axes, points: Sequence[Point]) -> None:
     axes.autoscale_view()
     for point in sorted(points, key=lambda p: -p.y):
         x, y = axes.transAxes.inverted().transform(axes.transData.transform((point.x, point.y)))
-        place = float(y)
+        place = float(y) + LABEL_HEIGHT / 2
         for other_x, other_y in sorted(taken, key=lambda t: -t[1]):
             if abs(other_x - x) < LABEL_WIDTH and abs(other_y - place) < LABEL_HEIGHT:
                 place = other_y - LABEL_HEIGHT

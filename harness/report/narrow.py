@@ -71,7 +71,8 @@ def cut_titles(tasks: tuple[str, ...], room: int, least: int) -> list[str]:
 
 def _notes(book: ScoreBook, arms: Mapping[str, Arm], star: bool) -> tuple[str, ...]:
     notes = ["*: the best mean as printed, among arms that have a score from every planned seed."] if star else []
-    if (book.scores["scored"] < book.scores["planned"]).any():
+    shown = book.scores[book.scores["arm"].isin(book.order)]
+    if (shown["scored"] < shown["planned"]).any():
         notes.append("~: not every planned seed has a score; see the coverage.")
     if any(arm.all_startup for arm in arms.values()):
         notes.append(startup_note())

@@ -90,9 +90,10 @@ def _gap_texts(entry: dict[str, Any] | None) -> list[Text]:
 
 def _notes(book: ScoreBook, arms: dict[str, Arm]) -> tuple[str, ...]:
     notes = ["Bold: the best mean as printed, among arms that have a score from every planned seed."]
-    if (book.scores["scored"] < book.scores["planned"]).any():
+    shown = book.scores[book.scores["arm"].isin(book.order)]
+    if (shown["scored"] < shown["planned"]).any():
         notes.append("(k/n): only k of n planned seeds have a score. Nothing stands in for the others.")
-    if book.averages["mean"].isna().any():
+    if book.averages[book.averages["arm"].isin(book.order)]["mean"].isna().any():
         notes.append("No average where a task has no score: averages over different tasks do not compare.")
     if any(arm.all_startup for arm in arms.values()):
         notes.append(startup_note())

@@ -15,6 +15,8 @@ from harness.report.drawing import told_cell
 from harness.trial import Trial, incumbent
 
 KINDS = ("llm", "rules", "classical")
+# A model can chatter for megabytes; the page shows how it began and how it ended.
+SHOWN_CHARACTERS = 12_000
 
 
 def story_section(study: StudyData, arms: Mapping[str, Arm], asked: Sequence[str], most: int) -> Section:
@@ -149,6 +151,15 @@ def value_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def capped(text: str) -> str:
+    """Cut the middle out of a text that is too long for the page, and say how much is left out."""
+    left_out = len(text) - SHOWN_CHARACTERS
+    if left_out <= 0:
+        return text
+    half = SHOWN_CHARACTERS // 2
+    return f"{text[:half]}\n[... {left_out:,} characters are left out here; the records hold them ...]\n{text[-half:]}"
+
+
 def _trial_frame(cell: CellData) -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -172,18 +183,18 @@ def _exchange(trial: Trial, calls: Sequence[Call]) -> Fold | None:
     note = trial.proposal.note
     items: list[Item] = []
     if note.get("context"):
-        items.append(Verbatim("The context that it was shown", str(note["context"])))
+        items.append(Verbatim("The context that it was shown", capped(str(note["context"]))))
     for call in calls:
         if call.messages and not note.get("context"):
-            items.append(Verbatim(f"Call {call.call}, the last message", call.messages[-1]["content"]))
+            items.append(Verbatim(f"Call {call.call}, the last message", capped(call.messages[-1]["content"])))
         if call.thinking:
-            items.append(Verbatim(f"Call {call.call}, thinking", call.thinking))
+            items.append(Verbatim(f"Call {call.call}, thinking", capped(call.thinking)))
         if call.reply:
-            items.append(Verbatim(f"Call {call.call}, reply of the {call.role}", call.reply))
+            items.append(Verbatim(f"Call {call.call}, reply of the {call.role}", capped(call.reply)))
         if call.problem or call.error:
-            items.append(f"Call {call.call} was refused: {call.problem or call.error}")
+            items.append(f"Call {call.call} was refused: {capped(str(call.problem or call.error))}")
     if note.get("analysis") and not any(call.reply for call in calls):
-        items.append(Verbatim("Its analysis", str(note["analysis"])))
+        items.append(Verbatim("Its analysis", capped(str(note["analysis"]))))
     refused = sum(bool(call.problem or call.error) for call in calls)
     more = f" ({refused} of {len(calls)} replies refused)" if refused else ""
     return Fold(f"Trial {trial.number}: what it was shown, and what it answered{more}", tuple(items)) if items else None

@@ -23,7 +23,7 @@ from harness.report.options import Options
 from harness.report.ranks import critical_difference, mean_ranks, rank_section
 from harness.report.scores import ScoreBook, best_arms
 from harness.report.stability import cell_measures
-from harness.report.story import changes, typical_cells
+from harness.report.story import SHOWN_CHARACTERS, capped, changes, typical_cells
 from harness.space import Config, Space
 from harness.trial import Outcome, Proposal, Status, Trial
 from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm
@@ -262,6 +262,15 @@ def test_what_changed_is_said_in_names() -> None:
     assert changes(before, after) == "lr 0.001 → 0.0032, optimizer sgd → adam, momentum dropped, beta now 0.5"
     assert changes(after, dict(after)) == "nothing: an exact repeat"
     assert changes({}, after) == "lr 0.0032, optimizer adam, beta 0.5"
+
+
+def test_a_reply_of_megabytes_is_cut_in_the_middle_and_says_so() -> None:
+    text = capped("a" * 1_000_000 + "z" * 1_000_000)
+    assert len(text) < SHOWN_CHARACTERS + 100
+    assert text.startswith("aaa")
+    assert text.endswith("zzz")
+    assert "1,988,000 characters are left out" in text
+    assert capped("short") == "short"
 
 
 def test_llm_arms_are_told_first_and_by_their_median_seed() -> None:
