@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.arguments import HELP_FLAGS, SHOWING_FLAGS
+from harness.arguments import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
 from harness.environment import one_thread
 from harness.errors import HarnessError
 from harness.help import help_text
@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None and any(flag.partition("=")[0] in SHOWING_FLAGS for flag in arguments):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a word, as it does other commands
     try:
+        arguments = with_own_conf(arguments)
         if any(flag in HELP_FLAGS for flag in arguments):
             print(help_text(arguments), end="")  # without Hydra, which takes a second to list what there is
             return 0

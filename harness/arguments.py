@@ -30,6 +30,19 @@ def conf_dir() -> Path:
     raise SettingsError(f"no config.yaml in {chosen or here.parent / 'conf'}: set HARNESS_CONF to the folder that holds it")
 
 
+def own_conf() -> list[Path]:
+    """Return `conf` in the current folder where that holds a user's own tasks, methods or LLMs; nothing elsewhere."""
+    folder = Path("conf")
+    is_own = any((folder / group).is_dir() for group in ("task", "optimizer", "llm")) and folder.resolve() != conf_dir()
+    return [folder] if is_own else []
+
+
+def with_own_conf(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with `--config-dir conf` where the current folder has an `own_conf` and the command names no folder."""
+    named = any(argument.partition("=")[0] in ("--config-dir", "-cd") for argument in arguments)
+    return [*arguments, *(part for folder in ([] if named else own_conf()) for part in ("--config-dir", str(folder)))]
+
+
 def config_dirs(arguments: Sequence[str]) -> list[Path]:
     """Return the folders that the user added with --config-dir."""
     found = [Path(following) for a, following in itertools.pairwise(arguments) if a in ("--config-dir", "-cd")]

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from harness.arguments import own_conf
 from harness.environment import one_thread
 from harness.errors import HarnessError
 from harness.llm.config import LlmSettings
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     one_thread()
     try:
-        show([*examine([conf_dir(), *chosen.conf])])
+        show([*examine([conf_dir(), *(chosen.conf or own_conf())])])
     except HarnessError as error:
         print(f"harness: {error}", file=sys.stderr)
         return error.exit_status

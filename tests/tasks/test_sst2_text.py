@@ -16,18 +16,15 @@ CONFIG: Config = {
     "dropout": 0.0,
 }  # fmt: skip
 
+RECKLESS: Config = {
+    "optimizer": "sgd", "learning_rate": 1.0, "momentum": 0.99, "batch_size": 16, "embedding_size": 64, "num_filters": 64
+}  # fmt: skip
+
 
 class TestSst2Text(TaskContract):
     name = "sst2_text"
     window = (48.0, 70.0)
-    diverges = {
-        "optimizer": "sgd",
-        "learning_rate": 1.0,
-        "momentum": 0.99,
-        "batch_size": 16,
-        "embedding_size": 64,
-        "num_filters": 64,
-    }  # noqa: RUF012
+    diverges = RECKLESS
     smaller = (("epochs", 2), ("train_size", 400))
     random_configs = 3
 

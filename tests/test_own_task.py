@@ -1,0 +1,79 @@
+"""The README's page on a user's own task, executed as it stands, in a folder outside the project."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.arguments import conf_dir, own_conf, with_own_conf
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+PAGE = README[README.index("\n## Your own task\n") :].partition("\n## ")[2].partition("\n## ")[0]
+FILES = dict(re.findall(r"`([\w/]+\.(?:py|yaml))`[^`\n]*:\n\n```\w+\n(.*?)```", PAGE, re.DOTALL))
+COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the page's files, and run its commands one after the other."""
+    home = tmp_path_factory.mktemp("own")
+    for name, text in FILES.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+    for command in COMMANDS:
+        python, *arguments = shlex.split(command)
+        assert python == "python"
+        done = subprocess.run([sys.executable, *arguments], cwd=home, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return home
+
+
+def summaries(folder: Path) -> dict[str, dict[str, object]]:
+    found = sorted((folder / "runs" / "main").glob("*/*/*/summary.json"))
+    return {f"{path.parts[-4]} {path.parts[-3]}": json.loads(path.read_text()) for path in found}
+
+
+def test_the_page_has_an_estimator_and_a_loop_of_under_forty_lines_each() -> None:
+    assert sorted(FILES) == ["conf/task/diabetes.yaml", "conf/task/moons.yaml", "diabetes.py", "moons.py"]
+    for name in ("diabetes", "moons"):
+        assert len((FILES[f"{name}.py"] + FILES[f"conf/task/{name}.yaml"]).splitlines()) < 40
+
+
+def test_its_commands_run_every_cell_that_they_name(folder: Path) -> None:
+    assert sorted(summaries(folder)) == sorted(
+        ["diabetes random", "diabetes random+default", "diabetes sobol", "moons random", "moons sobol"]
+    )
+    for summary in summaries(folder).values():
+        assert (summary["trials"], summary["failures"]) == (3, {})
+        assert summary["val_score_pct"] is not None
+        assert summary["test_score_pct"] is not None
+
+
+def test_its_curves_have_the_epochs_that_the_cards_promise(folder: Path) -> None:
+    for task in ("diabetes", "moons"):
+        lines = next((folder / "runs" / "main" / task).glob("random/*/trials.jsonl")).read_text().splitlines()
+        assert {len(json.loads(line)["curve"]["val_score_pct"]) for line in lines} == {20}
+
+
+def test_a_folder_conf_is_added_where_it_holds_tasks_and_nobody_names_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert own_conf() == []
+    (tmp_path / "conf").mkdir()
+    assert own_conf() == []
+    (tmp_path / "conf" / "task").mkdir()
+    assert with_own_conf(["task=mine"]) == ["task=mine", "--config-dir", "conf"]
+    for named in (["--config-dir", "x"], ["--config-dir=x"], ["-cd", "x"]):
+        assert with_own_conf(named) == named
+
+
+def test_the_projects_own_conf_is_not_added_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(conf_dir().parent)
+    assert with_own_conf(["task=toy"]) == ["task=toy"]
