@@ -10,7 +10,7 @@ import pandas as pd
 from harness.report.arms import Arm
 from harness.report.coverage import coverage_sentence
 from harness.report.data import StudyData, mapping
-from harness.report.document import Column, Item, Section, Table, listed, row
+from harness.report.document import Column, Fold, Item, Section, Table, listed, row
 from harness.report.frames import Frames, rows_of
 from harness.report.options import Options
 
@@ -27,8 +27,21 @@ def facts_of(study: StudyData, frames: Frames, reference: tuple[str, str]) -> tu
         ("Size", size),
         ("Coverage", coverage_sentence(frames)),
         ("Reference arm", f"{reference[0]} ({reference[1]})"),
+        *_run_fact(study),
         ("Read from", f"{study.origin} ({study.caveat})" if study.caveat else study.origin),
     )
+
+
+def _run_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
+    """Say when the cells were started and from which code, as far as their manifests say."""
+    made = sorted(str(cell.manifest["created"])[:16].replace("T", " ") for cell in study.cells if cell.manifest.get("created"))
+    gits = [mapping(mapping(cell.manifest.get("environment")).get("git")) for cell in study.cells]
+    commits = list(dict.fromkeys(str(git["commit"])[:12] for git in gits if git.get("commit")))
+    dirty = sum(bool(git.get("dirty")) for git in gits)
+    parts = [made[0] if made[0] == made[-1] else f"{made[0]} to {made[-1]}"] if made else []
+    parts += [f"commit {listed(commits, 3)}"] if commits else []
+    parts += [f"{_many(dirty, 'cell')} with uncommitted changes"] if dirty else []
+    return (("Run", ", ".join(parts)),) if parts else ()
 
 
 def _many(count: int, name: str) -> str:
@@ -50,7 +63,7 @@ def about_section(study: StudyData, arms: Mapping[str, Arm], options: Options) -
         "points between its small LLMs and GPT-4, on its own six tasks with 10 trials; these are other tasks.",
         _tasks(study),
         _arms(arms),
-        _versions(study),
+        Fold("Versions and machines", (_versions(study),)),
     ]
     return Section("about", "Method: what was run, and how the numbers were made", tuple(items))
 
