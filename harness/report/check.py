@@ -2,7 +2,7 @@
 
 expectations:
 - name: every planned cell is done
-coverage: {at_least: 1.0}                                   # share of planned cells; arm and task narrow it down
+coverage: {at_least: 1.0}     # share of planned cells; arm and task narrow it down, `of: ready` leaves blocked ones out
 - name: tuning pays
 gap: {arm: random, over: default_only, task: digits, at_least: 2.0}     # points; its interval's lower end: low_at_least
 - name: the default alone is in its known place
@@ -37,7 +37,7 @@ from harness.report.statistics import seed_interval
 MET, NOT_MET, SKIPPED = "met", "NOT MET", "skipped"
 TONES: dict[str, Tone] = {MET: "good", NOT_MET: "bad", SKIPPED: "muted"}
 KEYS = {
-    "coverage": {"arm", "task", "at_least", "at_most"},
+    "coverage": {"arm", "task", "of", "at_least", "at_most"},
     "gap": {"arm", "over", "task", "at_least", "at_most", "low_at_least", "high_at_most"},
     "score": {"arm", "task", "at_least", "at_most"},
     "verdict": {"arm", "is"},
@@ -91,7 +91,9 @@ def _read(entry: Any, where: str) -> Expectation:
     for key in terms:
         if key not in KEYS[kind]:
             raise SettingsError(f"{where}: {kind} has no '{key}'{near(str(key), KEYS[kind])}")
-    bounds = [key for key in terms if key not in ("arm", "over", "task")]
+    bounds = [key for key in terms if key not in ("arm", "over", "task", "of")]
+    if terms.get("of", "planned") not in ("planned", "ready"):
+        raise SettingsError(f"{where}: coverage.of must be planned or ready, not {terms['of']!r}")
     if not bounds or (kind != "coverage" and "arm" not in terms) or (kind == "gap" and "over" not in terms):
         raise SettingsError(f"{where}: {kind} needs {'an arm, ' if kind != 'coverage' else ''}something to hold it to")
     for key in bounds:
@@ -136,6 +138,8 @@ def _coverage(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
     for key in ("arm", "task"):
         if key in terms:
             cells = cells[cells[key] == terms[key]]
+    if terms.get("of") == "ready":
+        cells = cells[cells["state"] != State.BLOCKED.value]
     done = int((cells["state"] == State.DONE.value).sum())
     return len(cells) > 0 and _within(done / len(cells), terms), f"{done} of {len(cells)} cells are done"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from report.conftest import arms, in_memory
 
 from harness.errors import SettingsError
 from harness.report.check import MET, NOT_MET, SKIPPED, check, check_section, check_sentence, read_expectations
+from harness.report.data import State
 from harness.report.findings import Findings, find
 from harness.report.options import Options
 from scripts.plant_study import PlantedStudy
@@ -68,6 +70,7 @@ BAD = [
     ("expectations: [{gap: 3}]", "gap must be a mapping"),
     ("expectations: [{gap: {arm: a, over: b, atleast: 3}}]", "gap has no 'atleast'; did you mean 'at_least'?"),
     ("expectations: [{gap: {arm: a, at_least: 3}}]", "gap needs an arm, something to hold it to"),
+    ("expectations: [{coverage: {of: all, at_least: 1}}]", "coverage.of must be planned or ready, not 'all'"),
     ("expectations: [{score: {arm: a}}]", "score needs an arm, something to hold it to"),
     ("expectations: [{score: {arm: a, at_least: high}}]", "score.at_least must be a number"),
     ("expectations: [{score: {arm: a, at_least: 3}, gap: {arm: a, over: b, at_least: 1}}]", "must have exactly one of"),
@@ -89,6 +92,14 @@ def test_a_file_that_makes_no_sense_is_one_line(tmp_path: Path, text: str, compl
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         read_expectations(tmp_path / "none.yaml")
+
+
+def test_blocked_cells_may_be_left_out_of_the_coverage(tmp_path: Path) -> None:
+    study = in_memory(PlantedStudy(arms()[:2], ("a",), range(2)))
+    blocked = replace(study, cells=(replace(study.cells[0], state=State.BLOCKED), *study.cells[1:]))
+    found = find(blocked, Options(resamples=200))
+    assert outcome(found, tmp_path, coverage={"at_least": 1.0}) == NOT_MET
+    assert outcome(found, tmp_path, coverage={"at_least": 1.0, "of": "ready"}) == MET
 
 
 def test_the_sentence_counts_what_was_met(findings: Findings, tmp_path: Path) -> None:
