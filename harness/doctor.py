@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def _task(path: Path) -> Readiness:
         made = load_target(str(settings.get("_target_")))
         if hasattr(made, "ready"):
             found: Readiness = made.ready(settings.get("params") or {})
-            return found
+            return replace(found, name=path.stem)
     except HarnessError as error:
         return Readiness(path.stem, False, str(error))
     # Importing a user's own module runs their code, and the table must come out whatever it raises.

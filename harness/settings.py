@@ -52,7 +52,10 @@ class HyperparameterSettings:
 
 @dataclass
 class TaskSettings:
-    """A tunable problem. `suite` decides which of `task=all`, `task=full`, ... names it; `card=renamed` shows `renamed_card`."""
+    """A tunable problem. `suite` decides which of `task=all`, `task=full`, ... names it; `card=renamed` shows `renamed_card`.
+
+    A task that names `data` has a static `prepare(params)`, which fetches them before any of its cells begins.
+    """
 
     _target_: str = MISSING
     name: str = MISSING
@@ -60,6 +63,7 @@ class TaskSettings:
     version: int = 1
     card: Any = field(default_factory=dict)
     renamed_card: dict[str, str] = field(default_factory=dict)
+    data: list[str] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
     space: dict[str, HyperparameterSettings] = field(default_factory=dict)
 

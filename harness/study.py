@@ -8,17 +8,18 @@ wandb/                           see `tracking.py`
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import itertools
 import json
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from harness.cell import Cell, Tracker, run_cell
 from harness.environment import environment
@@ -28,10 +29,13 @@ from harness.llm.errors import BackendUnavailable
 from harness.progress import say
 from harness.readiness import Readiness
 from harness.store import SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
+from harness.target import load_target
 from harness.training import describe
 
 PLAN = "plan.jsonl"
 BLOCKED = "blocked.jsonl"
+# It is held for moments only.
+PLAN_LOCK_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -83,13 +87,22 @@ def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
         return
     try:
         study.mkdir(parents=True, exist_ok=True)
-        with FileLock(study / ".plan.lock"):
+        with _plan_lock(study):
             new = _not_planned(study, cells)
             for cell in new:
                 refuse_other_settings(study / cell.folder, {"identity": cell.identity})
             append_lines(study / PLAN, (vars(Planned.of(cell)) for cell in new))
     except OSError as error:
         raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _plan_lock(study: Path) -> Iterator[None]:
+    try:
+        with FileLock(study / ".plan.lock", timeout=PLAN_LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise CellBusy(f"{study} has been locked by another process for {PLAN_LOCK_SECONDS} s: is one suspended?") from None
 
 
 def _refuse_shared_rows(cells: Sequence[Cell]) -> None:
@@ -119,18 +132,37 @@ def write_blocked(study: Path, cells: Sequence[Cell], reason: str, fix: str = ""
     """Write down that these cells cannot start now, why, and what would make them ready. Raises StorageError."""
     rows = [{"cell": c.id, "task": c.task["name"], "arm": c.arm, "seed": c.seed, "reason": reason, "fix": fix} for c in cells]
     try:
-        with FileLock(study / ".plan.lock"):
+        with _plan_lock(study):
             append_lines(study / BLOCKED, rows)
     except OSError as error:
         raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
 
 
 def blocked_by(settings: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return why the LLM of a composed config cannot answer now, and the command that helps; None when nothing is in the way."""
+    """Return why the cells of a composed config cannot start now, and the command that helps; None when nothing is in the way.
+
+    That is an LLM that cannot answer, or a task's data that are not here and cannot be fetched.
+    """
+    task = settings["task"]
+    if task["data"] and (problem := _missing_data(task["_target_"], json.dumps(task["params"], sort_keys=True))):
+        return problem, ""
     if settings["optimizer"]["context"] is None:
         return None
     found = _readiness(json.dumps(settings["llm"], sort_keys=True))
     return None if found.ready else (found.reason, found.command)
+
+
+@functools.cache
+def _missing_data(target: str, params: str) -> str:
+    """Have a task fetch its data, and return what went wrong, or nothing."""
+    try:
+        made = load_target(target)
+        if not hasattr(made, "prepare"):
+            return f"its YAML names data, and {target} has no prepare(params) to fetch them"
+        made.prepare(json.loads(params))
+    except HarnessError as error:
+        return str(error)
+    return ""
 
 
 @functools.cache

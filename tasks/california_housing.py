@@ -12,7 +12,6 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from torch import nn
 from torch.nn import functional
 
-from harness.readiness import Readiness
 from harness.space import Config, Space
 from harness.task import TaskCard
 from harness.trial import Epoch
@@ -27,7 +26,7 @@ TARGET, PLACE = "median_house_value", "ocean_proximity"
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
 
-class CaliforniaHousing:
+class CaliforniaHousing(datasets.OnPublicData):
     """Predict the median house value of a block group; values and numeric features are scaled by the training rows."""
 
     def __init__(self, space: Space, card: TaskCard, *, epochs: int = 20, train_size: int = 13_209, val_size: int = 3_303) -> None:
@@ -38,9 +37,9 @@ class CaliforniaHousing:
         self.parts = Parts(train_size, val_size, len(self._raw[2]) - train_size - val_size)
 
     @staticmethod
-    def ready(_params: Mapping[str, Any]) -> Readiness:
-        """Say whether the data are here."""
-        return datasets.ready("california_housing", "california_housing")
+    def needed(_params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the data sets."""
+        return ("california_housing",)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         plan = Plan(self._epochs, int(config["batch_size"]), PACES[str(config["schedule"])])

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.readiness import Readiness
 from harness.space import Config, Space
 from harness.task import TaskCard
 from harness.trial import Epoch
@@ -31,7 +30,7 @@ MEAN, DEVIATION = (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)
 STAGES, BLOCKS_PER_STAGE = 4, 2
 
 
-class Cifar10Cnn:
+class Cifar10Cnn(datasets.OnPublicData):
     """Classify colour images. `data_set` is `cifar10`, or `cifar10_subset` where a mirror holds nothing else."""
 
     def __init__(  # noqa: PLR0913 - the sizes of one experiment
@@ -57,9 +56,9 @@ class Cifar10Cnn:
         self.parts = self._rows.parts
 
     @staticmethod
-    def ready(params: Mapping[str, Any]) -> Readiness:
-        """Say whether the data are here."""
-        return datasets.ready("cifar10_cnn", str(params.get("data_set", "cifar10")))
+    def needed(params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the data sets."""
+        return (str(params.get("data_set", "cifar10")),)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         plan = Plan(self._epochs, int(config["batch_size"]), PACES[str(config["schedule"])])

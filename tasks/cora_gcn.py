@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.readiness import Readiness
 from harness.space import Config, Space
 from harness.task import TaskCard
 from harness.trial import Epoch
@@ -32,7 +31,7 @@ from tasks.planetoid import Planetoid, cora
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": functional.relu, "elu": functional.elu, "silu": functional.silu}
 
 
-class CoraGcn:
+class CoraGcn(datasets.OnPublicData):
     """Classify the nodes of Cora. Training ends early after `patience` epochs in a row without a new best validation accuracy."""
 
     def __init__(self, space: Space, card: TaskCard, *, patience: int = 10, device: str = "auto") -> None:
@@ -44,9 +43,9 @@ class CoraGcn:
         self.parts = self._graph.measured[1]
 
     @staticmethod
-    def ready(_params: Mapping[str, Any]) -> Readiness:
-        """Say whether the data are here."""
-        return datasets.ready("cora_gcn", "cora")
+    def needed(_params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the data sets."""
+        return ("cora",)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         return stop_early(train_gcn(self._graph, config, self._device, seed), self._patience)

@@ -210,17 +210,47 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("tcs-harness"))
 
 
-def ready(task: str, *names: str) -> Readiness:
-    """Say whether a task's data sets are here, for `python -m harness.doctor`. Looks at sizes; reading them checks the hashes."""
-    command = f"python -m tasks.datasets {' '.join(names)}"
+class OnPublicData:
+    """What a task on public data tells the harness before it is built: see `harness/study.py` and `harness/doctor.py`."""
+
+    @staticmethod
+    def needed(params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the data sets that the task needs with these `params`."""
+        raise NotImplementedError
+
+    @classmethod
+    def ready(cls, params: Mapping[str, Any]) -> Readiness:
+        """Say whether they are here."""
+        return ready(*cls.needed(params))
+
+    @classmethod
+    def prepare(cls, params: Mapping[str, Any]) -> None:
+        """Fetch what is not here. Raises DataError."""
+        for name in cls.needed(params):
+            fetch(name)
+
+
+def fetch(name: str) -> None:
+    """Make a data set be here; what is here is verified when it is read. Raises DataError."""
+    for file in missing_files(dataset(name)):
+        verified(file)
+
+
+def ready(*names: str) -> Readiness:
+    """Say whether data sets are here. Looks at sizes; reading them checks the hashes."""
     try:
+        mirror = _mirror()
         missing = [file for name in names for file in missing_files(dataset(name))]
     except HarnessError as error:
-        return Readiness(task, False, str(error))
+        return Readiness("data", False, str(error))
     if not missing:
-        return Readiness(task, True, f"data: {', '.join(names)}, from {'the mirror' if _mirror() else cache_folder()}")
+        return Readiness("data", True, f"data: {', '.join(names)}, from {'the mirror' if mirror else 'the cache'}")
+    if mirror:
+        return Readiness("data", False, f"the mirror {mirror} has no {missing[0].place}")
     size = sum(file.size_bytes for file in missing) / 1e6
-    return Readiness(task, False, f"{missing[0].place} is not here yet ({size:.1f} MB to fetch)", command)
+    return Readiness(
+        "data", False, f"{missing[0].place} is not here yet ({size:.1f} MB to fetch)", f"python -m tasks.datasets {' '.join(names)}"
+    )
 
 
 def missing_files(found: DataSet) -> list[DataFile]:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from harness.readiness import Readiness
 from harness.space import Config, Space
 from harness.task import TaskCard
 from harness.trial import Epoch
@@ -28,7 +27,7 @@ FIRST_GENRE_COLUMN = 5
 VAL_ROWS, TEST_ROWS = 10_000, 10_000
 
 
-class MovielensFm:
+class MovielensFm(datasets.OnPublicData):
     """Rank films by whether a user likes them, from user, film, the user's age, gender and occupation, and the film's genres."""
 
     def __init__(self, space: Space, card: TaskCard, *, epochs: int = 8, train_size: int = 80_000) -> None:
@@ -43,9 +42,9 @@ class MovielensFm:
         self._base_rate = float(liked[:train_size].mean())
 
     @staticmethod
-    def ready(_params: Mapping[str, Any]) -> Readiness:
-        """Say whether the data are here."""
-        return datasets.ready("movielens_fm", "movielens_100k")
+    def needed(_params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the data sets."""
+        return ("movielens_100k",)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         plan = Plan(self._epochs, int(config["batch_size"]))

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.readiness import Readiness
 from harness.space import Config, Space
 from harness.task import TaskCard
 from harness.trial import Epoch
@@ -27,7 +26,7 @@ INIT_RANGE = 0.25
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": functional.relu, "tanh": torch.tanh}
 
 
-class Sst2Text:
+class Sst2Text(datasets.OnPublicData):
     """Classify whole sentences; words that training does not know are all one. `train_size` counts from the file's beginning."""
 
     def __init__(self, space: Space, card: TaskCard, *, epochs: int = 8, train_size: int = 6_920) -> None:
@@ -38,9 +37,9 @@ class Sst2Text:
         self.parts = self._rows.parts
 
     @staticmethod
-    def ready(_params: Mapping[str, Any]) -> Readiness:
-        """Say whether the data are here."""
-        return datasets.ready("sst2_text", "sst2")
+    def needed(_params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the data sets."""
+        return ("sst2",)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         plan = Plan(self._epochs, int(config["batch_size"]))

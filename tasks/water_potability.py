@@ -15,7 +15,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from harness.readiness import Readiness
 from harness.space import Config, Space
 from harness.task import TaskCard
 from harness.tasks_from import Split, curve, split
@@ -27,7 +26,7 @@ from tasks.tables import columns, numbers
 TARGET = "Potability"
 
 
-class WaterPotability:
+class WaterPotability(datasets.OnPublicData):
     """Tell potable water from other water; `stages` trees are boosted, and an epoch is an equal stretch of them."""
 
     def __init__(self, space: Space, card: TaskCard, *, epochs: int = 50, stages: int = 150) -> None:
@@ -38,9 +37,9 @@ class WaterPotability:
         self.parts = Parts(*(len(part.targets) for part in (self._data.train, self._data.val, self._data.test)))
 
     @staticmethod
-    def ready(_params: Mapping[str, Any]) -> Readiness:
-        """Say whether the data are here."""
-        return datasets.ready("water_potability", "water_potability")
+    def needed(_params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the data sets."""
+        return ("water_potability",)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         return curve(boosting(config, self._stages, seed), self._data, metric="auc", epochs=self._epochs)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import pty
 import subprocess
@@ -11,10 +12,12 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers.files import FileServer
 
+from harness import study
 from harness.errors import SettingsError
 from tasks import datasets, download
 from tasks.datasets import DataError, main, read, ready
@@ -34,7 +37,9 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.delenv("HARNESS_DATA_MIRROR", raising=False)
     monkeypatch.setattr(download, "PAUSE_SECONDS", 0.0)
     datasets.registry.cache_clear()
+    study._missing_data.cache_clear()
     yield
+    study._missing_data.cache_clear()
     datasets.registry.cache_clear()
 
 
@@ -205,7 +210,7 @@ def test_a_mirror_that_is_no_folder_is_named(demo: FileServer, monkeypatch: pyte
     monkeypatch.setenv("HARNESS_DATA_MIRROR", "/nowhere/at/all")
     with pytest.raises(DataError, match="HARNESS_DATA_MIRROR=/nowhere/at/all: there is no such folder"):
         read("demo", "a.bin")
-    assert "no such folder" in ready("task", "demo").reason
+    assert "no such folder" in ready("demo").reason
 
 
 def zipped(body: bytes) -> bytes:
@@ -266,11 +271,11 @@ def test_a_mirror_may_hold_members_unpacked_where_they_have_a_hash(
 
 
 def test_ready_says_what_is_missing_and_the_command_that_fetches_it(demo: FileServer) -> None:
-    before = ready("my_task", "demo")
+    before = ready("demo")
     assert (before.ready, before.command) == (False, "python -m tasks.datasets demo")
     assert "1.0 MB to fetch" in before.reason
     read("demo", "a.bin")
-    assert ready("my_task", "demo").ready
+    assert ready("demo").ready
 
 
 def test_the_command_fetches_all_and_prints_the_terms(demo: FileServer, capsys: pytest.CaptureFixture[str]) -> None:
@@ -317,6 +322,29 @@ def test_elsewhere_a_download_is_silent(demo: FileServer, tmp_path: Path) -> Non
     with (tmp_path / "errors").open("wb") as errors:
         assert run_in(tmp_path, errors.fileno()) == 0
     assert (tmp_path / "errors").read_bytes() == b""
+
+
+def test_cells_without_their_data_are_blocked_and_run_once_these_are_there(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FileServer({}) as gone:
+        text = datasets.REGISTRY.read_text(encoding="utf-8").replace("https://raw.githubusercontent.com/", gone.url)
+        (tmp_path / "registry.toml").write_text(text)
+        monkeypatch.setattr(datasets, "REGISTRY", tmp_path / "registry.toml")
+        command = ("task=water_potability,toy", "optimizer=random", "budget=1", "task.params.epochs=2", "-m", "tracking=off")
+        ran = cli(*command, "progress=off")
+        assert ran.status == 1
+        assert "blocked: random on water_potability: cannot fetch water_potability/water_potability.csv (503 kB)" in ran.err
+        assert len(gone.requests) == 1
+    (reason,) = [json.loads(line)["reason"] for line in (tmp_path / "runs/main/blocked.jsonl").read_text().splitlines()]
+    assert "HTTP 404" in reason
+    assert len(list((tmp_path / "runs").glob("main/*/*/*/summary.json"))) == 1
+
+
+def test_a_task_that_names_data_without_a_way_to_fetch_them_says_so(cli: Callable[..., Any]) -> None:
+    ran = cli("task=toy", "task.data=[moon]", "tracking=off", "progress=off")
+    assert ran.status == 1
+    assert "its YAML names data, and tasks.toy.Toy has no prepare(params)" in ran.err
 
 
 def test_every_published_file_has_an_address_a_size_and_a_hash() -> None:
