@@ -104,7 +104,8 @@ def _lines(entries: Sequence[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
 
 
 def _figures(value: float, entry: Mapping[str, Any]) -> str:
-    return f"{number(value, 2, sign=True)} {interval(entry['low'], entry['high'])}"
+    short = f" ({entry['tasks']} of {entry['of_tasks']} tasks)" if entry["tasks"] < entry.get("of_tasks", 0) else ""
+    return f"{number(value, 2, sign=True)} {interval(entry['low'], entry['high'])}{short}"
 
 
 def _tone(word: str) -> Tone:

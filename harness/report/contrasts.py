@@ -128,6 +128,7 @@ CONTRAST_COLUMNS = [
     "pairs",
     "lacking",
     "tasks",
+    "of_tasks",
     "wins",
     "ties",
     "losses",
@@ -157,6 +158,7 @@ def measures(pairs: Pairs, how: Resampling) -> dict[str, Any]:
         "pairs": pairs.count,
         "lacking": pairs.lacking,
         "tasks": len(strata),
+        "of_tasks": len(pairs.differences),
         "wins": int((values > 0).sum()),
         "ties": int((values == 0).sum()),
         "losses": int((values < 0).sum()),
@@ -212,7 +214,7 @@ def _table(family: str, frame: pd.DataFrame, percent: str) -> Table:
         rows.append(
             row(
                 label(entry),
-                str(entry["pairs"]) if not entry["lacking"] else f"{entry['pairs']} of {entry['pairs'] + entry['lacking']}",
+                pairs_text(entry),
                 number(entry["difference"], 2, sign=True),
                 interval(entry["low"], entry["high"]),
                 interval(entry["tasks_low"], entry["tasks_high"]),
@@ -224,9 +226,13 @@ def _table(family: str, frame: pd.DataFrame, percent: str) -> Table:
     notes = [f"* below {LEVEL}."] if ((frame["p_holm"] < LEVEL) & frame["reachable"]).any() else []
     if not frame["reachable"].all():
         notes.append(f"“too few”: so few pairs differ that no outcome could bring Holm's p below {LEVEL}.")
-    if (frame["tasks"] < frame["tasks"].max()).any():
-        notes.append("Some rows rest on fewer tasks than others.")
     return Table(f"contrasts_{family}", FAMILIES[family], heads, tuple(rows), frame, tuple(notes))
+
+
+def pairs_text(entry: Mapping[str, Any]) -> str:
+    """Write how many pairs there are, of how many planned, and in how many tasks if not in all."""
+    text = str(entry["pairs"]) if not entry["lacking"] else f"{entry['pairs']} of {entry['pairs'] + entry['lacking']}"
+    return text if entry["tasks"] == entry["of_tasks"] else f"{text}, in {entry['tasks']} of {entry['of_tasks']} tasks"
 
 
 def label(entry: Mapping[str, Any]) -> str:

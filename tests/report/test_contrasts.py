@@ -9,7 +9,7 @@ import pytest
 from report.conftest import in_memory
 
 from harness.report.arms import Arm, arms_of, mixed_arms
-from harness.report.contrasts import Contrast, contrasts_of, p_text
+from harness.report.contrasts import Contrast, contrasts_of, p_text, pairs_text
 from harness.report.findings import find
 from harness.report.frames import rows_by
 from harness.report.options import Options
@@ -120,3 +120,10 @@ def test_arms_are_described_from_their_manifests() -> None:
     assert arms["y"].in_words == "Tpe"
     assert Arm("z").in_words == "not started"
     assert (arms["x"].kind, arms["y"].kind, Arm("z").kind) == ("llm", "classical", "unknown")
+
+
+def test_a_row_says_on_how_many_pairs_and_tasks_it_rests() -> None:
+    arms = [llm_arm("tcs", "phi4", "tcs"), llm_arm("raw", "phi4", "raw")]
+    gone = [("tcs", "a", 0), *(("raw", "b", seed) for seed in range(3))]
+    found = find(in_memory(PlantedStudy(arms, ("a", "b", "c"), range(3)), gone), Options(resamples=200, reference="raw"))
+    assert pairs_text(rows_by(found.contrasts, "family")["context",]) == "5 of 9, in 2 of 3 tasks"
