@@ -21,11 +21,9 @@ from functools import cache
 from pathlib import Path
 from statistics import mean, median, stdev
 
-import yaml
-
 from harness.build import build_task
 from harness.randomness import keyed_random
-from harness.settings import conf_dir
+from harness.settings import conf_dir, task_settings
 from harness.space import Config
 from harness.task import Task
 from harness.training import InProcess
@@ -88,7 +86,7 @@ HEADER = ["task", "domain", "rows", "hp", "failed", "s", "default", "median", "b
 @cache
 def load_task(name: str) -> Task:
     """Build the task that `conf/task/NAME.yaml` describes."""
-    return build_task(yaml.safe_load((conf_dir() / "task" / f"{name}.yaml").read_text()))
+    return build_task(task_settings(conf_dir() / "task" / f"{name}.yaml"))
 
 
 def train(name: str, config: Config, seed: int) -> tuple[Outcome, float]:
@@ -150,8 +148,11 @@ def _sd(values: Sequence[float]) -> float:
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = sorted(path.stem for path in (conf_dir() / "task").glob("*.yaml") if "\nsuite: core" in path.read_text())
-    parser.add_argument("--tasks", nargs="+", default=names, choices=names)
+    suites = {path.stem: task_settings(path)["suite"] for path in sorted((conf_dir() / "task").glob("*.yaml"))}
+    core = [name for name, suite in suites.items() if suite == "core"]
+    parser.add_argument(
+        "--tasks", nargs="+", default=core, choices=list(suites), metavar="TASK", help="any task; default: the core tasks"
+    )
     parser.add_argument("--configs", type=int, default=50, help="random configurations a task (default 50)")
     parser.add_argument(
         "--seeds", type=int, default=5, help="training seeds of the default and of the best configuration (default 5)"
