@@ -20,7 +20,7 @@ from omegaconf import open_dict
 
 from harness.arguments import conf_dir, expand_suites, split_start
 from harness.cell import Cell
-from harness.errors import SettingsError
+from harness.errors import CellsFailed, SettingsError
 from harness.progress import watch
 from harness.settings import cells, resolved
 from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done
@@ -65,10 +65,23 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
     watched = {study: [cell for cell in planned if cell.id not in blocked_ids] for study, planned in by_study.items()}
     with watch(watched, combinations[0].settings["progress"]):
         if jobs:
-            returns = list(sweeper.launcher.launch(jobs, initial_job_idx=0))
+            returns = launch(sweeper.launcher, jobs)
     result = sum((job.return_value for job in returns), result)
     conclude(by_study, result)
     return returns
+
+
+def launch(launcher: Any, jobs: Sequence[Sequence[str]]) -> list[Any]:
+    """Have a launcher run the jobs. Raises CellsFailed when one of joblib's workers died under its training."""
+    try:
+        return list(launcher.launch(jobs, initial_job_idx=0))
+    except Exception as error:
+        if type(error).__name__ != "TerminatedWorkerError":  # joblib's, which only its own launcher imports
+            raise
+        raise CellsFailed(
+            "a worker process died, out of memory or by a crash in native code; the same command goes on, and with "
+            "limits.trial_seconds=... a training that dies costs no more than its trial"
+        ) from error
 
 
 def compose_all(sweeper: Any, arguments: list[str]) -> list[Combination]:

@@ -113,7 +113,9 @@ def test_cells_that_fail_are_told_and_leave_the_others_alone(cli: Cli, tmp_path:
 def test_two_different_cells_cannot_share_a_row_of_the_tables(cli: Cli, tmp_path: Path) -> None:
     ran = cli(*TOY, "arm=mine", "start=none,default", "-m")
     assert ran.status == 2
-    expected = "two different cells would be 'mine' on toy with seed 0 (start: 'none' there, 'default' here): give them names of their own"
+    expected = (
+        "two different cells would be 'mine' on toy with seed 0 (start: 'none' there, 'default' here): give them names of their own"
+    )
     assert ran.line.startswith(f"harness: {expected}")
     assert list(tmp_path.iterdir()) == []
 
@@ -159,6 +161,14 @@ def test_joblib_s_workers_leave_the_same_records_as_one_process_with_trainings_t
     assert {row["status"] for row in rows if row["config"]["x"] > 0.93} == {"timeout"}
     assert {row["status"] for row in rows if row["config"]["x"] <= 0.93} == {"ok"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_a_worker_that_dies_is_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    joblib = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seeds=2", "budget=3", "tracking=off", "-m")
+    ran = run((*FAULTY, "task.params.action=os._exit", "task.params.only_above=0.9", *joblib), tmp_path)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1].startswith("harness: a worker process died, out of memory or by a crash in native code;")
+    assert "Traceback" not in ran.stderr
 
 
 def test_a_very_long_variant_still_is_a_folder_s_name() -> None:
