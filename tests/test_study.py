@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from support.cells import cells_of
 from support.commands import records
 
-from harness.errors import CellMismatch, CellsFailed, RecordError, StorageError
+from harness.errors import CellBusy, CellMismatch, CellsFailed, RecordError, StorageError
 from harness.identity import Cell
 from harness.store import FAILURE, SUMMARY, TRIALS, CellFolder, read_trials
 from harness.study import PLAN, Result, add_to_plan, conclude, is_done, read_plan, run_cells
@@ -51,6 +52,14 @@ def test_a_damaged_plan_is_told_with_its_line_and_what_to_do(study: Path, tmp_pa
     (study / PLAN).write_text("{}\n" + (study / PLAN).read_text())
     with pytest.raises(RecordError, match=r"plan.jsonl, line 1: damaged .*; delete that line"):
         read_plan(study)
+
+
+def test_a_plan_that_is_locked_for_long_is_told_so(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.study.PLAN_LOCK_SECONDS", 0.05)
+    cells, _ = cells_of(tmp_path)
+    study.mkdir()
+    with FileLock(study / ".plan.lock"), pytest.raises(CellBusy, match=r"has been locked by another process for 0.05 s"):
+        add_to_plan(study, cells)
 
 
 def test_a_study_that_is_not_there_is_told_so(tmp_path: Path) -> None:
