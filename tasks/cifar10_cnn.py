@@ -6,7 +6,6 @@ task.params.test_size=10000 task.params.epochs=30`.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -20,7 +19,7 @@ from harness.task import TaskCard
 from harness.trial import Epoch
 from tasks import datasets
 from tasks.cifar10 import CHANNELS, CLASS_COUNT, SIDE, images
-from tasks.device import pick_device
+from tasks.device import mixed_precision, pick_device
 from tasks.fitting import Goal, Plan, fit
 from tasks.measures import CLASSES, Parts
 from tasks.schedules import PACES
@@ -90,13 +89,6 @@ class PixelNetwork(nn.Module):
         with mixed_precision(self._device):
             logits: Tensor = self._network(scaled.contiguous(memory_format=torch.channels_last))
         return logits.float().cpu()
-
-
-def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """Compute in bfloat16 where a GPU has it; it needs no scaling of the loss."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.autocast("cuda", torch.bfloat16)
-    return contextlib.nullcontext()
 
 
 def augmented(pixels: Tensor, padding: int, flip: bool) -> Tensor:
