@@ -52,10 +52,11 @@ def cost_section(frame: pd.DataFrame, averages: pd.DataFrame, arms: Mapping[str,
     )
     means = means.join(frame.groupby("arm").size().rename("cells")).reset_index()
     means["asks_llm"] = [arms[arm].kind == "llm" for arm in means["arm"]]
-    items: list[Item] = [
-        "Means over cells; a failed call costs as much as a good one and is counted. Method: all the time between two trainings, the LLM's "
-        "included. USD: by the price list of the harness, cached input at full price; a local model has no price here."
-    ]
+    text = "Means over cells. Method: all the time between two trainings, an LLM's included."
+    if means["calls"].any():
+        text += " A failed call costs as much as a good one and is counted. USD: by the price list of the harness, cached input at full "
+        text += "price; a local model has no price here."
+    items: list[Item] = [text]
     items.append(_table(means, order))
     figure = _figure(means)
     return Section("cost", "Cost", tuple(items) if figure is None else (*items, figure))
@@ -63,25 +64,18 @@ def cost_section(frame: pd.DataFrame, averages: pd.DataFrame, arms: Mapping[str,
 
 def _table(means: pd.DataFrame, order: Sequence[str]) -> Table:
     found = {entry["arm"]: entry for entry in rows_of(means)}
+    with_llm = bool(means["calls"].any())
     rows = []
     for arm in (arm for arm in order if arm in found):
         entry = found[arm]
-        asked = bool(entry["calls"])
-        texts = [number(entry["calls"], 1), *(_count(entry[name]) for name in ("prompt_tokens", "completion_tokens"))]
-        texts.append(number(entry["llm_seconds"], 1))
-        llm = texts if asked else ["–"] * len(texts)
+        tokens = [_count(entry[name]) for name in ("prompt_tokens", "completion_tokens")]
+        llm = [number(entry["calls"], 1), *tokens, number(entry["llm_seconds"], 1), number(entry["usd"], 3)]
+        if not entry["calls"]:
+            llm = ["–"] * len(llm)
         seconds = [_seconds(entry[name]) for name in ("propose_seconds", "train_seconds")]
-        rows.append(row(arm, *llm, *seconds, number(entry["usd"], 3) if asked else "–", number(entry["score"])))
-    heads = (
-        "calls",
-        "tokens in",
-        "tokens out",
-        "LLM, s",
-        "method, s",
-        "training, s",
-        "USD",
-        Column("score", hint="average test score, %"),
-    )
+        rows.append(row(arm, *(llm if with_llm else []), *seconds, number(entry["score"])))
+    llm_heads = ("calls", "tokens in", "tokens out", "LLM, s", "USD") if with_llm else ()
+    heads = (*llm_heads, "method, s", "training, s", Column("score", hint="average test score, %"))
     return Table("cost", "Cost of a cell", columns("arm", *heads), tuple(rows), means)
 
 

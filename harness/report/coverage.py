@@ -21,6 +21,10 @@ _MARK = {
 }
 
 
+# Between a name and its mark, so that no line ends there.
+NO_BREAK = "\u00a0"
+
+
 def coverage_section(frames: Frames, arms: dict[str, Arm]) -> Section:
     """Count the planned cells by state, show done of planned per arm and task, and give every reason."""
     counts = coverage_counts(frames)
@@ -117,7 +121,7 @@ def _why(reason: str, fix: str) -> str:
 
 def marked(name: str, arms: dict[str, Arm]) -> str:
     """Return an arm's name with a dagger when its whole budget is start-up."""
-    return f"{name} †" if name in arms and arms[name].all_startup else name
+    return f"{name}{NO_BREAK}†" if name in arms and arms[name].all_startup else name
 
 
 def startup_note() -> str:

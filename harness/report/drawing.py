@@ -147,10 +147,10 @@ def _curve(axes: Axes, line: Curve, shade: float) -> None:
 
 
 def _frame_coloured(axes: Axes, lines: Sequence[Curve]) -> None:
-    """Let the coloured curves set the range: one grey arm far below must not flatten the rest."""
-    shown = [v for line in lines if line.accent is not None for v in (*line.values, *line.highs) if drawable(v)]
+    """Let the coloured curves set the range: neither a grey arm far below nor the interval of two seeds must flatten the rest."""
+    shown = [v for line in lines if line.accent is not None for v in line.values if drawable(v)]
     if shown and max(shown) > min(shown):
-        pad = 0.06 * (max(shown) - min(shown))
+        pad = 0.12 * (max(shown) - min(shown))
         axes.set_ylim(min(shown) - pad, max(shown) + pad)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness.report.arms import Arm
 from harness.report.calls import REPEAT, UNPARSED
+from harness.report.coverage import NO_BREAK
 from harness.report.data import CellData, State, StudyData
 from harness.report.document import Column, Item, Section, Table, Text, columns, row, share
 from harness.report.frames import rows_of
@@ -107,7 +108,7 @@ def _provenance_table(sums: pd.DataFrame, cells: pd.DataFrame, options: Options)
     for entry in rows_of(sums):
         over = f"{entry['cells_over']} of {entry['cells']}"
         shares = [Text(share(entry[name], entry["trials"]), tone=_tone(name, entry["arm"] in marked)) for name in PROVENANCE]
-        name = f"{entry['arm']} ‡" if entry["arm"] in marked else entry["arm"]
+        name = f"{entry['arm']}{NO_BREAK}‡" if entry["arm"] in marked else entry["arm"]
         rows.append(row(name, str(entry["trials"]), *shares, Text(over, tone="warn" if entry["cells_over"] else "")))
     heads = (
         "trials",

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from harness.report.arms import Arm
-from harness.report.coverage import marked, startup_note
+from harness.report.coverage import NO_BREAK, marked, startup_note
 from harness.report.document import Column, Fold, Section, Table, Text, columns, interval, listed, number, row
 from harness.report.findings import Findings
 from harness.report.frames import rows_by
@@ -60,9 +60,11 @@ def _with_note(tables: tuple[Table, ...], notes: list[str]) -> tuple[Table, ...]
     return tuple(replace(table, notes=(*table.notes, *notes)) if place == 0 else table for place, table in enumerate(tables))
 
 
-def _mark(table: Table, arms: set[str], note: str, gap: str = " ") -> Table:
+def _mark(table: Table, arms: set[str], note: str, gap: str = NO_BREAK) -> Table:
     """Put a double dagger behind the names of some arms, in the narrow tables too."""
-    rows = tuple((replace(r[0], text=f"{r[0].text}{gap}‡") if r[0].text.rstrip(" †") in arms else r[0], *r[1:]) for r in table.rows)
+    rows = tuple(
+        (replace(r[0], text=f"{r[0].text}{gap}‡") if r[0].text.rstrip(f"{NO_BREAK}†") in arms else r[0], *r[1:]) for r in table.rows
+    )
     narrow = tuple(_mark(inner, arms, note, "") for inner in table.narrow)
     return replace(table, rows=rows, narrow=narrow, notes=(*table.notes, note) if table.notes else ())
 

@@ -217,8 +217,8 @@ def test_an_arm_with_many_fallbacks_is_marked_wherever_it_stands() -> None:
     assert marked_arms(funnel, Options(fallback_share=0.2)) == {"tcs"}
     assert marked_arms(funnel, Options(fallback_share=0.25)) == set()
     report = build_report(find(data, OPTIONS))
-    assert the_table(report, "scores").rows[0][0].text == "tcs ‡"
-    assert the_table(report, "provenance").rows[0][0].text == "tcs ‡"
+    assert the_table(report, "scores").rows[0][0].text == "tcs\u00a0‡"
+    assert the_table(report, "provenance").rows[0][0].text == "tcs\u00a0‡"
 
 
 def test_failed_calls_cost_too_and_unknown_tokens_are_not_zero() -> None:
