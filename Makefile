@@ -22,7 +22,7 @@ $(VENV)/.ready: pyproject.toml scripts/constraints.txt
 	@touch $@
 
 test: $(VENV)/.ready ## Run the tests (under five minutes; ARGS=... goes to pytest)
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.ready ## Check style and types (ruff, mypy --strict)
 	$(PY) -m ruff check .
