@@ -15,7 +15,7 @@ from harness.report.build import build_report
 from harness.report.cost import cost_frame, pareto_front
 from harness.report.coverage import coverage_counts, coverage_section, coverage_sentence
 from harness.report.data import Call, CellData, State, StudyData
-from harness.report.document import Fold, Report, Table, interval, number
+from harness.report.document import Fold, Report, Table
 from harness.report.findings import find
 from harness.report.frames import frames_of, rows_by
 from harness.report.funnel import funnel_frame, marked_arms
@@ -23,7 +23,6 @@ from harness.report.options import Options
 from harness.report.ranks import critical_difference, mean_ranks, rank_section
 from harness.report.scores import ScoreBook, best_arms
 from harness.report.stability import cell_measures
-from harness.report.story import SHOWN_CHARACTERS, capped, changes, typical_cells
 from harness.space import Config, Space
 from harness.trial import Outcome, Proposal, Status, Trial
 from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm
@@ -251,53 +250,6 @@ def test_ranks_are_shown_from_twelve_tasks_up() -> None:
 def test_the_critical_difference_is_demsars() -> None:
     # Demsar 2006, section 3.2.2: 4 classifiers, 14 data sets, q = 2.569: CD = 1.25.
     assert critical_difference(4, 14, 0.95) == pytest.approx(1.25, abs=0.005)
-
-
-# One cell told
-
-
-def test_what_changed_is_said_in_names() -> None:
-    before: Config = {"lr": 0.001, "optimizer": "sgd", "momentum": 0.9}
-    after: Config = {"lr": 0.0032, "optimizer": "adam", "beta": 0.5}
-    assert changes(before, after) == "lr 0.001 → 0.0032, optimizer sgd → adam, momentum dropped, beta now 0.5"
-    assert changes(after, dict(after)) == "nothing: an exact repeat"
-    assert changes({}, after) == "lr 0.0032, optimizer adam, beta 0.5"
-
-
-def test_a_reply_of_megabytes_is_cut_in_the_middle_and_says_so() -> None:
-    text = capped("a" * 1_000_000 + "z" * 1_000_000)
-    assert len(text) < SHOWN_CHARACTERS + 100
-    assert text.startswith("aaa")
-    assert text.endswith("zzz")
-    assert "1,988,000 characters are left out" in text
-    assert capped("short") == "short"
-
-
-def test_llm_arms_are_told_first_and_by_their_median_seed() -> None:
-    data = in_memory(
-        PlantedStudy([PlantedArm("random"), llm_arm("raw", "m", "raw"), llm_arm("tcs", "m", "tcs")], ("a", "b"), range(3))
-    )
-    told = typical_cells(data, arms_of(data))
-    assert [c.arm for c in told] == ["tcs", "raw", "random"]
-    scores = sorted(rows_by(frames_of(data).cells, "arm", "task", "seed")["tcs", "a", seed]["test"] for seed in range(3))
-    assert rows_by(frames_of(data).cells, "arm", "task", "seed")["tcs", "a", told[0].seed]["test"] == scores[1]
-
-
-# Numbers as text
-
-
-def test_numbers_are_written_with_a_real_minus_and_no_negative_zero() -> None:
-    assert [number(v, 1, sign=True) for v in (-0.04, 1.25, -2.0, None, math.nan, math.inf)] == [
-        "+0.0",
-        "+1.2",
-        "−2.0",
-        "–",
-        "–",
-        "–",
-    ]
-    assert number(-0.04) == "0.0"
-    assert interval(-1.0, 2.0) == "[−1.00, +2.00]"
-    assert interval(math.nan, 1.0) == "–"
 
 
 def the_table(report: Report, key: str) -> Table:
