@@ -81,7 +81,7 @@ def test_the_same_command_again_trains_nothing_and_writes_nothing(cli: Cli, tmp_
 
 
 def test_only_what_is_missing_is_run(cli: Cli, tmp_path: Path) -> None:
-    command = (*TOY, "seed=range(4)", "optimizer=random,sobol", "-m")
+    command = (*TOY, "seed=range(4)", "start=none,default", "-m")
     cli(*command)
     study = tmp_path / "runs" / "main"
     whole = records(study)
@@ -138,18 +138,18 @@ def test_an_experiment_of_the_user_s_own_names_a_grid_over_a_suite(cli: Cli, tmp
     toy = (Path(__file__).parents[1] / "conf" / "task" / "toy.yaml").read_text().replace("suite: test", "suite: hand")
     for name in ("left", "right"):
         (conf / "task" / f"{name}.yaml").write_text(toy.replace("name: toy", f"name: {name}"))
-    sweep = "hydra: {mode: MULTIRUN, sweeper: {params: {task: hand, optimizer: 'random,sobol'}}}"
+    sweep = "hydra: {mode: MULTIRUN, sweeper: {params: {task: hand, optimizer: random, start: 'none,default'}}}"
     (conf / "experiment" / "grid.yaml").write_text(f"# @package _global_\nstudy: mine\nseeds: 2\nbudget: 2\n{sweep}\n")
     ran = cli("--config-dir", str(conf), "+experiment=grid", "tracking=off")
     assert ran.status == 0
-    expected = [(task, arm, seed) for task in ("left", "right") for arm in ("random", "sobol") for seed in (0, 1)]
+    expected = [(task, arm, seed) for task in ("left", "right") for arm in ("random", "random+default") for seed in (0, 1)]
     assert sorted(arms(tmp_path / "runs" / "mine")) == expected
     assert len(records(tmp_path / "runs" / "mine")) == 8
 
 
 def test_joblib_s_workers_leave_the_same_records_as_one_process_with_trainings_that_hang_and_die(tmp_path: Path, cli: Cli) -> None:
     hanging = ("limits.trial_seconds=1", "task.params.action='loop in C'", "task.params.only_above=0.93")
-    command = (*FAULTY, "seeds=2", "optimizer=random,sobol", "budget=2", "tracking=off", *hanging, "-m")
+    command = (*FAULTY, "seeds=2", "start=none,default", "budget=2", "tracking=off", *hanging, "-m")
     ran = run((*command, "out=two", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), tmp_path)
     assert (ran.returncode, ran.stdout) == (0, "")
     assert len(ran.stderr.splitlines()) == 4
