@@ -1,8 +1,8 @@
-"""Measure how good the classical arms are at few trials, and what a proposal costs.
+"""Measure how good the arms without an LLM are at few trials, and what a proposal costs.
 
     python scripts/optimizer_quality.py --seeds 20 --jobs 1
 
-Seven cheap analytic problems with known minima are tuned by every classical arm, from nothing and from the default. Regret is
+Seven cheap analytic problems with known minima are tuned by every arm that asks no LLM, from nothing and from the default. Regret is
 normalised on each problem: 0 is the minimum, 1 the median random configuration (and anything worse). "Worth" is the number of random
 trials whose expected best has the same regret, averaged over the problems. Prints Markdown.
 """
@@ -219,10 +219,15 @@ def _trial(number: int, proposal: Proposal, name: str, loss: float) -> Trial:
     return Trial(number, proposal, Outcome.of_curve((Epoch(val_score_pct=score, number=1),), 0.0))
 
 
-def arms(names: list[str]) -> list[dict[str, Any]]:
-    """Return the settings of the named arms, or of every classical one."""
-    found: list[Any] = [OmegaConf.to_container(OmegaConf.load(path)) for path in sorted(CONF.glob("*.yaml"))]
-    return [spec for spec in found if (spec.get("name") in names if names else spec.get("suite") == "classical")]
+def arms(names: list[str], trials: int) -> list[dict[str, Any]]:
+    """Return the settings of the named arms, or of every one that asks no LLM."""
+    whole = {"budget": trials, "agent": {"names": "real"}}  # what options refer to
+    found: list[Any] = []
+    for path in sorted(CONF.glob("*.yaml")):
+        config = OmegaConf.create({**whole, "optimizer": OmegaConf.load(path)})
+        if config.optimizer.get("context") is None:
+            found.append(OmegaConf.to_container(config.optimizer, resolve=True))
+    return [spec for spec in found if (spec.get("name") in names if names else spec.get("suite") in ("classical", "rules"))]
 
 
 def main() -> None:
@@ -231,9 +236,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="seeds per arm and problem")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--trials", type=int, default=10, help="trials per run")
-    parser.add_argument("--arms", nargs="*", default=[], help="names in conf/optimizer; all classical ones when left out")
+    parser.add_argument("--arms", nargs="*", default=[], help="names in conf/optimizer; all that ask no LLM when left out")
     args = parser.parse_args()
-    specs = arms(args.arms)
+    specs = arms(args.arms, args.trials)
     rows = [(spec, start) for spec in specs for start in STARTS if start == "default" or not spec.get("ignores_start")]
     jobs = [(*row, name, seed, args.trials) for row, name, seed in product(rows, PROBLEMS, range(args.seeds))]
     with ProcessPoolExecutor(args.jobs) as pool:

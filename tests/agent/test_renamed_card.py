@@ -10,7 +10,7 @@ from servers.ollama_api import OllamaDouble
 
 def prompts(double: OllamaDouble, run: Callable[..., Any], *overrides: str) -> str:
     """Return every word that the server of a cell was sent, in lower case."""
-    arguments = ["optimizer=tcs_phi4", f"llm.base_url={double.url}", "task=graph", "task.params.epochs=2", "budget=3", *overrides]
+    arguments = ["optimizer=tcs_phi4", f"llm.base_url={double.url}", "task=graph", "task.params.epochs=2", "budget=2", *overrides]
     result, _, folder = run(*arguments)
     assert result.done == 1
     return str((folder / "calls.jsonl").read_text()).lower()
