@@ -31,7 +31,7 @@ lint: $(VENV)/.ready ## Check style and types (ruff, mypy --strict)
 
 reproduce: $(VENV)/.ready ## Run the main study on what is here and print its table (under ten minutes; a second run trains nothing)
 	$(PY) -m harness +experiment=reproduce $(ARGS)
-	$(PY) -m harness.report reproduce --check conf/expectations/reproduce.yaml
+	$(PY) -m harness.report reproduce --check scripts/reproduce_expectations.yaml
 
 report: $(VENV)/.ready ## Build the tables of a study from its records: make report STUDY=main
 	$(PY) -m harness.report $(STUDY) $(ARGS)

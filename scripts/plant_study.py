@@ -48,6 +48,7 @@ class PlantedArm:
     start: str = "none"
     target: str = "harness.optimizers.random.Random"
     startup_trials: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
     agent: Mapping[str, Any] = field(default_factory=dict)
     llm: Mapping[str, Any] = field(default_factory=dict)
     failure_rate: float = 0.05
@@ -81,7 +82,7 @@ class PlantedStudy:
             "params": {},
             "space": Space.from_mapping(SPACE).to_mapping(),
         }
-        optimizer = {"_target_": arm.target, "name": arm.name, "startup_trials": arm.startup_trials, "options": {}}
+        optimizer = {"_target_": arm.target, "name": arm.name, "startup_trials": arm.startup_trials, "options": arm.options}
         agent = {"llm": arm.llm, "identity": {"agent": dict(arm.agent), "llm": _llm_identity(arm.llm)}} if arm.llm else None
         return Cell(study, arm.name, seed, seed, self.budget, arm.start, settings, optimizer, None, agent)
 

@@ -34,9 +34,11 @@ def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm]) -> 
     raw = [entry for entry in found if arms[entry["second"]].context == "raw"]
     rules = [entry for entry in contrasts if entry["family"] == "rules" and entry["pairs"]]
     if not raw:
-        return Answer(
-            HELPS, ABSENT, "muted", "It takes an LLM that was shown the TCS in one arm and the raw logs in another.", "contrasts"
-        )
+        text = "It takes an LLM that was shown the TCS in one arm and the raw logs in another."
+        without = [e for e in contrasts if e["family"] == "random" and e["pairs"] and arms[e["first"]].kind == "rules"]
+        if without:
+            text += " What fixed rules make of the TCS, without an LLM:"
+        return Answer(HELPS, ABSENT, "muted", text, "contrasts", _lines(without))
     word, tone = _decide(raw, "Yes", "No: it hurts", "Unclear")
     others = [entry for entry in found if entry not in raw] + rules
     text = "The same LLM shown the TCS and shown the raw logs" + (", and the TCS against its other rivals." if others else ".")

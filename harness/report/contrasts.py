@@ -74,6 +74,8 @@ def _family(one: Arm, other: Arm) -> str | None:
             )
     if one.kind == "llm" and one.context == "tcs" and other.kind == "rules":
         return "rules" if one.start == other.start else None
+    if one.kind == other.kind == "rules" and one.start == other.start:
+        return "names" if _shown_names(one) == "real" != _shown_names(other) else None
     if one.start == "default" and other.start == "none" and _rest(one, "start") == _rest(other, "start"):
         return "start"
     same_method = one.method == other.method and one.start == other.start and one.kind == other.kind == "classical"
@@ -91,6 +93,11 @@ def _same_agent(one: Arm, other: Arm, *but: str) -> bool:
     summaries = [_part(arm, "tcs") for arm in (one, other)]
     same_summary = not all(summaries) or summaries[0] == summaries[1]
     return agents[0] == agents[1] and _part(one, "llm") == _part(other, "llm") and same_summary
+
+
+def _shown_names(arm: Arm) -> Any:
+    options = _part(arm, "optimizer").get("options")
+    return options.get("names") if isinstance(options, Mapping) else None
 
 
 def _part(arm: Arm, key: str) -> Mapping[str, Any]:

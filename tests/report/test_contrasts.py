@@ -51,6 +51,11 @@ def test_real_names_are_compared_with_anonymous_ones() -> None:
     assert found(llm_arm("named", "phi4", "tcs"), hidden) == {("names", "named", "hidden")}
 
 
+def test_rules_with_textbooks_stand_against_rules_without() -> None:
+    rules = [PlantedArm(f"r-{n}", target="harness.optimizers.rules.Rules", options={"names": n}) for n in ("real", "anonymous")]
+    assert found(*rules) == {("names", "r-real", "r-anonymous")}
+
+
 def test_the_rules_stand_against_the_tcs_from_the_same_start() -> None:
     rules = [PlantedArm(f"r{start}", target="harness.optimizers.rules.Rules", start=start) for start in ("none", "default")]
     pairs = {pair for pair in found(*rules, llm_arm("tcs", "phi4", "tcs", **DEFAULT)) if pair[0] == "rules"}

@@ -92,6 +92,14 @@ def test_questions_whose_arms_did_not_run_stay_open(findings_of: FindingsOf) -> 
     found = findings_of(PlantedStudy([PlantedArm("random"), PlantedArm("tpe", target="x.Tpe")], TASKS))
     assert words(found) == ["Not in this study"] * 3
     assert found.reference[0] == "random"
+    assert answers_of(found)[0].lines == ()
+
+
+def test_without_an_llm_the_rules_say_what_the_summary_is_worth(findings_of: FindingsOf) -> None:
+    arms = [PlantedArm("random", -4.0), PlantedArm("rules", target="harness.optimizers.rules.Rules")]
+    helps = answers_of(findings_of(PlantedStudy(arms, TASKS, range(5))))[0]
+    assert (helps.word, helps.lines[0][0]) == ("Not in this study", "rules − random")
+    assert helps.lines[0][1].startswith("+")
 
 
 @pytest.mark.parametrize(("effect", "verdict"), [(0.0, "PASS"), (-3.0, "FAIL"), (-0.9, "INCONCLUSIVE")])
