@@ -103,7 +103,8 @@ def run_single(config: Any) -> None:
     else:
         with watch({study: asked}, settings["progress"]):
             result = run_cells(asked, settings)
-    conclude({study: asked}, result)
+    optional = {cell.id for cell in missing} if blocked and settings["unready"] == "skip" else set()
+    conclude({study: asked}, result, optional=optional)
 
 
 def check_flags(arguments: Sequence[str]) -> None:

@@ -32,6 +32,7 @@ budget       10     trials a cell
 start        none   none | default: try the default configuration first
 arm          null   name of the table row; null: from optimizer and start
 progress     auto   auto | live | plain | off
+unready      fail   fail | skip: whether the command fails when an LLM or data are not there
 limits.trial_seconds   null    a trial that takes longer fails
 store.sync             trial   trial | cell: when records are synced to disk
 tracking               wandb_offline   or wandb_online, off

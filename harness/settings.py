@@ -30,6 +30,7 @@ from harness.task_settings import mirrored, shown_card
 # Hydra takes an Enum by its names, where Literal is refused.
 Start = Enum("Start", ["none", "default"])
 Sync = Enum("Sync", ["trial", "cell"])
+Unready = Enum("Unready", ["fail", "skip"])
 Mode = Enum("Mode", ["offline", "online", "off"])
 Progress = Enum("Progress", ["auto", "live", "plain", "off"])
 
@@ -150,6 +151,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     progress: Progress = Progress.auto
+    unready: Unready = Unready.fail
 
 
 # At import: a launcher's worker composes nothing, and yet resolves.

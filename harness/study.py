@@ -14,7 +14,7 @@ import hashlib
 import itertools
 import json
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -254,20 +254,24 @@ def block(study: Path, cells: Sequence[Cell], blocked: tuple[str, str]) -> Resul
     """Write down that cells are blocked before they began, and return the result that says so."""
     reason, fix = blocked
     write_blocked(study, cells, reason, fix)
-    arms = ", ".join(dict.fromkeys(f"{cell.arm} on {cell.task['name']}" for cell in cells))
-    return Result(blocked=(f"{arms}: {reason}{f'; make it ready with: {fix}' if fix else ''}",))
+    arms, tasks = (dict.fromkeys(names) for names in zip(*((cell.arm, str(cell.task["name"])) for cell in cells), strict=True))
+    where = ", ".join(tasks) if len(tasks) < 3 else f"{len(tasks)} tasks"
+    return Result(blocked=(f"{', '.join(arms)} on {where}: {reason}{f'; make it ready with: {fix}' if fix else ''}",))
 
 
-def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result) -> None:
-    """Say what did not end well, a line each. Raises CellsFailed when cells are left to do, StorageError when nothing could be written."""
+def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional: Collection[str] = ()) -> None:
+    """Say what did not end well, a line each. Raises CellsFailed when cells are left to do, StorageError when nothing could be written.
+
+    `optional`: ids of cells that may be left.
+    """
     if result.fatal:
         raise StorageError(result.fatal[0])
     problems = [f"busy: {line}" for line in result.busy]
     problems += [f"blocked: {line}" for line in dict.fromkeys(result.blocked)]
     problems += [f"failed: {line}" for line in result.failed]
     total = sum(map(len, planned.values()))
-    left = sum(not is_done(study, cell) for study, cells in planned.items() for cell in cells)
-    if total == 1 and problems:
+    left = sum(not is_done(study, cell) for study, cells in planned.items() for cell in cells if cell.id not in optional)
+    if total == 1 and left and problems:
         raise CellsFailed(problems[0])
     for line in problems:
         say(line)

@@ -50,25 +50,35 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
         by_study.setdefault(study_of[id(combination)], []).extend(combination.cells)
     for study, planned in by_study.items():
         add_to_plan(study, planned)
-    result, todo, blocked_ids = Result(), [], set[str]()
-    for combination in combinations:
-        study = study_of[id(combination)]
-        missing = [cell for cell in combination.cells if not is_done(study, cell)]
-        blocked = blocked_by(combination.settings) if missing else None
-        if blocked:
-            result += block(study, missing, blocked)
-            blocked_ids.update(cell.id for cell in missing)
-        elif missing:
-            todo.append((combination, missing))
+    todo, blocked = set_apart(combinations, study_of)
+    result = sum((block(study, together, why) for (study, why), together in blocked.items()), Result())
+    waiting_in_vain = {cell.id for together in blocked.values() for cell in together}
     jobs = split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job)
     returns: list[Any] = []
-    watched = {study: [cell for cell in planned if cell.id not in blocked_ids] for study, planned in by_study.items()}
+    watched = {study: [cell for cell in planned if cell.id not in waiting_in_vain] for study, planned in by_study.items()}
     with watch(watched, combinations[0].settings["progress"]):
         if jobs:
             returns = launch(sweeper.launcher, jobs)
     result = sum((job.return_value for job in returns), result)
-    conclude(by_study, result)
+    optional = waiting_in_vain if all(c.settings["unready"] == "skip" for c in combinations) else set()
+    conclude(by_study, result, optional=optional)
     return returns
+
+
+def set_apart(
+    combinations: Sequence[Combination], study_of: Mapping[int, Path]
+) -> tuple[list[tuple[Combination, list[Cell]]], dict[tuple[Path, tuple[str, str]], list[Cell]]]:
+    """Return what is to be run, combination by combination, and what cannot start, by study and by (reason, what would help)."""
+    todo, blocked = [], dict[tuple[Path, tuple[str, str]], list[Cell]]()
+    for combination in combinations:
+        study = study_of[id(combination)]
+        missing = [cell for cell in combination.cells if not is_done(study, cell)]
+        why = blocked_by(combination.settings) if missing else None
+        if why:
+            blocked.setdefault((study, why), []).extend(missing)
+        elif missing:
+            todo.append((combination, missing))
+    return todo, blocked
 
 
 def launch(launcher: Any, jobs: Sequence[Sequence[str]]) -> list[Any]:

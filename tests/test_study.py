@@ -184,6 +184,14 @@ def test_the_problem_of_a_single_cell_is_the_only_line(tmp_path: Path, capsys: p
     assert capsys.readouterr().err == ""
 
 
+def test_a_cell_that_may_be_left_is_named_and_fails_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells, study = finished(tmp_path, 1)
+    conclude({study: cells}, Result(done=1, blocked=("x: no LLM",)), optional={cells[1].id})
+    assert "blocked: x: no LLM" in capsys.readouterr().err
+    with pytest.raises(CellsFailed):
+        conclude({study: cells}, Result(), optional={cells[0].id})
+
+
 def test_a_cell_is_done_when_it_has_its_summary(tmp_path: Path) -> None:
     cells, study = finished(tmp_path, 1)
     assert [is_done(study, cell) for cell in cells] == [True, False]

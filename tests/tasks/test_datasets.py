@@ -336,7 +336,9 @@ def test_cells_without_their_data_are_blocked_and_run_once_these_are_there(
         assert ran.status == 1
         assert "blocked: random on water_potability: cannot fetch water_potability/water_potability.csv (503 kB)" in ran.err
         assert len(gone.requests) == 1
-    (reason,) = [json.loads(line)["reason"] for line in (tmp_path / "runs/main/blocked.jsonl").read_text().splitlines()]
+        assert cli(*command, "unready=skip").status == 0
+    (reason, again) = [json.loads(line)["reason"] for line in (tmp_path / "runs/main/blocked.jsonl").read_text().splitlines()]
+    assert reason == again
     assert "HTTP 404" in reason
     assert len(list((tmp_path / "runs").glob("main/*/*/*/summary.json"))) == 1
 
