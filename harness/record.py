@@ -1,13 +1,15 @@
 """A trial as one line of JSON, and back.
 
 A row holds names, not positions; curves are columns (`{"val_loss": [...], ...}`); numbers that JSON lacks are the words "nan", "inf"
-and "-inf". A row is written once and never changed.
+and "-inf". A row is written once and never changed: its last key is the CRC-32 of the bytes before it, so that a disk's flipped bit
+cannot pass for another result. A row without one, of an earlier version, is read as it is.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,11 +17,31 @@ from harness.errors import RecordError
 from harness.trial import MEASURES, Epoch, Outcome, Proposal, Status, Trial
 
 SCHEMA = 1
+# What may differ between two runs of one cell, on one machine and with the same versions. Beside the trials: all of `environment` and
+# `created` in the manifest, `seconds` and what a server says of itself in calls.jsonl, W&B's own folders.
+VARYING = ("propose_seconds", "train_seconds", "crc32")
+CHECKSUM = "crc32"
+_SEAL_BYTES = len(f',"{CHECKSUM}":"01234567"}}')
 
 
 def to_line(trial: Trial) -> str:
-    """Write a trial as one line of strict JSON, without the line end."""
-    return json_line(to_row(trial))
+    """Write a trial as one line of strict JSON with its checksum, without the line end."""
+    return sealed(json_line(to_row(trial)))
+
+
+def sealed(line: str) -> str:
+    """Add to a line that holds a JSON object, not an empty one, the checksum of its bytes."""
+    body = line.removesuffix("}")
+    return f'{body},"{CHECKSUM}":"{zlib.crc32(body.encode()):08x}"}}'
+
+
+def check_seal(line: bytes, row: Mapping[str, Any], where: str) -> None:
+    """Raise RecordError when `line`, which reads as `row`, has a checksum that does not fit its bytes."""
+    if CHECKSUM not in row:
+        return
+    body, seal = line[:-_SEAL_BYTES], f',"{CHECKSUM}":"{zlib.crc32(line[:-_SEAL_BYTES]):08x}"}}'
+    if line != body + seal.encode():
+        raise RecordError(f"{where}: damaged: it was changed after it was written (its checksum does not fit)")
 
 
 def json_line(data: Mapping[str, Any]) -> str:
@@ -75,6 +97,7 @@ def from_line(line: str, where: str) -> Trial:
         raise RecordError(
             f"{where}: written by a newer version (schema {row['schema']}, this one reads {SCHEMA}): update the harness"
         )
+    check_seal(line.encode(errors="surrogatepass"), row, where)
     try:
         return from_row(row)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -93,7 +93,7 @@ class CellFolder:
             if self._calls_file is None:
                 path = self.path / CALLS
                 self._calls_file = Lines(path, whole_bytes(path))
-            self._calls_file.append(record.json_line(row), sync=True)
+            self._calls_file.append(record.sealed(record.json_line(row)), sync=True)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Mark the cell as done."""

@@ -105,7 +105,8 @@ def test_a_damaged_record_costs_its_own_cell_only_and_is_not_touched(study: Path
     before = {path.name: path.read_bytes() for path in damaged.iterdir()}
     result = run_cells(cells, settings)
     assert result.done == 2
-    assert result.failed == (f"{damaged / TRIALS}, line 1: holds trial 7; to run this cell anew, move its folder away",)
+    told = "damaged: it was changed after it was written (its checksum does not fit); to run this cell anew, move its folder away"
+    assert result.failed == (f"{damaged / TRIALS}, line 1: {told}",)
     assert {path.name: path.read_bytes() for path in damaged.iterdir()} == before
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from harness.errors import RecordError
 from harness.llm.backend import DECODING, Message, ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.errors import BackendError
+from harness.record import check_seal
 
 SCHEMA = 1
 KIND = "llm_call"
@@ -127,9 +128,12 @@ def read_calls(path: Path) -> Iterator[tuple[Path, CallRecord]]:
                 continue
             where = f"{file}, line {number}"
             try:
-                found = list(_calls_in(json.loads(line)))
-            except (ValueError, RecordError) as error:
+                row = json.loads(line)
+                found = list(_calls_in(row))
+            except (ValueError, RecursionError, RecordError) as error:
                 raise RecordError(f"{where}: {error}") from error
+            if isinstance(row, dict):
+                check_seal(line, row, where)
             for record in found:
                 yield file, record
 

@@ -11,6 +11,7 @@ from typing import Any
 from harness.errors import RecordError
 from harness.llm.budget import Prices
 from harness.llm.records import SCHEMA
+from harness.record import check_seal
 from harness.report.data import Call
 from harness.trial import Trial
 
@@ -42,6 +43,7 @@ def read_calls(path: Path, trials: Sequence[Trial], *, texts: bool = False) -> I
             raise RecordError(f"{where}: not the record of a call")
         if row["schema"] > SCHEMA:
             raise RecordError(f"{where}: written by a newer version (schema {row['schema']}, this one reads {SCHEMA})")
+        check_seal(line, row, where)
         try:
             yield _call(row, judged, texts)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

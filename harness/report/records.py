@@ -157,6 +157,7 @@ def _trial(line: bytes, where: str, number: int) -> Trial:
         raise RecordError(f"{where}: not a trial record")
     if row["schema"] > record.SCHEMA:
         raise RecordError(f"{where}: written by a newer version (schema {row['schema']}, this one reads {record.SCHEMA})")
+    record.check_seal(line, row, where)
     try:
         trial = _sane(record.from_row(row | {"curve": {}}))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -11,6 +11,7 @@ from servers.ollama_api import OllamaDouble
 from servers.script import Script
 
 from harness.agent.context import CONTEXTS
+from harness.record import VARYING
 from harness.store import read_trials
 
 Run = Callable[..., Any]
@@ -156,7 +157,7 @@ def test_a_finished_study_replays_byte_for_byte_with_the_server_off(ollama: Star
 
     def timeless(path: Path) -> list[str]:
         rows = [json.loads(line) for line in (path / "trials.jsonl").read_text().splitlines()]
-        return [json.dumps({k: v for k, v in row.items() if not k.endswith("_seconds")}) for row in rows]
+        return [json.dumps({k: v for k, v in row.items() if k not in VARYING}) for row in rows]
 
     assert timeless(replayed) == timeless(folder)
 

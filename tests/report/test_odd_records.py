@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness.errors import RecordError
+from harness.record import CHECKSUM
 from harness.report.build import build_report
 from harness.report.data import State
 from harness.report.document import Figure
@@ -70,6 +71,7 @@ def put(data: dict[str, Any], path: str, value: Any) -> None:
 def damage_trial(cell: Path, key: str, value: Any) -> None:
     lines = (cell / "trials.jsonl").read_text().splitlines()
     row = json.loads(lines[4]) | {key: value}
+    row.pop(CHECKSUM, None)
     (cell / "trials.jsonl").write_text("\n".join([*lines[:4], json.dumps(row), *lines[5:]]) + "\n")
 
 
@@ -82,7 +84,9 @@ def damage_manifest(cell: Path, path: str, value: Any) -> None:
 def damage_call(cell: Path, key: str, value: Any) -> None:
     if (cell / "calls.jsonl").exists():
         lines = (cell / "calls.jsonl").read_text().splitlines()
-        (cell / "calls.jsonl").write_text("\n".join([json.dumps(json.loads(lines[0]) | {key: value}), *lines[1:]]) + "\n")
+        row = json.loads(lines[0]) | {key: value}
+        row.pop(CHECKSUM, None)
+        (cell / "calls.jsonl").write_text("\n".join([json.dumps(row), *lines[1:]]) + "\n")
 
 
 CALL_KEYS = ["schema", "trial", "call", "attempt", "model", "messages", "reply", "seconds", "error"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import RecordError
+from harness.record import CHECKSUM
 from harness.report.build import build_report
 from harness.report.data import CellData, State, StudyData
 from harness.report.findings import find
@@ -48,6 +49,7 @@ def edit(path: Path, change: Callable[[dict[str, object]], None]) -> None:
 def edit_line(path: Path, number: int, change: Callable[[dict[str, object]], None]) -> None:
     lines = path.read_text().splitlines()
     row = json.loads(lines[number])
+    row.pop(CHECKSUM, None)
     change(row)
     lines[number] = json.dumps(row)
     path.write_text("\n".join(lines) + "\n")

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.record import VARYING
+
 TESTS = Path(__file__).resolve().parents[1]
 CONF = TESTS / "support" / "conf"
 FAULTY = ("--config-dir", str(CONF), "task=faulty")
-# What may differ between two runs of one cell.
-VARYING = ("propose_seconds", "train_seconds")
 
 
 def environment(**more: str) -> dict[str, str]:
