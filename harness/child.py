@@ -62,6 +62,13 @@ class InChild:
             error = f"the training process died ({self._ended()})"
         return outcome_of(curve, error, time.perf_counter() - started)
 
+    def start(self) -> int:
+        """Have the child ready to train, and return its process id. Raises HarnessError when it cannot load the task."""
+        if self._pipe is None:
+            self._start()
+        assert self._process is not None
+        return self._process.pid
+
     def close(self) -> None:
         """End the child, at once and for certain."""
         if self._pipe is not None:

@@ -33,6 +33,7 @@ Sync = Enum("Sync", ["trial", "cell"])
 Unready = Enum("Unready", ["fail", "skip"])
 Mode = Enum("Mode", ["offline", "online", "off"])
 Progress = Enum("Progress", ["auto", "live", "plain", "off"])
+Evaluator = Enum("Evaluator", ["live", "table"])
 
 
 @dataclass
@@ -52,6 +53,19 @@ class HyperparameterSettings:
 
 
 @dataclass
+class TableSettings:
+    """The grid of `evaluator=table`, see `harness.tabulated`: levels of some hyperparameters, and training seeds 0, 1, ...
+
+    A hyperparameter's levels are a list of values, or how many, evenly spaced on its scale; one that is not named keeps its default.
+    `clock` says which seconds count as a training's: wall | cpu.
+    """
+
+    levels: dict[str, Any] = field(default_factory=dict)
+    train_seeds: int = 3
+    clock: str = "wall"
+
+
+@dataclass
 class TaskSettings:
     """A tunable problem. `suite` decides which of `task=all`, `task=full`, ... names it; `card=renamed` shows `renamed_card`.
 
@@ -67,6 +81,7 @@ class TaskSettings:
     data: list[str] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
     space: dict[str, HyperparameterSettings] = field(default_factory=dict)
+    table: TableSettings = field(default_factory=TableSettings)
 
 
 @dataclass
