@@ -6,7 +6,7 @@
         calls.jsonl       one line a call to an LLM, on the disk before its reply is used
         summary.json      written last: its presence says that the cell is done
         failure.json      why the harness gave up on the cell; removed when a relaunch completes it
-        .lock             held while a process runs the cell
+        .lock, .owner     held while a process runs the cell (see lock.py)
 
 All of it can be read with `cat`. A line that a crash cut short is dropped when the cell is opened again; nothing else is ever rewritten.
 """
@@ -21,15 +21,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from filelock import FileLock, Timeout
-
 from harness import record
-from harness.errors import CellBusy, CellMismatch, RecordError, StorageError
+from harness.errors import CellMismatch, RecordError, StorageError
+from harness.lock import FolderLock
 from harness.trial import Trial
 
 SCHEMA = 1
 MANIFEST, TRIALS, CALLS, SUMMARY, FAILURE = "manifest.json", "trials.jsonl", "calls.jsonl", "summary.json", "failure.json"
-LOCK = ".lock"
 
 
 class CellFolder:
@@ -43,7 +41,7 @@ class CellFolder:
         self.path = path
         self._manifest = manifest
         self._sync_each = sync == "trial"
-        self._lock = FileLock(path / LOCK, timeout=0)
+        self._lock = FolderLock(path)
         self._trials_file: Lines | None = None
         self._calls_file: Lines | None = None
         self.trials: tuple[Trial, ...] = ()
@@ -52,10 +50,7 @@ class CellFolder:
         with _storage_errors(self.path):
             refuse_other_settings(self.path, self._manifest)
             self.path.mkdir(parents=True, exist_ok=True)
-            try:
-                self._lock.acquire()
-            except Timeout:
-                raise CellBusy(f"{self.path} is being run by another process; leaving it to that one") from None
+            self._lock.acquire()
             try:
                 self._open()
             except BaseException:
@@ -81,15 +76,20 @@ class CellFolder:
                 _sync_folder(folder)
 
     def append(self, trial: Trial) -> None:
-        """Write one trial as one line; on return it is on the disk (with `sync="trial"`). Raises StorageError."""
+        """Write one trial as one line; on return it is on the disk (with `sync="trial"`).
+
+        Raises StorageError, and CellBusy when another machine took this one for dead and has the cell now.
+        """
         assert self._trials_file is not None
         with _storage_errors(self.path):
+            self._lock.check()
             self._trials_file.append(record.to_line(trial), sync=self._sync_each)
         self.trials = (*self.trials, trial)
 
     def append_call(self, row: Mapping[str, Any]) -> None:
-        """Write one call to an LLM as one line, synced at once: it was paid for. Raises StorageError."""
+        """Write one call to an LLM as one line, synced at once: it was paid for. Raises StorageError, and CellBusy as `append` does."""
         with _storage_errors(self.path):
+            self._lock.check()
             if self._calls_file is None:
                 path = self.path / CALLS
                 self._calls_file = Lines(path, whole_bytes(path))
@@ -99,6 +99,7 @@ class CellFolder:
         """Mark the cell as done."""
         assert self._trials_file is not None
         with _storage_errors(self.path):
+            self._lock.check()
             if not self._sync_each:
                 self._trials_file.sync()
             write_json(self.path / SUMMARY, summary)

@@ -231,7 +231,7 @@ def _run(cell: Cell, study: Path, settings: Mapping[str, Any]) -> Result:
             return Result(skipped=1)
         try:
             run_cell(cell, folder, tracker_for(settings, study), manifest)
-        except (StorageError, BackendUnavailable):
+        except (StorageError, BackendUnavailable, CellBusy):
             raise
         # A method's own bug must not cost the rest of the sweep: it is written down, reported, and tried again by a relaunch.
         except Exception as error:
