@@ -49,9 +49,8 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
     A training that fails is a trial like any other. What is raised here is the harness's or the method's own failure; the trials
     before it are on the disk, and a relaunch goes on from there.
     """
-    task = build_task(cell.task)
+    task, trainer = evaluator_of(cell)
     optimizer = build_optimizer(cell, task, folder)
-    trainer = trainer_for(task, cell.task, time_limit_seconds=cell.time_limit_seconds)
     try:
         tracker.start(cell, manifest, folder.trials)
         trajectory = Trajectory.of(folder.trials)
@@ -75,6 +74,16 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
     finally:
         trainer.close()
     return summary
+
+
+def evaluator_of(cell: Cell) -> tuple[Task, Trainer]:
+    """Return the cell's task and what trains it: live, or out of a table of trainings (`evaluator=table`)."""
+    if cell.task.get("from_table"):
+        from harness.tabulated.replay import replayed  # noqa: PLC0415 - NumPy, and only a table's cell waits for it
+
+        return replayed(cell.task, cell.time_limit_seconds)
+    task = build_task(cell.task)
+    return task, trainer_for(task, cell.task, time_limit_seconds=cell.time_limit_seconds)
 
 
 def trainer_for(task: Task, spec: Mapping[str, Any], *, time_limit_seconds: float | None) -> Trainer:

@@ -31,6 +31,7 @@ train_seed   null   of the training; null: the same as seed
 budget       10     trials a cell
 start        none   none | default: try the default configuration first
 arm          null   name of the table row; null: from optimizer and start
+evaluator    live   live | table: replay recorded trainings of the task's grid
 progress     auto   auto | live | plain | off
 unready      fail   fail | skip: whether the command fails when an LLM or data are not there
 limits.trial_seconds   null    a trial that takes longer fails

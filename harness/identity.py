@@ -45,6 +45,8 @@ class Cell:
             "train_seed": self.train_seed,
             "budget": self.budget,
             "time_limit_seconds": self.time_limit_seconds,
+            # Only a table's cell says where its outcomes are from: a live one keeps the id that it had before there were tables.
+            **({"evaluator": {"table": self.task["from_table"]["checksum"]}} if self.task.get("from_table") else {}),
             **(self.agent["identity"] if self.agent else {}),
         }
 

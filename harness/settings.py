@@ -155,6 +155,7 @@ class Settings:
     tcs: TcsSettings = field(default_factory=TcsSettings)
     llm: LlmSettings = field(default_factory=LlmSettings)
     start: Start = Start.none
+    evaluator: Evaluator = Evaluator.live
     seed: int = 0
     seeds: Any = None
     train_seed: int | None = None
@@ -193,6 +194,11 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     plain["task"] = shown_card(plain["task"])
     space = plain["task"]["space"]
     plain["task"]["space"] = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in space.items()}
+    if plain["evaluator"] == "table":
+        from harness.tabulated.replay import on_table  # noqa: PLC0415 - live cells do without
+
+        plain["task"] = on_table(plain["task"])
+    del plain["task"]["table"]
     return {str(key): value for key, value in plain.items()}
 
 
@@ -252,7 +258,7 @@ def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
             study=settings["study"],
             arm=arm,
             seed=seed,
-            train_seed=seed if settings["train_seed"] is None else settings["train_seed"],
+            train_seed=_train_seed(settings, seed),
             budget=settings["budget"],
             start=start,
             # The space in full, so that the identity does not depend on how the YAML happened to write it.
@@ -273,6 +279,20 @@ def seeds(settings: Mapping[str, Any]) -> list[int]:
     if isinstance(asked, list) and asked and all(isinstance(s, int) and not isinstance(s, bool) for s in asked):
         return list(dict.fromkeys(asked))
     raise SettingsError(f"seeds={asked!r}: give how many (seeds=5) or which (seeds=[0,3,7])")
+
+
+def _train_seed(settings: Mapping[str, Any], seed: int) -> int:
+    """Return the seed of a cell's trainings: as asked, else the cell's own; of a table, which holds few, they take turns."""
+    asked, source = settings["train_seed"], settings["task"].get("from_table")
+    if source is None:
+        return seed if asked is None else int(asked)
+    held: list[int] = source["train_seeds"]
+    if asked is None:
+        return held[seed % len(held)]
+    if asked not in held:
+        listed = ", ".join(map(str, held))
+        raise SettingsError(f"train_seed={asked}: the table of task '{settings['task']['name']}' holds {listed}; null takes turns")
+    return int(asked)
 
 
 def _agent(settings: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -144,7 +144,11 @@ def blocked_by(settings: Mapping[str, Any]) -> tuple[str, str] | None:
     That is an LLM that cannot answer, or a task's data that are not here and cannot be fetched.
     """
     task = settings["task"]
-    if task["data"] and (problem := _missing_data(task["_target_"], json.dumps(task["params"], sort_keys=True))):
+    if (
+        task["data"]
+        and not task.get("from_table")
+        and (problem := _missing_data(task["_target_"], json.dumps(task["params"], sort_keys=True)))
+    ):
         return problem, ""
     if settings["optimizer"]["context"] is None:
         return None

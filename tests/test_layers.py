@@ -26,13 +26,14 @@ LAYERS: list[set[str]] = [
     {"agent"},
     {"build"},
     {"child"},
+    {"tabulated"},
     {"cell"},
     {"progress", "settings"},
     {"tracking", "doctor"},
     {"study"},
     {"sweep", "app", "report"},
     {"complaints"},
-    {"__main__", "plugin"},
+    {"__main__", "plugin", "tabulate"},
 ]
 HYDRA_FILES = {"settings.py", "app.py", "sweep.py", "complaints.py", "plugin/hydra_plugins/harness_sweeper/__init__.py"}
 # What a light command must not wait for.
