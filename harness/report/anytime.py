@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from harness.report.arms import Arm
-from harness.report.data import StudyData, mapping
+from harness.report.data import CellData, StudyData, mapping
 from harness.report.document import Column, Figure, Item, Section, Table, Text, columns, number, row
 from harness.report.drawing import Curve, curves
 from harness.report.frames import Frames, rows_of
@@ -29,11 +29,12 @@ LARGEST = 1e12
 class Histories:
     """The incumbent's scores after each trial: arrays of shape (seeds, budget) by arm and task, NaN before the first success.
 
-    A cell that ended early keeps its last incumbent.
+    A cell that ended early keeps its last incumbent. `numbers` holds the place in the study of each row's cell.
     """
 
     test: Mapping[tuple[str, str], Array]
     val: Mapping[tuple[str, str], Array]
+    numbers: Mapping[tuple[str, str], Sequence[int]]
     tasks: tuple[str, ...]
     arms: tuple[str, ...]
     budget: int
@@ -44,12 +45,15 @@ class Histories:
         budget = int(frames.cells["budget"].max())
         test: dict[tuple[str, str], list[Array]] = {}
         val: dict[tuple[str, str], list[Array]] = {}
-        for _, trials in frames.trials.groupby("cell", sort=False):
+        numbers: dict[tuple[str, str], list[int]] = {}
+        for place, trials in frames.trials.groupby("cell", sort=False):
             key = (str(trials["arm"].iloc[0]), str(trials["task"].iloc[0]))
             for into, column in ((test, "best_test"), (val, "best_val")):
                 into.setdefault(key, []).append(_carried_on(trials[column].to_numpy(dtype=np.float64), budget))
+            numbers.setdefault(key, []).append(int(str(place)))
         tasks, arms = (tuple(dict.fromkeys(frames.cells[name])) for name in ("task", "arm"))
-        return cls({k: np.stack(v) for k, v in test.items()}, {k: np.stack(v) for k, v in val.items()}, tasks, arms, budget)
+        stacked = [{key: np.stack(rows) for key, rows in scores.items()} for scores in (test, val)]
+        return cls(stacked[0], stacked[1], numbers, tasks, arms, budget)
 
 
 def _carried_on(values: Array, budget: int) -> Array:
@@ -104,36 +108,46 @@ def curve_frame(histories: Histories, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "task", "trial", "test", "low", "high", "val", "scored", "cells"])
 
 
-def reference_bests(study: StudyData, frames: Frames) -> dict[str, tuple[float, str]]:
-    """Return each task's best validation score and where it is from: `known`, as its settings say, or the best `seen` in this study."""
-    bests = {
-        str(e["task"]): (float(e["best_val"]), "seen")
-        for e in rows_of(frames.trials.groupby("task")["best_val"].max().reset_index())
-    }
+def reference_bests(study: StudyData, frames: Frames) -> list[tuple[float, str]]:
+    """Return for each cell of the study the best validation score to measure it against, and where that is from.
+
+    `known`, as the settings of the task say (for a table the best of its grid with the cell's training seed), else the best `seen` on
+    the task in this study (`none`, and NaN, where there is none).
+    """
+    seen = {str(e["task"]): float(e["best_val"]) for e in rows_of(frames.trials.groupby("task")["best_val"].max().reset_index())}
+    found = []
     for cell in study.cells:
-        known = mapping(cell.settings.get("task")).get("best_val_score_pct")
-        if isinstance(known, int | float) and -LARGEST < known < LARGEST:
-            bests[cell.task] = (float(known), "known")
-    return {task: best for task, best in bests.items() if not math.isnan(best[0])}
+        known = known_best(cell)
+        best = seen.get(cell.task, NAN)
+        found.append((known, "known") if known is not None else (best, "none" if math.isnan(best) else "seen"))
+    return found
 
 
-def regret_frame(
-    histories: Histories, frames: Frames, arms: Mapping[str, Arm], bests: Mapping[str, tuple[float, str]]
-) -> pd.DataFrame:
+def known_best(cell: CellData) -> float | None:
+    """Return the best validation score that a cell of this task and training seed can reach, where its settings say so."""
+    known = mapping(cell.settings.get("task")).get("best_val_score_pct")
+    if isinstance(known, Mapping):
+        known = known.get(str(cell.identity.get("train_seed")))
+    return float(known) if isinstance(known, int | float) and -LARGEST < known < LARGEST else None
+
+
+def regret_frame(histories: Histories, frames: Frames, arms: Mapping[str, Arm], bests: Sequence[tuple[float, str]]) -> pd.DataFrame:
     """Return a row an arm and task: normalised regret of the validation incumbent at the end, and its mean over the trials (its area).
 
-    0 is the task's reference best, 1 the median validation score of random search's single trials (of all trials without such an arm).
+    0 is the cell's reference best (`bests`, one a cell of the study), 1 the median validation score of random search's single trials
+    (of all trials without such an arm).
     """
     draws = frames.trials[frames.trials["arm"].map(lambda name: arms[name].method.endswith("random.Random"))]
     floors = (draws if len(draws) else frames.trials).groupby("task")["val"].median().to_dict()
     rows = []
     for (arm, task), values in histories.val.items():
-        best, origin = bests.get(task, (NAN, "none"))
-        span = best - floors.get(task, NAN)
-        if not span > 0:
+        references = [bests[number] for number in histories.numbers[arm, task]]
+        best, floor = np.array([reference[0] for reference in references])[:, None], floors.get(task, NAN)
+        if not (best > floor).all():
             continue
-        regret = (best - values) / span
-        rows.append({"arm": arm, "task": task, "best": best, "origin": origin, "floor": best - span} | _regret(regret))
+        regret = (best - values) / (best - floor)
+        about = {"best": float(best.mean()), "origin": references[0][1], "floor": floor}
+        rows.append({"arm": arm, "task": task} | about | _regret(regret))
     return pd.DataFrame(rows, columns=["arm", "task", "best", "origin", "floor", "regret", "area", "scored", "cells"])
 
 

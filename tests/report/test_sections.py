@@ -129,12 +129,24 @@ def test_regret_is_measured_from_the_best_seen_or_the_known_best() -> None:
     data = study(cell([0.0, 50.0, 100.0]))
     frames, arms = frames_of(data), arms_of(data)
     histories = Histories.of(frames)
-    assert reference_bests(data, frames) == {"t": (100.0, "seen")}
+    assert reference_bests(data, frames) == [(100.0, "seen")]
     (entry,) = rows_by(regret_frame(histories, frames, arms, reference_bests(data, frames)), "arm").values()
     # The floor is the median of random search's trials, 50: regrets 2, 1, 0.
     assert (entry["regret"], entry["area"], entry["floor"]) == (0.0, 1.0, 50.0)
     known = replace(data.cells[0], manifest={**data.cells[0].manifest, "settings": {"task": {"best_val_score_pct": 150.0}}})
-    assert reference_bests(study(known), frames) == {"t": (150.0, "known")}
+    assert reference_bests(study(known), frames) == [(150.0, "known")]
+
+
+def test_on_a_table_each_cell_is_measured_from_the_best_of_its_training_seed() -> None:
+    bests = {"task": {"best_val_score_pct": {"0": 100.0, "1": 200.0}}}
+    made = [cell([0.0, 50.0, 100.0], seed=seed) for seed in (0, 1)]
+    data = study(*(replace(c, manifest={"identity": {"train_seed": c.seed}, "settings": bests}) for c in made))
+    frames = frames_of(data)
+    assert reference_bests(data, frames) == [(100.0, "known"), (200.0, "known")]
+    frame = regret_frame(Histories.of(frames), frames, arms_of(study(*made)), reference_bests(data, frames))
+    # The floor is 50: the first cell reaches its best, and the second comes a third of the way.
+    assert list(frame["regret"]) == [pytest.approx((0.0 + 100.0 / 150.0) / 2)]
+    assert list(frame["best"]) == [150.0]
 
 
 # Stability
