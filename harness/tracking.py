@@ -7,6 +7,7 @@ in full, by the launch that finishes it.
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -111,7 +112,7 @@ class WandbTracker:
                 say_once(f"W&B: {describe(error)}; runs are kept offline, to upload them later: {later}")
                 wandb.teardown(exit_code=1)  # it would call the run's id taken
         if self._run is None:
-            self._set_aside_broken_off(cell.id)
+            self._set_aside_broken_off(run_id(cell))
             self._open(cell, manifest, "offline")
         for trial in trials:
             self._log(trial)
@@ -120,7 +121,7 @@ class WandbTracker:
         import wandb  # noqa: PLC0415 - half a second
 
         self._run = wandb.init(
-            id=cell.id,
+            id=run_id(cell),
             name=f"{cell.task['name']}/{cell.arm}/seed{cell.seed}",
             project=self._project,
             entity=self._entity,
@@ -181,10 +182,15 @@ class WandbTracker:
                 self._run.log(row, step=self._step)
             self._step += 1
 
-    def _set_aside_broken_off(self, cell_id: str) -> None:
+    def _set_aside_broken_off(self, run: str) -> None:
         """Rename earlier runs of this cell, so that `wandb sync` uploads only the whole one."""
-        for earlier in self._study.glob(f"wandb/offline-run-*-{cell_id}"):
+        for earlier in self._study.glob(f"wandb/offline-run-*-{run}"):
             earlier.rename(earlier.with_name(f"broken-off-{earlier.name}"))
+
+
+def run_id(cell: Cell) -> str:
+    """Return the id of a cell's run: the cell's own, and six digits for the study, since two studies of a project may share a cell."""
+    return f"{cell.id}-{hashlib.sha256(cell.study.encode()).hexdigest()[:6]}"
 
 
 def history_rows(trials: tuple[Trial, ...]) -> Iterator[dict[str, Any]]:
