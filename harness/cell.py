@@ -7,6 +7,7 @@ this file.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from harness.task import Task
 from harness.training import InProcess, Trainer
 from harness.trial import Proposal, Trajectory, Trial, incumbent
 
-__all__ = ["Cell", "Tracker", "run_cell", "summarise", "trainer_for"]
+__all__ = ["Cell", "Tracker", "end_trainers", "run_cell", "summarise", "trainer_for"]
 
 
 class Tracker(Protocol):
@@ -83,16 +84,24 @@ def evaluator_of(cell: Cell) -> tuple[Task, Trainer]:
 
         return replayed(cell.task, cell.time_limit_seconds)
     task = build_task(cell.task)
-    return task, trainer_for(task, cell.task, time_limit_seconds=cell.time_limit_seconds)
+    return task, trainer_for(task, cell.task, time_limit_seconds=cell.time_limit_seconds, memory_limit_mb=cell.memory_limit_mb)
 
 
-def trainer_for(task: Task, spec: Mapping[str, Any], *, time_limit_seconds: float | None) -> Trainer:
+def trainer_for(
+    task: Task, spec: Mapping[str, Any], *, time_limit_seconds: float | None, memory_limit_mb: float | None = None
+) -> Trainer:
     """Return a trainer in this process, or in a child when there is a limit to enforce."""
-    if time_limit_seconds is None:
+    if time_limit_seconds is None and memory_limit_mb is None:
         return InProcess(task)
     from harness.child import InChild  # noqa: PLC0415 - multiprocessing is not for free, and few runs need it
 
-    return InChild(spec, time_limit_seconds)
+    return InChild(spec, time_limit_seconds, memory_limit_mb=memory_limit_mb, keep=True)
+
+
+def end_trainers() -> None:
+    """End what trainers keep from one cell to the next: to be called when no more cells follow."""
+    if "harness.child" in sys.modules:
+        sys.modules["harness.child"].end_idle()
 
 
 def _train(trainer: Trainer, number: int, proposal: Proposal, seed: int, propose_seconds: float) -> Trial:

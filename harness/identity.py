@@ -30,6 +30,7 @@ class Cell:
     task: Mapping[str, Any]
     optimizer: Mapping[str, Any]
     time_limit_seconds: float | None = None
+    memory_limit_mb: float | None = None
     agent: Mapping[str, Any] | None = None
 
     @cached_property
@@ -45,6 +46,7 @@ class Cell:
             "train_seed": self.train_seed,
             "budget": self.budget,
             "time_limit_seconds": self.time_limit_seconds,
+            **({} if self.memory_limit_mb is None else {"memory_limit_mb": self.memory_limit_mb}),
             # Only a table's cell says where its outcomes are from: a live one keeps the id that it had before there were tables.
             **({"evaluator": {"table": self.task["from_table"]["checksum"]}} if self.task.get("from_table") else {}),
             **(self.agent["identity"] if self.agent else {}),

@@ -125,6 +125,7 @@ class LimitSettings:
     """What a single trial may use; null for no limit."""
 
     trial_seconds: float | None = None
+    trial_memory_mb: float | None = None
 
 
 @dataclass
@@ -265,6 +266,7 @@ def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
             task={**task, "space": space.to_mapping()},
             optimizer=optimizer,
             time_limit_seconds=settings["limits"]["trial_seconds"],
+            memory_limit_mb=settings["limits"]["trial_memory_mb"],
             agent=agent,
         )
 
@@ -320,9 +322,10 @@ def _arm_name(settings: Mapping[str, Any], start: str) -> str:
 def _check_numbers(settings: Mapping[str, Any]) -> None:
     if settings["budget"] < 1:
         raise SettingsError(f"budget={settings['budget']}: a cell needs at least 1 trial")
-    limit = settings["limits"]["trial_seconds"]
-    if limit is not None and not 0 < limit < math.inf:
-        raise SettingsError(f"limits.trial_seconds={limit}: give seconds above 0, or null for no limit")
+    for name, unit in (("trial_seconds", "seconds"), ("trial_memory_mb", "megabytes")):
+        limit = settings["limits"][name]
+        if limit is not None and not 0 < limit < math.inf:
+            raise SettingsError(f"limits.{name}={limit}: give {unit} above 0, or null for no limit")
     if settings["optimizer"]["startup_trials"] < 0:
         raise SettingsError("optimizer.startup_trials: must be 0 or more")
     for seed in (*seeds(settings), settings["train_seed"] or 0):

@@ -21,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from harness.cell import Cell, Tracker, run_cell
+from harness.cell import Cell, Tracker, end_trainers, run_cell
 from harness.environment import environment
 from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError
 from harness.llm.config import LlmSettings
@@ -204,9 +204,15 @@ def run_cells(cells: Iterable[Cell], settings: Mapping[str, Any]) -> Result:
 
     A cell that fails is written down and the next one starts; a full disk ends it all.
     """
+    try:
+        return _run_in_turn(list(cells), settings)
+    finally:
+        end_trainers()
+
+
+def _run_in_turn(waiting: list[Cell], settings: Mapping[str, Any]) -> Result:
     study = Path(settings["out"]) / settings["study"]
     result = Result()
-    waiting = list(cells)
     for place, cell in enumerate(waiting):
         if is_done(study, cell):
             result += Result(skipped=1)

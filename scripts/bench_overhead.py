@@ -132,6 +132,7 @@ def table_rows() -> list[Row]:
         Row("harness, a trial, store.sync=cell", lambda f: a_trial(f, "store.sync=cell"), floor),
         Row("harness, a trial, W&B offline", lambda f: a_trial(f, "tracking=wandb_offline"), floor),
         Row("harness, a trial, in a child (limits.trial_seconds)", lambda f: a_trial(f, "limits.trial_seconds=60"), floor),
+        Row("harness, a trial, in a child (limits.trial_memory_mb)", lambda f: a_trial(f, "limits.trial_memory_mb=4000"), floor),
         Row("harness, a trial, all costs of 20 cells of 10 trials", cells_of_ten, floor),
         Row(python, lambda f: command(f, "-c", "pass")),
         Row("--help", lambda f: command(f, "-m", "harness", "--help"), python, bar_ms=1000),
@@ -142,6 +143,7 @@ def table_rows() -> list[Row]:
         Row("20 seeds, 'seed=range(20)' -m", lambda f: command(f, *ONE_CELL, *seeds), empty, bar_ms=3000),
         Row("20 seeds, seeds=20", lambda f: command(f, *ONE_CELL, "seeds=20"), empty, bar_ms=3000),
         Row("20 seeds, W&B offline", lambda f: command(f, *ONE_CELL, *seeds, "tracking=wandb_offline"), empty),
+        Row("20 seeds, in a child", lambda f: command(f, *ONE_CELL, *seeds, "limits.trial_seconds=60"), empty),
         Row("20 seeds, two joblib workers", lambda f: command(f, *ONE_CELL, *seeds, *joblib), empty),
         Row("the same 20 seeds again: nothing to do", done_before, empty),
     ]

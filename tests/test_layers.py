@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
     {"hyperparameter"},
     {"space"},
     {"trial"},
-    {"task", "optimizer", "record", "environment", "arguments", "target", "lock"},
+    {"task", "optimizer", "record", "environment", "arguments", "target", "lock", "memory"},
     {"tasks_from", "task_settings"},
     {"help", "training", "llm", "tcs", "store", "optimizers"},
     {"identity"},

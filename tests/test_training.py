@@ -13,8 +13,9 @@ from support.commands import CONF
 
 from harness.build import build_task
 from harness.cell import trainer_for
-from harness.child import InChild
+from harness.child import InChild, end_idle
 from harness.errors import HarnessError
+from harness.memory import descendants
 from harness.space import Config
 from harness.training import ERROR_LENGTH, InProcess, Trainer, describe
 from harness.trial import Outcome, Status
@@ -35,13 +36,14 @@ def child() -> Iterator[Callable[..., InChild]]:
     """Make trainers with a limit, and end their processes."""
     made: list[InChild] = []
 
-    def make(limit: float = 30.0, **params: Any) -> InChild:
-        made.append(InChild(spec(**params), limit))
+    def make(limit: float | None = 30.0, memory_mb: float | None = None, keep: bool = False, **params: Any) -> InChild:
+        made.append(InChild(spec(**params), limit, memory_limit_mb=memory_mb, keep=keep))
         return made[-1]
 
     yield make
     for trainer in made:
         trainer.close()
+    end_idle()
 
 
 def alive(pid: int) -> bool:
@@ -130,6 +132,55 @@ def test_a_training_that_hangs_is_killed_at_its_limit_and_the_next_one_trains(
     (pid,) = (int(path.name) for path in tmp_path.iterdir())
     assert not alive(pid)
     assert trainer.train(config("ok"), seed=0).status is Status.OK
+
+
+@pytest.mark.parametrize("action", ["grow", "grow elsewhere"])
+def test_a_training_that_takes_too_much_memory_is_killed_at_its_limit_and_the_next_one_trains(
+    child: Callable[..., InChild], action: str, tmp_path: Path
+) -> None:
+    before = set(descendants(os.getpid()))
+    trainer = child(None, memory_mb=400, pids=str(tmp_path))
+    began = time.perf_counter()
+    outcome = trainer.train(config(action), seed=0)
+    assert (outcome.status, outcome.error) == (Status.CRASHED, "used more than 400 MB of memory (limits.trial_memory_mb)")
+    assert [e.val_score_pct for e in outcome.curve] == [26.0, 27.0]
+    assert time.perf_counter() - began < 20
+    (pid,) = (int(path.name) for path in tmp_path.iterdir())
+    assert not alive(pid)
+    assert set(descendants(os.getpid())) <= before
+    assert trainer.train(config("ok"), seed=0).status is Status.OK
+
+
+def test_memory_that_is_asked_for_and_not_used_is_refused_by_the_system_or_harmless(child: Callable[..., InChild]) -> None:
+    outcome = child(None, memory_mb=400).train(config("reserve"), seed=0)
+    refused = (Status.CRASHED, "MemoryError: (limits.trial_memory_mb=400)")
+    assert (outcome.status, outcome.error) in (refused, (Status.OK, None))
+
+
+def test_an_idle_child_is_left_to_the_next_trainer_of_its_task_alone(child: Callable[..., InChild], tmp_path: Path) -> None:
+    def pids() -> set[int]:
+        return {int(path.name) for path in tmp_path.iterdir()}
+
+    for _ in range(2):
+        trainer = child(keep=True, pids=str(tmp_path))
+        assert trainer.train(config("ok"), seed=0).status is Status.OK
+        trainer.close()
+    (first,) = pids()
+    assert alive(first)
+    os.kill(first, 9)
+    time.sleep(0.3)
+    trainer = child(5.0, keep=True, pids=str(tmp_path))
+    assert trainer.train(config("ok"), seed=0).status is Status.OK
+    trainer.close()
+    (second,) = pids() - {first}
+    other = child(keep=True, pids=str(tmp_path), good_epochs=1)
+    assert other.train(config("ok"), seed=0).status is Status.OK
+    assert not alive(second)
+    other.close()
+    (third,) = pids() - {first, second}
+    assert alive(third)
+    end_idle()
+    assert not alive(third)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +40,16 @@ def _sleep_behind_a_thread() -> None:
     thread.join()
 
 
+def _grow() -> None:
+    held = []
+    while len(held) < 1600:
+        held.append(b"x" * (1 << 26))  # written to, not only asked for
+
+
+def _grow_in_another_process() -> None:
+    subprocess.run([sys.executable, "-c", "held = []\nfor _ in range(1600): held.append(b'x' * (1 << 26))"], check=True)
+
+
 ACTIONS: dict[str, Callable[[], Any]] = {
     "ok": lambda: None,
     "raise": _raise_text("the data\nis gone"),
@@ -50,6 +62,9 @@ ACTIONS: dict[str, Callable[[], Any]] = {
     "kill": lambda: os.kill(os.getpid(), 9),
     "loop in C": _loop_in_c,
     "sleeping thread": _sleep_behind_a_thread,
+    "grow": _grow,
+    "grow elsewhere": _grow_in_another_process,
+    "reserve": lambda: bytearray(100 << 30),
 }
 
 
