@@ -28,6 +28,7 @@ def facts_of(study: StudyData, frames: Frames, reference: tuple[str, str]) -> tu
         ("Coverage", coverage_sentence(frames)),
         ("Reference arm", f"{reference[0]} ({reference[1]})"),
         *_run_fact(study),
+        *_table_fact(study),
         ("Read from", f"{study.origin} ({study.caveat})" if study.caveat else study.origin),
     )
 
@@ -42,6 +43,23 @@ def _run_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
     parts += [f"commit {listed(commits, 3)}"] if commits else []
     parts += [f"{_many(dirty, 'cell')} with uncommitted changes"] if dirty else []
     return (("Run", ", ".join(parts)),) if parts else ()
+
+
+def _table_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
+    """Say that trainings were looked up in tables, and what that means for the numbers; nothing where all were live."""
+    begun = [cell for cell in study.cells if cell.identity]
+    looked_up = [cell for cell in begun if mapping(cell.identity.get("evaluator")).get("table")]
+    if not looked_up:
+        return ()
+    seeds = len({cell.identity.get("train_seed") for cell in looked_up})
+    share = "" if len(looked_up) == len(begun) else f" in {len(looked_up)} of {len(begun)} cells"
+    return (
+        (
+            "Trainings",
+            f"replayed from tables{share}: a grid is each task's space, seconds are those of the recorded trainings, and the cells "
+            f"share {_many(seeds, 'training seed')}, so that intervals are over the methods' own draws",
+        ),
+    )
 
 
 def _many(count: int, name: str) -> str:
