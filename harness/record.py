@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.errors import RecordError
-from harness.trial import MEASURES, Epoch, Outcome, Proposal, Status, Trial
+from harness.trial import MEASURES, Epoch, Outcome, Proposal, Status, Trial, measures_of
 
 SCHEMA = 1
 # What may differ between two runs of one cell, on one machine and with the same versions. Beside the trials: all of `environment` and
@@ -22,6 +23,9 @@ SCHEMA = 1
 VARYING = ("propose_seconds", "train_seconds", "crc32")
 CHECKSUM = "crc32"
 _SEAL_BYTES = len(f',"{CHECKSUM}":"01234567"}}')
+_DENSE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_AIRY = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def to_line(trial: Trial) -> str:
@@ -46,20 +50,30 @@ def check_seal(line: bytes, row: Mapping[str, Any], where: str) -> None:
 
 def json_line(data: Mapping[str, Any]) -> str:
     """Write plain data as one line of strict JSON that UTF-8 can hold, whatever is in it."""
-    return json_text(data, separators=(",", ":"))
+    return _text(data, _DENSE)
 
 
-def json_text(data: Mapping[str, Any], **layout: Any) -> str:
-    """Write plain data as strict JSON that UTF-8 can hold; `layout` goes to `json.dumps`."""
+def json_page(data: Mapping[str, Any]) -> str:
+    """Write an object as strict JSON for people too, a line a key."""
+    lines = ",\n".join(f" {_text(key, _AIRY)}: {_text(value, _AIRY)}" for key, value in data.items())
+    return f"{{\n{lines}\n}}\n"
+
+
+def json_text(data: Any, **layout: Any) -> str:
+    """Write plain data as strict JSON that UTF-8 can hold; `layout` goes to `json.JSONEncoder`."""
+    return _text(data, json.JSONEncoder(ensure_ascii=False, allow_nan=False, **layout))
+
+
+def _text(data: Any, encoder: json.JSONEncoder) -> str:
     try:
-        text = json.dumps(data, ensure_ascii=False, allow_nan=False, **layout)
+        text = encoder.encode(data)
     except ValueError:
-        text = json.dumps(_finite(data), ensure_ascii=False, allow_nan=False, **layout)
+        text = encoder.encode(_finite(data))
     try:
         text.encode()
     except UnicodeEncodeError:
         # Half a surrogate pair, from a file's name or a model's reply: kept exactly, as an escape.
-        text = json.dumps(_finite(data), allow_nan=False, **layout)
+        text = _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
     return text
 
 
@@ -121,10 +135,9 @@ def from_row(row: Mapping[str, Any]) -> Trial:
 
 def _columns(curve: Sequence[Epoch]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {}
-    for name in MEASURES:
-        column = [getattr(epoch, name) for epoch in curve]
+    for name, column in zip(MEASURES, zip(*map(measures_of, curve), strict=True), strict=False):
         if any(value is not None for value in column):
-            columns[name] = column
+            columns[name] = list(column)
     if any(epoch.number != number for number, epoch in enumerate(curve, start=1)):
         columns["number"] = [epoch.number for epoch in curve]
     return columns

@@ -13,7 +13,6 @@ All of it can be read with `cat`. A line that a crash cut short is dropped when 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,34 +21,39 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from harness import record
+from harness.disk import Batch, Siblings, storage_errors, sync_folder
+from harness.disk import write_json as write_json
 from harness.errors import CellMismatch, RecordError, StorageError
 from harness.lock import FolderLock
 from harness.trial import Trial
 
 SCHEMA = 1
 MANIFEST, TRIALS, CALLS, SUMMARY, FAILURE = "manifest.json", "trials.jsonl", "calls.jsonl", "summary.json", "failure.json"
+_SIBLINGS = Siblings()
 
 
 class CellFolder:
     """One cell's folder, locked for this process. Use as a context manager.
 
-    `sync="trial"` makes every trial durable before the next one starts; `sync="cell"` syncs once, at the end of the cell.
+    `sync="trial"` makes every trial durable before the next one starts; `sync="cell"` syncs once, at the end of the cell, or with a
+    `batch` of cells that end soon after each other: a power cut may then cost the trials of the cells that are not done.
     Raises CellBusy, CellMismatch, RecordError and StorageError.
     """
 
-    def __init__(self, path: Path, manifest: Mapping[str, Any], *, sync: str = "trial") -> None:
+    def __init__(self, path: Path, manifest: Mapping[str, Any], *, sync: str = "trial", batch: Batch | None = None) -> None:
         self.path = path
         self._manifest = manifest
         self._sync_each = sync == "trial"
+        self._batch = None if self._sync_each else batch
         self._lock = FolderLock(path)
         self._trials_file: Lines | None = None
         self._calls_file: Lines | None = None
         self.trials: tuple[Trial, ...] = ()
 
     def __enter__(self) -> CellFolder:
-        with _storage_errors(self.path):
+        with storage_errors(self.path):
             refuse_other_settings(self.path, self._manifest)
-            self.path.mkdir(parents=True, exist_ok=True)
+            _SIBLINGS.make(self.path)
             self._lock.acquire()
             try:
                 self._open()
@@ -65,15 +69,15 @@ class CellFolder:
         self._lock.release()
 
     def _open(self) -> None:
-        new = not (self.path / MANIFEST).exists()
+        new = not _holds_bytes(self.path / MANIFEST)  # a power cut may leave a name without its bytes
         if new:
-            write_json(self.path / MANIFEST, self._manifest)
+            write_json(self.path / MANIFEST, self._manifest, sync=self._batch is None)
         self.trials, intact = _read_trials(self.path / TRIALS)
         self._trials_file = Lines(self.path / TRIALS, intact)
-        if new:
+        if new and self._batch is None:
             # Syncing a file says nothing of its name in the folder, and of the folder's in its own.
             for folder in (self.path, self.path.parent):
-                _sync_folder(folder)
+                sync_folder(folder)
 
     def append(self, trial: Trial) -> None:
         """Write one trial as one line; on return it is on the disk (with `sync="trial"`).
@@ -81,14 +85,14 @@ class CellFolder:
         Raises StorageError, and CellBusy when another machine took this one for dead and has the cell now.
         """
         assert self._trials_file is not None
-        with _storage_errors(self.path):
+        with storage_errors(self.path):
             self._lock.check()
             self._trials_file.append(record.to_line(trial), sync=self._sync_each)
         self.trials = (*self.trials, trial)
 
     def append_call(self, row: Mapping[str, Any]) -> None:
         """Write one call to an LLM as one line, synced at once: it was paid for. Raises StorageError, and CellBusy as `append` does."""
-        with _storage_errors(self.path):
+        with storage_errors(self.path):
             self._lock.check()
             if self._calls_file is None:
                 path = self.path / CALLS
@@ -98,8 +102,11 @@ class CellFolder:
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Mark the cell as done."""
         assert self._trials_file is not None
-        with _storage_errors(self.path):
+        with storage_errors(self.path):
             self._lock.check()
+            if self._batch is not None:
+                self._batch.add(self.path / SUMMARY, summary, instead_of=self.path / FAILURE)
+                return
             if not self._sync_each:
                 self._trials_file.sync()
             write_json(self.path / SUMMARY, summary)
@@ -107,7 +114,7 @@ class CellFolder:
 
     def fail(self, failure: Mapping[str, Any]) -> None:
         """Write down why the harness gave up on the cell, for the coverage table."""
-        with _storage_errors(self.path):
+        with storage_errors(self.path):
             write_json(self.path / FAILURE, failure)
 
 
@@ -171,28 +178,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write a JSON file so that it is there whole or not at all, also after a power cut."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(record.json_text(data, indent=1) + "\n")
-            file.flush()
-            os.fdatasync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
 def refuse_other_settings(path: Path, manifest: Mapping[str, Any]) -> None:
     """Raise CellMismatch when the study holds the same task, arm and seed made with settings that give another result.
 
     A folder without a trial or a call is no obstacle: a command with a mistake in it may have left it.
     """
-    stem = path.name.rsplit("-", 1)[0]
-    for other in sorted(path.parent.glob(f"{stem}-*/{MANIFEST}")):
-        if not any(_holds_bytes(other.with_name(name)) for name in (TRIALS, CALLS)):
+    for folder in _SIBLINGS.of(path):
+        other = folder / MANIFEST
+        if not _holds_bytes(other) or not any(_holds_bytes(folder / name) for name in (TRIALS, CALLS)):
             continue
         there = read_json(other).get("identity", {})
         differences = list(differing(there, manifest["identity"]))
@@ -215,14 +208,6 @@ def differing(there: Any, here: Any, key: str = "") -> Iterator[str]:
 def _short(value: Any) -> str:
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _holds_bytes(path: Path) -> bool:
@@ -248,12 +233,3 @@ def _read_trials(path: Path) -> tuple[tuple[Trial, ...], int]:
             raise RecordError(f"{where}: holds trial {trial.number}")
         trials.append(trial)
     return tuple(trials), intact
-
-
-@contextlib.contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StorageError(f"cannot write {error.filename or path}: {reason}; what was written before stays readable") from error

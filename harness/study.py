@@ -22,6 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from harness.cell import Cell, Tracker, end_trainers, run_cell
+from harness.disk import Batch
 from harness.environment import environment
 from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError
 from harness.llm.config import LlmSettings
@@ -204,21 +205,26 @@ def run_cells(cells: Iterable[Cell], settings: Mapping[str, Any]) -> Result:
 
     A cell that fails is written down and the next one starts; a full disk ends it all.
     """
+    study = Path(settings["out"]) / settings["study"]
+    result = Result()
     try:
-        return _run_in_turn(list(cells), settings)
+        with Batch(study) as batch:
+            result = _run_in_turn(list(cells), study, settings, batch)
+    except StorageError as error:
+        return result + Result(fatal=(str(error),))
     finally:
         end_trainers()
+    return result
 
 
-def _run_in_turn(waiting: list[Cell], settings: Mapping[str, Any]) -> Result:
-    study = Path(settings["out"]) / settings["study"]
+def _run_in_turn(waiting: list[Cell], study: Path, settings: Mapping[str, Any], batch: Batch) -> Result:
     result = Result()
     for place, cell in enumerate(waiting):
         if is_done(study, cell):
             result += Result(skipped=1)
             continue
         try:
-            result += _run(cell, study, settings)
+            result += _run(cell, study, settings, batch)
         except BackendUnavailable as error:
             # The cells of a job share their LLM: each of the others would wait for it just as long, and in vain.
             write_blocked(study, [other for other in waiting[place:] if not is_done(study, other)], str(error))
@@ -234,9 +240,9 @@ def _run_in_turn(waiting: list[Cell], settings: Mapping[str, Any]) -> Result:
     return result
 
 
-def _run(cell: Cell, study: Path, settings: Mapping[str, Any]) -> Result:
+def _run(cell: Cell, study: Path, settings: Mapping[str, Any], batch: Batch) -> Result:
     manifest = cell.manifest(settings, environment())
-    with CellFolder(study / cell.folder, manifest, sync=settings["store"]["sync"]) as folder:
+    with CellFolder(study / cell.folder, manifest, sync=settings["store"]["sync"], batch=batch) as folder:
         if is_done(study, cell):  # another process finished it while this one waited its turn
             return Result(skipped=1)
         try:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.space import Config
 from harness.task import Task
-from harness.trial import MEASURES, Epoch, Outcome, Status
+from harness.trial import Epoch, Outcome, Status
 
 ERROR_LENGTH = 300
 
@@ -61,8 +61,18 @@ def checked_epochs(task: Task, config: Config, seed: int) -> Iterator[Epoch]:
         if epoch.val_score_pct > 100.0 or (epoch.test_score_pct or 0.0) > 100.0:
             raise ValueError(f"epoch {number} has a score above 100; scores are percentages")
         # A NumPy or torch scalar would not be JSON.
-        values: dict[str, Any] = {name: None if (value := getattr(epoch, name)) is None else float(value) for name in MEASURES}
-        yield Epoch(**values, number=number)
+        yield Epoch(
+            float(epoch.val_score_pct),
+            _float(epoch.val_loss),
+            _float(epoch.train_score_pct),
+            _float(epoch.train_loss),
+            _float(epoch.test_score_pct),
+            number,
+        )
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def outcome_of(curve: list[Epoch], error: str | None, seconds: float) -> Outcome:

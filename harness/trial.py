@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from harness.space import Config
@@ -46,14 +47,21 @@ class Epoch:
 
     def non_finite(self) -> str | None:
         """Return `"val_loss is nan"` for the first measured value that is NaN or infinite, or None."""
-        for name in MEASURES:
-            value = getattr(self, name)
+        for name, value in zip(MEASURES, measures_of(self), strict=True):
             if value is not None and not math.isfinite(value):
                 return f"{name} is {value}"
         return None
 
+    def without_test(self) -> Epoch:
+        """Return the epoch as a method may see it."""
+        if self.test_score_pct is None:
+            return self
+        return Epoch(self.val_score_pct, self.val_loss, self.train_score_pct, self.train_loss, number=self.number)
+
 
 MEASURES = tuple(f.name for f in fields(Epoch) if f.name != "number")
+# What an epoch measured, in the order of MEASURES.
+measures_of = attrgetter(*MEASURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,7 @@ class Trial:
 
     def without_test(self) -> Trial:
         """Return the trial as a method may see it."""
-        curve = tuple(replace(epoch, test_score_pct=None) for epoch in self.outcome.curve)
+        curve = tuple(epoch.without_test() for epoch in self.outcome.curve)
         return replace(self, outcome=replace(self.outcome, curve=curve, test_score_pct=None))
 
 
