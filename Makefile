@@ -8,7 +8,7 @@ ARGS   ?=
 STUDY  ?= reproduce
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint reproduce report bench tasks data doctor clean
+.PHONY: help setup test lint reproduce report bench tasks tables data doctor clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ report: $(VENV)/.ready ## Build the tables of a study from its records: make rep
 
 tasks: $(VENV)/.ready ## Measure how much room to tune each task leaves
 	$(PY) scripts/task_table.py $(ARGS)
+
+tables: $(VENV)/.ready ## Make the tables that evaluator=table replays, where they are missing (two core-hours for all six)
+	$(PY) -m harness.tabulate task=core $(ARGS)
 
 bench: $(VENV)/.ready ## Measure what the harness itself costs, beside a bare loop and an empty Hydra app
 	$(PY) scripts/bench_overhead.py $(ARGS)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,15 +21,15 @@ from harness.space import Space
 from harness.tabulated.bar import Bar
 from harness.tabulated.file import read_table, write_table
 from harness.tabulated.grid import Grid
-from harness.tabulated.header import SUFFIX, Subject, find_table, read_header
+from harness.tabulated.header import SUFFIX, Header, Subject, find_table, read_header
 from harness.tabulated.make import Job, train_all
 from harness.tabulated.part import Entry, Part
 from harness.tabulated.signature import signature
 from harness.tabulated.verify import Comparison, verdict, verify
 
 TEXT = """\
-Train every configuration of a task's grid, and write a table that evaluator=table
-replays. The grid is table.levels in the task's YAML.
+Train every configuration of a task's grid, and write a table, which
+evaluator=table replays. The grid is table.levels in the task's YAML.
 
 Make one:   python -m harness.tabulate task=digits
 Make all:   python -m harness.tabulate task=core workers=8
@@ -141,9 +142,15 @@ def _make(spec: dict[str, Any], out: Path, workers: int) -> None:
     except OSError as error:
         raise StorageError(f"cannot write {error.filename or out}: {error.strerror or error}") from error
     part_path.unlink()
-    seconds = sum(entry.cpu_seconds for entry in part.entries.values())
-    say(
-        f"{name}: {path} holds {header.configs} configurations x {len(subject.train_seeds)} training seeds, "
+    say(_told(name, path, header, list(part.entries.values())))
+
+
+def _told(name: str, path: Path, header: Header, entries: Sequence[Entry]) -> str:
+    seconds = sum(entry.cpu_seconds for entry in entries)
+    ends = Counter(str(entry.outcome.status) for entry in entries if not entry.outcome.ok)
+    failed = f" ({', '.join(f'{count} {status}' for status, count in sorted(ends.items()))})" if ends else ""
+    return (
+        f"{name}: {path} holds {header.configs} configurations x {len(header.subject.train_seeds)} training seeds{failed}, "
         f"{duration(seconds)} of training, {path.stat().st_size / 1e6:.1f} MB, checksum {header.checksum}"
     )
 

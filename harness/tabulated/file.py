@@ -29,7 +29,7 @@ from harness.environment import environment
 from harness.errors import RecordError, SettingsError, StorageError
 from harness.space import Config, Space
 from harness.tabulated.grid import Key, enumerated, key_of
-from harness.tabulated.header import MEMBER, Header, Subject, read_header
+from harness.tabulated.header import DAMAGE, MEMBER, Header, Subject, read_header
 from harness.tabulated.part import Entry, Place
 from harness.trial import MEASURES, Epoch, Outcome, Status
 
@@ -103,7 +103,7 @@ def _read_table(path: Path, _changed_ns: int) -> Table:
                 if name != MEMBER:
                     content = io.BytesIO(file.read(name))
                     arrays[name.removesuffix(".npy")] = np.lib.format.read_array(content, allow_pickle=False)
-    except (zipfile.BadZipFile, ValueError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except DAMAGE as error:
         raise RecordError(f"{path}: damaged ({error}); make it anew, or fetch it again") from error
     if (found := digest(arrays)) != header.arrays_sha256:
         raise RecordError(f"{path}: damaged: its SHA-256 is {found[:16]}..., and should be {header.arrays_sha256[:16]}...")

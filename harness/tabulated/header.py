@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -26,6 +27,8 @@ MEMBER = "header.json"
 SUFFIX = ".npz"
 TABLES = "HARNESS_TABLES"
 CLOCKS = ("wall", "cpu")
+# What `zipfile` raises for a file in which bits have changed.
+DAMAGE = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -133,11 +136,18 @@ def find_table(task: Mapping[str, Any]) -> tuple[Path, Header]:
         can = f"; it can be made with: {remake}" if (task.get("table") or {}).get("levels") else ""
         raise SettingsError(f"evaluator=table: task '{name}' has no table{near(name, known) if known else ''}{can}")
     header = read_header(path)
-    stale = list(differing(asdict(header.subject), asdict(Subject.of(task))))
+    now = _subject(json_text({key: task[key] for key in ("name", "_target_", "version", "params", "space", "table")}))
+    stale = list(differing(asdict(header.subject), asdict(now)))
     if stale:
         shown = "; ".join(line.replace(" there, ", " in the table, ").replace(" here", " now") for line in stale[:3])
         raise SettingsError(f"{path} was made of other settings ({shown}): leave those as they were, or make it anew: {remake}")
     return path, header
+
+
+@functools.cache
+def _subject(task: str) -> Subject:
+    # To enumerate a grid takes longer than to compose a cell, and a sweep composes every task once for each arm.
+    return Subject.of(json.loads(task))
 
 
 def read_header(path: Path) -> Header:
@@ -153,5 +163,5 @@ def _read_header(path: Path, _changed_ns: int) -> Header:
     try:
         with zipfile.ZipFile(path) as file:
             return Header.from_json(file.read(MEMBER), str(path))
-    except (zipfile.BadZipFile, KeyError) as error:
+    except DAMAGE as error:
         raise RecordError(f"{path}: not a table, or damaged ({error}); make it anew, or fetch it again") from error

@@ -10,8 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
+from filelock import FileLock, Timeout
+
 from harness import record
-from harness.errors import CellMismatch, RecordError
+from harness.errors import CellBusy, CellMismatch, RecordError
 from harness.store import Lines, differing
 from harness.tabulated.header import Subject
 from harness.trial import Outcome, Proposal, Trial
@@ -32,27 +34,40 @@ class Entry:
 
 
 class Part:
-    """The file. Use as a context manager. Raises CellMismatch when it was begun with another subject, RecordError when damaged."""
+    """The file, locked for this process. Use as a context manager.
+
+    Raises CellBusy, CellMismatch when it was begun with another subject or on another machine, and RecordError when it is damaged.
+    """
 
     def __init__(self, path: Path, subject: Subject, signature: Mapping[str, str]) -> None:
         self._path = path
         self._head = json.loads(record.json_line({"subject": asdict(subject), "signature": dict(signature)}))
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
         self._lines: Lines | None = None
         self._synced = time.monotonic()
         self.entries: dict[Place, Entry] = {}
 
     def __enter__(self) -> Part:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        intact = self._read()
-        self._lines = Lines(self._path, intact)
-        if not intact:
-            self._lines.append(record.json_line(self._head), sync=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise CellBusy(f"{self._path} is being written by another process; leaving it to that one") from None
+        try:
+            intact = self._read()
+            self._lines = Lines(self._path, intact)
+            if not intact:
+                self._lines.append(record.json_line(self._head), sync=True)
+        except BaseException:
+            self._lock.release()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         assert self._lines is not None
         self._lines.sync()
         self._lines.close()
+        self._lock.release()
 
     def append(self, entry: Entry, config: Mapping[str, Any]) -> None:
         """Write one training down. Raises StorageError or OSError."""

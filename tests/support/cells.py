@@ -13,15 +13,15 @@ from harness.cell import Cell
 from harness.settings import cells, register, resolved
 
 
-def settings_of(out: Path, *overrides: str) -> dict[str, Any]:
-    """Compose the settings of a command line on the toy task, or another, with W&B off."""
+def settings_of(out: Path, *overrides: str, conf: Path = CONF) -> dict[str, Any]:
+    """Compose the settings of a command line on the toy task, or another (of the folder `conf` too), with W&B off."""
     register()
-    asked = ["task=toy", "tracking=off", f"out={out}", f"hydra.searchpath=[file://{CONF}]", *overrides]
+    asked = ["task=toy", "tracking=off", f"out={out}", f"hydra.searchpath=[file://{conf}]", *overrides]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return resolved(compose("config", overrides=asked))
 
 
-def cells_of(out: Path, *overrides: str) -> tuple[list[Cell], dict[str, Any]]:
+def cells_of(out: Path, *overrides: str, conf: Path = CONF) -> tuple[list[Cell], dict[str, Any]]:
     """Return the cells that a command line asks for, and its settings."""
-    settings = settings_of(out, *overrides)
+    settings = settings_of(out, *overrides, conf=conf)
     return list(cells(settings)), settings
