@@ -148,7 +148,7 @@ class Ollama:
         if "exceeds the available context size" in text or "exceeds the context length" in text:
             return TruncatedPrompt(
                 f"{where} refuses the prompt of trial {request.trial}: {text}. "
-                f"Raise llm.num_ctx ({request.num_ctx}) or shorten the context",
+                f"Raise llm.num_ctx ({request.num_ctx}) or shorten the context (raw logs: agent.log_every=5)",
                 window_tokens=request.num_ctx,
             )
         if status == 404 and "model" in text:
