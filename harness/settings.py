@@ -326,6 +326,8 @@ def _check_numbers(settings: Mapping[str, Any]) -> None:
         limit = settings["limits"][name]
         if limit is not None and not 0 < limit < math.inf:
             raise SettingsError(f"limits.{name}={limit}: give {unit} above 0, or null for no limit")
+    if settings["task"].get("from_table") and settings["limits"]["trial_memory_mb"] is not None:
+        raise SettingsError("limits.trial_memory_mb: a table holds no memory of its trainings; leave it out with evaluator=table")
     if settings["optimizer"]["startup_trials"] < 0:
         raise SettingsError("optimizer.startup_trials: must be 0 or more")
     for seed in (*seeds(settings), settings["train_seed"] or 0):

@@ -119,6 +119,13 @@ def test_training_seeds_take_turns_and_another_is_refused(mine: Mine, tabulate: 
         cells_of_mini(tmp_path, "evaluator=table", "train_seed=2")
 
 
+def test_a_memory_limit_which_no_table_can_keep_is_refused(mine: Mine, tabulate: Tabulate, tmp_path: Path) -> None:
+    mine()
+    tabulate("task=mini")
+    with pytest.raises(SettingsError, match="leave it out with evaluator=table"):
+        cells_of_mini(tmp_path, "evaluator=table", "limits.trial_memory_mb=100")
+
+
 @pytest.mark.parametrize(
     ("override", "difference"),
     [
