@@ -27,6 +27,7 @@ from harness.readiness import Readiness
 from harness.settings import conf_dir, task_settings
 from harness.space import Space
 from harness.target import load_target
+from harness.tabulated.header import tabulated_tasks
 from harness.task import TaskCard
 
 
@@ -89,7 +90,8 @@ def _task(path: Path) -> Readiness:
     # Importing a user's own module runs their code, and the table must come out whatever it raises.
     except Exception as error:
         return Readiness(path.stem, False, f"{type(error).__name__}: {error}")
-    return Readiness(path.stem, True, f"{len(space)} hyperparameters, data included")
+    table = ", and a table for evaluator=table" if path.stem in tabulated_tasks() else ""
+    return Readiness(path.stem, True, f"{len(space)} hyperparameters, data included{table}")
 
 
 def _llm(settings: dict[str, Any]) -> Readiness:
