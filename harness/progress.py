@@ -11,7 +11,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ POLL_SECONDS = 0.25
 # A scan of very many cells must not eat the time of the training beside it.
 POLL_PER_SCAN = 20.0
 SHOWN_CELLS = 8
+SHOWN_ENDED = 20
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Watched:
     best: float | None = None
     done: bool = False
     failed: bool = False
+    begun: bool = False
     stale_failure_ns: int = 0
 
     @property
@@ -54,6 +56,10 @@ class Watched:
 
     def read(self) -> bool:
         """Read what the cell's folder has more than at the last look; say whether the cell ended by that."""
+        if not self.begun:
+            self.begun = self.path.exists()
+            if not self.begun:  # most of many, at any time
+                return False
         with contextlib.suppress(OSError), (self.path / TRIALS).open("rb") as file:
             file.seek(self.size)
             new = file.read()
@@ -93,7 +99,8 @@ class Tally:
     def begin(self) -> None:
         """Take what is there already as done before; what failed before is tried again now."""
         for watched in self.cells:
-            watched.stale_failure_ns = watched.failure_ns()
+            watched.begun = watched.path.exists()
+            watched.stale_failure_ns = watched.failure_ns() if watched.begun else 0
         self.scan()
         self.before = self.done
         self.trials_before = self.trials
@@ -118,13 +125,16 @@ class Tally:
 @contextlib.contextmanager
 def watch(by_study: Mapping[Path, Iterable[Cell]], mode: str) -> Iterator[None]:
     """Show the progress of these cells while the block runs. `mode`: auto | live | plain | off."""
+    if mode == "off":
+        yield
+        return
     tally = Tally([Watched(cell, study / cell.folder) for study, cells in by_study.items() for cell in cells])
     tally.begin()
     if mode == "auto":
         mode = "live" if sys.stderr.isatty() else "plain"
-    if mode != "off" and tally.before:
+    if tally.before:
         say(f"{tally.before} of {len(tally.cells)} cells were done before")
-    if mode == "off" or tally.done == len(tally.cells):
+    if tally.done == len(tally.cells):
         yield
         return
     view = LiveView(tally) if mode == "live" else PlainView(tally)
@@ -143,7 +153,8 @@ def _follow(tally: Tally, view: PlainView, stop: threading.Event) -> None:
     while True:
         last = stop.is_set()
         began = time.monotonic()
-        for ended in tally.scan():
+        ended = tally.scan()
+        if ended:
             view.ended(ended)
         view.update()
         if last:
@@ -152,7 +163,7 @@ def _follow(tally: Tally, view: PlainView, stop: threading.Event) -> None:
 
 
 class PlainView:
-    """One line for each cell that ends."""
+    """One line for each cell that ends, or for all that ended since the last look when those are many."""
 
     def __init__(self, tally: Tally) -> None:
         self.tally = tally
@@ -164,12 +175,17 @@ class PlainView:
     def __exit__(self, *_: object) -> None:
         """Nothing is held."""
 
-    def ended(self, watched: Watched) -> None:
-        """Say that a cell is done, or failed."""
-        self.count += 1
+    def ended(self, cells: Sequence[Watched]) -> None:
+        """Say that cells are done, or failed."""
         left = self.tally.seconds_left()
         tail = f", {duration(left)} left" if left else ""
-        say(f"[{self.count}/{len(self.tally.cells)}] {watched.label}: {watched.best_text}{tail}")
+        if len(cells) > SHOWN_ENDED:
+            self.count += len(cells)
+            say(f"[{self.count}/{len(self.tally.cells)}] {len(cells)} more cells have ended{tail}")
+            return
+        for watched in cells:
+            self.count += 1
+            say(f"[{self.count}/{len(self.tally.cells)}] {watched.label}: {watched.best_text}{tail}")
 
     def update(self) -> None:
         """Nothing to redraw."""
@@ -197,8 +213,8 @@ class LiveView(PlainView):
             took = duration(time.monotonic() - self.tally.started)
             say(f"{self.tally.done} of {len(self.tally.cells)} cells done{tail}, in {took}")
 
-    def ended(self, watched: Watched) -> None:
-        """The next redraw shows it."""
+    def ended(self, cells: Sequence[Watched]) -> None:
+        """The next redraw shows them."""
 
     def update(self) -> None:
         """Redraw."""

@@ -23,6 +23,7 @@ from harness.arguments import conf_dir as conf_dir
 from harness.cell import Cell
 from harness.errors import SettingsError, near
 from harness.llm.config import LlmSettings
+from harness.seeds import from_text
 from harness.space import Space
 from harness.task import TaskCard
 from harness.task_settings import mirrored, shown_card
@@ -272,10 +273,12 @@ def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
 
 
 def seeds(settings: Mapping[str, Any]) -> list[int]:
-    """Return the seeds of one composed config: `seeds=5` means 0 to 4, a list means itself, null means `seed` alone."""
+    """Return the seeds of one composed config: `seeds=5` means 0 to 4, a list or '0-29,35' itself, null means `seed` alone."""
     asked = settings["seeds"]
     if asked is None:
         return [settings["seed"]]
+    if isinstance(asked, str):
+        asked = from_text(asked) or asked
     if isinstance(asked, int) and not isinstance(asked, bool) and asked > 0:
         return list(range(asked))
     if isinstance(asked, list) and asked and all(isinstance(s, int) and not isinstance(s, bool) for s in asked):

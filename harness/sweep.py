@@ -22,8 +22,9 @@ from harness.arguments import conf_dir, expand_suites, split_start
 from harness.cell import Cell
 from harness.errors import CellsFailed, SettingsError
 from harness.progress import watch
+from harness.seeds import as_text
 from harness.settings import cells, resolved
-from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done
+from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells
 
 VARIANT_BYTES = 100
 # Swept keys that name a row or a column of the tables by themselves; any other makes a variant of the arm.
@@ -53,12 +54,14 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
     todo, blocked = set_apart(combinations, study_of)
     result = sum((block(study, together, why) for (study, why), together in blocked.items()), Result())
     waiting_in_vain = {cell.id for together in blocked.values() for cell in together}
-    jobs = split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job)
     returns: list[Any] = []
     watched = {study: [cell for cell in planned if cell.id not in waiting_in_vain] for study, planned in by_study.items()}
     with watch(watched, combinations[0].settings["progress"]):
-        if jobs:
-            returns = launch(sweeper.launcher, jobs)
+        if is_here(sweeper.config):
+            # What was composed is what is run; the launcher would compose it all again, which takes longer than small cells.
+            result = sum((run_cells(missing, combination.settings) for combination, missing in todo), result)
+        elif todo:
+            returns = launch(sweeper.launcher, split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job))
     result = sum((job.return_value for job in returns), result)
     optional = waiting_in_vain if all(c.settings["unready"] == "skip" for c in combinations) else set()
     conclude(by_study, result, optional=optional)
@@ -109,7 +112,7 @@ def compose_all(sweeper: Any, arguments: list[str]) -> list[Combination]:
     for rest, seeds in seeds_of.items():
         named = [*rest, *variant(rest, swept)]
         if len(seeds) > 1 or (seeds and not any(entry.startswith("seeds=") for entry in rest)):
-            named.append(f"seeds=[{','.join(seeds)}]")
+            named.append(f"seeds={_seeds_text(seeds)}")
         settings = resolved(loader.load_sweep_config(sweeper.config, named))
         # Two combinations may be one cell: a method that ignores the start is not run twice for `start=none,default`.
         place = (settings["out"], settings["study"])
@@ -129,6 +132,11 @@ def variant(job: Sequence[str], swept: Sequence[str]) -> list[str]:
     return [f"variant='{name}'"] if parts else []
 
 
+def _seeds_text(seeds: Sequence[str]) -> str:
+    """Return the values of a sweep over `seed` as one value of `seeds`; what is not a number is for the schema to refuse."""
+    return f"'{as_text([int(seed) for seed in seeds])}'" if all(map(str.isdecimal, seeds)) else f"[{','.join(seeds)}]"
+
+
 def _plain(value: str) -> str:
     kept = "".join(c if c.isalnum() or c in "._-+=" else "+" if c == "," else "" for c in value)
     return kept or "none"
@@ -144,9 +152,15 @@ def split_jobs(todo: Sequence[tuple[Combination, list[Cell]]], workers: int, see
     for combination, missing in todo:
         for start in range(0, len(missing), size):
             chunk = missing[start : start + size]
-            seeds = ",".join(str(cell.seed) for cell in chunk)
-            jobs.append([*combination.overrides, f"seeds=[{seeds}]", f"planned='{fingerprint(chunk)}'"])
+            seeds = as_text([cell.seed for cell in chunk])
+            jobs.append([*combination.overrides, f"seeds='{seeds}'", f"planned='{fingerprint(chunk)}'"])
     return jobs
+
+
+def is_here(config: Any) -> bool:
+    """Say whether the jobs run in this process, one after the other, and Hydra is asked for nothing around them."""
+    asked = config.hydra
+    return asked.launcher._target_.endswith("BasicLauncher") and not (asked.callbacks or asked.job.env_set or asked.verbose)
 
 
 def workers(config: Any) -> int:

@@ -20,7 +20,7 @@ from support.commands import FAULTY, environment
 from support.values import trial
 
 from harness.identity import Cell
-from harness.progress import SHOWN_CELLS, LiveView, PlainView, Tally, Watched, duration, say, watch
+from harness.progress import SHOWN_CELLS, SHOWN_ENDED, LiveView, PlainView, Tally, Watched, duration, say, watch
 from harness.store import CellFolder
 from harness.study import run_cells
 
@@ -233,6 +233,16 @@ def test_a_view_has_room_for_some_running_cells_and_counts_the_others(tmp_path: 
 def test_a_plain_view_needs_no_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, _, seen = watched(tmp_path)
     with PlainView(Tally(seen)) as view:
-        view.ended(seen[0])
+        view.ended(seen)
         view.update()
     assert capsys.readouterr().err == "[1/1] toy random seed 0: no score yet\n"
+
+
+def test_many_cells_that_end_at_once_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, _, seen = watched(tmp_path, f"seeds={SHOWN_ENDED + 2}")
+    with PlainView(Tally(seen)) as view:
+        view.ended(seen[:-1])
+        view.ended(seen[-1:])
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == f"[{SHOWN_ENDED + 1}/{SHOWN_ENDED + 2}] {SHOWN_ENDED + 1} more cells have ended"
+    assert last.startswith(f"[{SHOWN_ENDED + 2}/{SHOWN_ENDED + 2}] toy random seed {SHOWN_ENDED + 1}: ")

@@ -31,6 +31,7 @@ SETTINGS = settings_of(Path("runs"))
         (["seeds=[0,x]"], "seeds=[0, 'x']"),
         (["seeds=true"], "seeds=True"),
         (["seeds=1.5"], "seeds=1.5"),
+        (["seeds='3-'"], "seeds='3-'"),
         (["task.space.learning_rate.low=5"], "task 'toy': hyperparameter 'learning_rate': the default does not fit its own range"),
         (["task.card.title="], "task 'toy': task card: 'title' is missing"),
         (["+limits.trial_second=5"], "there is no setting 'limits.trial_second'"),
