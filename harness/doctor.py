@@ -26,8 +26,8 @@ from harness.llm.ready import readiness
 from harness.readiness import Readiness
 from harness.settings import conf_dir, task_settings
 from harness.space import Space
-from harness.target import load_target
 from harness.tabulated.header import tabulated_tasks
+from harness.target import load_target
 from harness.task import TaskCard
 
 
