@@ -49,6 +49,7 @@ class PlantedArm:
     target: str = "harness.optimizers.random.Random"
     startup_trials: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    renamed: bool = False
     agent: Mapping[str, Any] = field(default_factory=dict)
     llm: Mapping[str, Any] = field(default_factory=dict)
     failure_rate: float = 0.05
@@ -79,12 +80,17 @@ class PlantedStudy:
             "suite": "own",
             "version": 1,
             "card": {"title": f"A planted {task} task", "metric": "percent"},
+            "renamed": arm.renamed,
             "params": {},
             "space": Space.from_mapping(SPACE).to_mapping(),
         }
         optimizer = {"_target_": arm.target, "name": arm.name, "startup_trials": arm.startup_trials, "options": arm.options}
-        agent = {"llm": arm.llm, "identity": {"agent": dict(arm.agent), "llm": _llm_identity(arm.llm)}} if arm.llm else None
-        return Cell(study, arm.name, seed, seed, self.budget, arm.start, settings, optimizer, None, agent)
+        agent = (
+            {"llm": arm.llm, "identity": {"agent": dict(arm.agent), "llm": _llm_identity(arm.llm), "card": settings["card"]}}
+            if arm.llm
+            else None
+        )
+        return Cell(study, arm.name, seed, seed, self.budget, arm.start, settings, optimizer, agent=agent)
 
 
 def _llm_identity(llm: Mapping[str, Any]) -> dict[str, Any]:

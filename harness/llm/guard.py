@@ -58,7 +58,7 @@ class Guarded:
         if request.num_ctx is not None and most + _SHORTEST_REPLY_TOKENS > request.num_ctx:
             raise TruncatedPrompt(
                 f"the prompt of trial {request.trial} may need {most} tokens, and the window has {request.num_ctx}: "
-                f"raise llm.num_ctx to {_rounded(most + (request.max_tokens or 1024))} or more, or shorten the context (raw logs: agent.log_every=5)",
+                f"raise llm.num_ctx to {_rounded(most + (request.max_tokens or 1024))} or more, or shorten the context (agent.log_every=5)",
                 prompt_tokens=most,
                 window_tokens=request.num_ctx,
             )
@@ -67,7 +67,7 @@ class Guarded:
         if problem:
             raise TruncatedPrompt(
                 f"{reply.facts.model} did not see the whole prompt of trial {request.trial}: {problem}. "
-                "Raise llm.num_ctx or shorten the context (raw logs: agent.log_every=5)",
+                "Raise llm.num_ctx or shorten the context (agent.log_every=5)",
                 prompt_tokens=reply.prompt_tokens,
                 window_tokens=request.num_ctx,
                 reply=reply,

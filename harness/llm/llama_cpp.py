@@ -124,7 +124,7 @@ def _refusal(error: dict[str, Any], request: Request) -> BackendError:
     text = str(error.get("message", error))
     if error.get("type") == "exceed_context_size_error":
         return TruncatedPrompt(
-            f"llama.cpp refuses the prompt of trial {request.trial}: {text}. Raise llm.num_ctx or shorten the context (raw logs: agent.log_every=5)",
+            f"llama.cpp refuses the prompt of trial {request.trial}: {text}. Raise llm.num_ctx or shorten the context (agent.log_every=5)",
             prompt_tokens=error.get("n_prompt_tokens"),
             window_tokens=error.get("n_ctx"),
         )

@@ -17,7 +17,8 @@ CONTEXTS = {
     "shuffled": "a TCS with shuffled outcomes",
 }
 # These differ from cell to cell within an arm.
-_OF_THE_CELL = ("task", "seed", "train_seed")
+# What differs between the cells of one arm. The card is the task's own, and a table is of one task.
+_OF_THE_CELL = ("task", "seed", "train_seed", "card", "evaluator")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def mixed_arms(study: StudyData) -> list[str]:
     settings: dict[str, dict[str, list[CellData]]] = {}
     for cell in study.cells:
         if cell.identity:
-            text = json.dumps(_setting(cell.identity), sort_keys=True)
+            text = json.dumps(_setting(cell), sort_keys=True)
             settings.setdefault(cell.arm, {}).setdefault(text, []).append(cell)
     return [
         f"arm {name}: its cells were made with {len(kinds)} different settings (e.g. {' and '.join(c[0].label for c in kinds.values())})"
@@ -82,8 +83,11 @@ def mixed_arms(study: StudyData) -> list[str]:
     ]
 
 
-def _setting(identity: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in identity.items() if key not in _OF_THE_CELL}
+def _setting(cell: CellData) -> dict[str, Any]:
+    """Return what makes the arm: the identity without what is the cell's, and the kind of card and of evaluator."""
+    setting = {key: value for key, value in cell.identity.items() if key not in _OF_THE_CELL}
+    renamed = "card" in cell.identity and bool(mapping(cell.settings.get("task")).get("renamed"))
+    return setting | {"renamed": renamed, "tables": "evaluator" in cell.identity}
 
 
 def _arm(cell: CellData) -> Arm:
@@ -100,7 +104,7 @@ def _arm(cell: CellData) -> Arm:
         start=str(identity.get("start", "")),
         startup_trials=cell.startup_trials,
         budget=cell.budget,
-        setting=_setting(identity),
+        setting=_setting(cell),
     )
 
 

@@ -30,13 +30,14 @@ from harness.report.statistics import (
 )
 
 LEVEL = 0.05
-FOLDED = ("names", "startup", "first")
+FOLDED = ("names", "card", "startup", "first")
 FAMILIES = {
     "context": "What the LLM is shown: the TCS against each other context, same LLM, same start",
     "rules": "Does it take an LLM: the TCS read by an LLM against the TCS read by fixed rules, same start",
     "start": "The default configuration tried first, against not, same method",
     "random": "More than the start: each method against random search from the same start",
     "names": "Real hyperparameter names against anonymous ones, same method",
+    "card": "The task's own card against one that a model cannot have read about, same method",
     "startup": "Few start-up trials against more, same method, same start",
     "first": "Gain of each arm over its own first trial",
 }
@@ -65,6 +66,8 @@ def contrasts_of(arms: Mapping[str, Arm]) -> Iterator[Contrast]:
 
 def _family(one: Arm, other: Arm) -> str | None:
     """Return in what single thing `one` (the side of interest) and `other` differ; None when it is not one thing, or not this way."""
+    if one.setting.get("renamed") is False and other.setting.get("renamed") and _rest(one, "renamed") == _rest(other, "renamed"):
+        return "card"
     if one.kind == "llm" and other.kind == "llm":
         if one.context == "tcs" != other.context and _same_agent(one, other, "context", "log_every") and one.start == other.start:
             return "context"
@@ -89,6 +92,8 @@ def _beyond_random(one: Arm, other: Arm) -> bool:
 
 def _same_agent(one: Arm, other: Arm, *but: str) -> bool:
     """Say whether two agents ask the same LLM in the same way, but for some keys; the TCS's own settings count where both have them."""
+    if one.setting.get("renamed") != other.setting.get("renamed"):
+        return False
     agents = [{key: value for key, value in _part(arm, "agent").items() if key not in but} for arm in (one, other)]
     summaries = [_part(arm, "tcs") for arm in (one, other)]
     same_summary = not all(summaries) or summaries[0] == summaries[1]

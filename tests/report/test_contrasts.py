@@ -51,6 +51,14 @@ def test_real_names_are_compared_with_anonymous_ones() -> None:
     assert found(llm_arm("named", "phi4", "tcs"), hidden) == {("names", "named", "hidden")}
 
 
+def test_the_task_s_own_card_is_compared_with_the_renamed_one_and_never_across_contexts() -> None:
+    plain, hidden = llm_arm("tcs", "phi4", "tcs"), llm_arm("tcs+renamed", "phi4", "tcs", renamed=True)
+    assert found(plain, hidden, llm_arm("raw", "phi4", "raw", renamed=True)) == {
+        ("card", "tcs", "tcs+renamed"),
+        ("context", "tcs+renamed", "raw"),
+    }
+
+
 def test_rules_with_textbooks_stand_against_rules_without() -> None:
     rules = [PlantedArm(f"r-{n}", target="harness.optimizers.rules.Rules", options={"names": n}) for n in ("real", "anonymous")]
     assert found(*rules) == {("names", "r-real", "r-anonymous")}
@@ -115,6 +123,16 @@ def test_an_arm_made_with_two_settings_is_named() -> None:
     assert mixed_arms(study) == []
     (line,) = mixed_arms(mixed)
     assert line == "arm random: its cells were made with 2 different settings (e.g. a/random/seed0 and b/random/seed0)"
+
+
+def test_that_each_task_has_its_card_makes_no_second_arm_but_a_renamed_card_does() -> None:
+    study = in_memory(PlantedStudy([llm_arm("x", "phi4", "tcs")], ("a", "b"), (0,)))
+    first, second = study.cells
+    assert first.identity["card"] != second.identity["card"]
+    assert mixed_arms(study) == []
+    settings = {**second.settings, "task": {**second.settings["task"], "renamed": True}}
+    renamed = replace(second, manifest={**second.manifest, "settings": settings})
+    assert len(mixed_arms(replace(study, cells=(first, renamed)))) == 1
 
 
 def test_arms_are_described_from_their_manifests() -> None:
