@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +11,9 @@ from harness.arguments import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
 from harness.environment import one_thread
 from harness.errors import HarnessError
 from harness.help import help_text
+from harness.stop import heed_signals, stop_status
 
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: a batch system or `kill` wants the command to end. It ends like Ctrl-C, closing what is open."""
+STOPPED = "stopped; the same command goes on from here"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,38 +21,45 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 when all cells are done, 1 when some are not, 2 for a mistake in the command, 130 after Ctrl-C, 143 after SIGTERM.
     """
+    try:
+        heed_signals()
+        status, text = _run(argv)
+    except BaseException as error:
+        if stop_status() is None and not isinstance(error, KeyboardInterrupt):
+            raise
+        return _complain(STOPPED, stop_status() or 130)
+    if status and stop_status():
+        # What the signal became in somebody else's clean-up is no mistake of the command's.
+        return _complain(STOPPED, stop_status() or 130)
+    return _complain(text, status) if text else status
+
+
+def _run(argv: Sequence[str] | None) -> tuple[int, str]:
+    """Run the command; return its exit status, and what there is to complain about."""
     one_thread()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if str(Path.cwd()) not in sys.path:  # with `python -m` it is there already: the user's own tasks lie beside the command
         sys.path.append(str(Path.cwd()))
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminate)
     if argv is None and any(flag.partition("=")[0] in SHOWING_FLAGS for flag in arguments):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a word, as it does other commands
     try:
         arguments = with_own_conf(arguments)
         if any(flag in HELP_FLAGS for flag in arguments):
             print(help_text(arguments), end="")  # without Hydra, which takes a second to list what there is
-            return 0
+            return 0, ""
         from harness.app import run  # noqa: PLC0415 - after one_thread, and inside the net
 
         run(arguments)
     except HarnessError as error:
-        return _complain(str(error), error.exit_status)
-    except KeyboardInterrupt as stop:
-        return _complain("stopped; the same command goes on from here", 143 if isinstance(stop, Terminated) else 130)
+        return error.exit_status, str(error)
     except Exception as error:
         from harness.complaints import one_line  # noqa: PLC0415 - only a mistake needs it
 
         text = one_line(error, arguments)
         if text is None:
             raise
-        return _complain(text, 2)
-    return 0
-
-
-def _terminate(*_: object) -> None:
-    raise Terminated
+        return 2, text
+    return 0, ""
 
 
 def _complain(text: str, status: int) -> int:

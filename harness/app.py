@@ -24,6 +24,7 @@ from harness.environment import COMMAND_PID, end_with_command, one_thread
 from harness.errors import HarnessError, SettingsError
 from harness.progress import watch
 from harness.settings import cells, register, resolved
+from harness.stop import heed_signals
 from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells
 
 
@@ -81,6 +82,8 @@ def job(config: Any) -> Result:
     """Run the cells of one composed config, in this process or in a launcher's worker. Never raises what a sweep must survive."""
     one_thread()
     end_with_command()
+    if os.environ.get(COMMAND_PID) != str(os.getpid()):
+        heed_signals()  # the command itself does already
     settings = resolved(config)
     asked = list(cells(settings))
     if settings["planned"] and fingerprint(asked) != settings["planned"]:

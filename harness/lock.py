@@ -87,11 +87,16 @@ class FolderLock:
         line = f"{json.dumps(me)}\n".encode()
         for _ in range(3):
             try:
-                with self._owner.open("xb", buffering=0) as file:
-                    file.write(line)
+                file = self._owner.open("xb")
             except FileExistsError:
                 self._bury()
                 continue
+            try:
+                with file:
+                    file.write(line)
+            except BaseException:  # the disk is full: half a line would hold the next launch up
+                self._owner.unlink()
+                raise
             self._line = line
             return
         raise CellBusy(f"{self._folder} is being taken by another process; leaving it to that one")

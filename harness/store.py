@@ -69,6 +69,8 @@ class CellFolder:
         self._lock.release()
 
     def _open(self) -> None:
+        for draft in self.path.glob(".*.json.*"):  # of a file that a kill kept from getting its name
+            draft.unlink()
         new = not _holds_bytes(self.path / MANIFEST)  # a power cut may leave a name without its bytes
         if new:
             write_json(self.path / MANIFEST, self._manifest, sync=self._batch is None)

@@ -29,6 +29,7 @@ from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendUnavailable
 from harness.progress import say
 from harness.readiness import Readiness
+from harness.stop import stop_if_asked
 from harness.store import SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
 from harness.target import load_target
 from harness.training import describe
@@ -251,6 +252,7 @@ def _run(cell: Cell, study: Path, settings: Mapping[str, Any], batch: Batch) -> 
             raise
         # A method's own bug must not cost the rest of the sweep: it is written down, reported, and tried again by a relaunch.
         except Exception as error:
+            stop_if_asked()
             text = str(error) if isinstance(error, HarnessError) else describe(error)
             folder.fail({"error": text, "traceback": traceback.format_exc(), "trials": len(folder.trials)})
             return Result(failed=(f"{cell.folder}: {text}",))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from harness.space import Config
+from harness.stop import stop_if_asked
 from harness.task import Task
 from harness.trial import Epoch, Outcome, Status
 
@@ -36,6 +37,7 @@ class InProcess:
         self._task = task
 
     def train(self, config: Config, *, seed: int) -> Outcome:
+        stop_if_asked()
         started = time.perf_counter()
         curve: list[Epoch] = []
         error = None
@@ -47,6 +49,7 @@ class InProcess:
         # The border to foreign training code: whatever it raises is data about the configuration, not a failure of the harness.
         except (Exception, SystemExit) as raised:
             error = describe(raised)
+        stop_if_asked()
         return outcome_of(curve, error, time.perf_counter() - started)
 
     def close(self) -> None:

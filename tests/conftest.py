@@ -47,7 +47,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in ("HYDRA_FULL_ERROR", COMMAND_PID, *THREAD_VARIABLES):
         monkeypatch.setenv(name, os.environ.get(name, "1"))
-    root, on_terminate = logging.getLogger(), signal.getsignal(signal.SIGTERM)
+    root, on_signal = logging.getLogger(), {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     handlers, level = root.handlers[:], root.level
 
     def run(*arguments: str) -> Ran:
@@ -57,5 +57,6 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return Ran(status, captured.out, captured.err)
 
     yield run
-    signal.signal(signal.SIGTERM, on_terminate)
+    for number, handler in on_signal.items():
+        signal.signal(number, handler)
     root.handlers[:], root.level = handlers, level

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the bottom up: a module imports only from layers below its own, and from its own layer what stands before it or beside it.
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"randomness", "readiness"},
+    {"randomness", "readiness", "stop"},
     {"hyperparameter"},
     {"space"},
     {"trial"},

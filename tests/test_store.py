@@ -77,6 +77,13 @@ def test_the_summary_marks_the_end_and_takes_the_failure_away(path: Path) -> Non
     assert not (path / FAILURE).exists()
 
 
+def test_drafts_that_a_kill_left_are_cleared_away(path: Path) -> None:
+    path.mkdir(parents=True)
+    (path / ".manifest.json.4711").write_text("{")
+    filled(path)
+    assert {p.name for p in path.iterdir()} == {".lock", MANIFEST, TRIALS}
+
+
 @pytest.mark.parametrize("cut", [1, 7, 100])
 def test_a_torn_last_line_is_dropped_and_the_cell_goes_on_from_there(path: Path, cut: int) -> None:
     file = filled(path)

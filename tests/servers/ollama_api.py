@@ -15,7 +15,7 @@ from typing import Any
 
 from servers.double import Call, Double, Refusal
 from servers.replies import CHATTER_BYTES, schema_in
-from servers.script import TRANSPORT, Script, Step
+from servers.script import TRANSPORT, WRAPPED, Script, Step
 
 PULLED = ("phi4-reasoning:14b", "qwen2.5-coder:32b")
 VERSION = "0.12.9"
@@ -154,8 +154,12 @@ class OllamaDouble(Double):
         prompt_tokens = self._seen(body, step)
         schema = body.get("format") if isinstance(body.get("format"), dict) else schema_in(body["messages"])
         # A request without a fixed seed is answered at random by the real one; here too, every text depends on the request alone.
+        earlier = dict(self._earlier)
         text, kind = self.reply_text(step, request, schema)
         answer = self._answer(body, text, prompt_tokens, "length" if kind == "cut_json" else "stop")
+        if kind in ("valid", *WRAPPED) and answer["done_reason"] == "length":
+            # It did not fit into the limit that the request sets: nobody saw its end, nor can it be repeated.
+            kind, self._earlier = "cut_json", earlier
         if step.do in TRANSPORT:
             call.lose(step, json.dumps(answer).encode())
             return

@@ -44,7 +44,7 @@ def spoil(kind: str, text: str, schema: Mapping[str, Any] | None, earlier: str |
         "think_then_answer": _THOUGHT + text,
         "fenced": f"Here is my proposal:\n```json\n{text}\n```\nGood luck!",
         "chatter": "Let me think about the learning rate some more. " * (CHATTER_BYTES // 48),
-        "chatter_then_answer": "Let me think about the momentum some more. " * 2000 + "\n" + text,
+        "chatter_then_answer": "Let me think about the momentum some more. " * 400 + "\n" + text,
         "invalid_json": text[:-1].replace('"', "'", 2) + ",}",
         "cut_json": text[: max(1, len(text) // 2)],
         "repeat": text if earlier is None else earlier,

@@ -41,7 +41,7 @@ def _sleep_behind_a_thread() -> None:
 
 
 def _grow() -> None:
-    held = []
+    held: list[bytes] = []
     while len(held) < 1600:
         held.append(b"x" * (1 << 26))  # written to, not only asked for
 
