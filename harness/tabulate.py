@@ -26,6 +26,7 @@ from harness.tabulated.make import Job, train_all
 from harness.tabulated.part import Entry, Part
 from harness.tabulated.signature import signature
 from harness.tabulated.verify import Comparison, verdict, verify
+from harness.target import load_target
 
 TEXT = """\
 Train every configuration of a task's grid, and write a table, which
@@ -128,6 +129,7 @@ def _make(spec: dict[str, Any], out: Path, workers: int) -> None:
     if path.exists() and read_header(path).subject == subject:
         say(f"{name}: {path} is there already; nothing to train")
         return
+    _fetch_data(spec)
     grid = Grid.of(Space.from_mapping(spec["space"]), spec["table"]["levels"])
     jobs: list[Job] = [(i, grid.complete(config), seed) for seed in subject.train_seeds for i, config in enumerate(grid.configs)]
     here = signature()
@@ -143,6 +145,13 @@ def _make(spec: dict[str, Any], out: Path, workers: int) -> None:
         raise StorageError(f"cannot write {error.filename or out}: {error.strerror or error}") from error
     part_path.unlink()
     say(_told(name, path, header, list(part.entries.values())))
+
+
+def _fetch_data(spec: dict[str, Any]) -> None:
+    """Have a task fetch its data once, before several processes would. Raises HarnessError."""
+    made = load_target(spec["_target_"])
+    if spec["data"] and hasattr(made, "prepare"):
+        made.prepare(spec["params"])
 
 
 def _told(name: str, path: Path, header: Header, entries: Sequence[Entry]) -> str:
@@ -168,6 +177,7 @@ def _train(spec: dict[str, Any], grid: Grid, missing: Sequence[Job], workers: in
 def _verify(spec: dict[str, Any], count: int) -> int:
     path, _ = find_table(spec)
     table = read_table(path)
+    _fetch_data(spec)
     found: list[Comparison] = []
     for comparison in verify(spec, table, count):
         found.append(comparison)

@@ -205,6 +205,22 @@ def test_verify_says_equal_here_and_differs_when_the_task_computes_something_els
         assert "libraries and processor are the same" in ran.stdout
 
 
+def test_data_are_fetched_once_before_anything_is_trained(mine: Mine, tabulate: Tabulate, tmp_path: Path) -> None:
+    fetching = (
+        "from pathlib import Path\nfrom tasks.toy import Toy\nfrom harness.errors import HarnessError\n"
+        "class Fetching(Toy):\n    @staticmethod\n    def prepare(params):\n"
+        "        if Path('offline').exists():\n            raise HarnessError('cannot fetch the bowl: no connection')\n"
+        "        with Path('fetched').open('a') as file:\n            file.write('x')\n"
+    )
+    (tmp_path / "fetching_task.py").write_text(fetching)
+    mine(**{"_target_": "fetching_task.Fetching", "data": ["bowl"]})
+    (tmp_path / "offline").touch()
+    assert tabulate("task=mini") == (2, "harness.tabulate: cannot fetch the bowl: no connection\n")
+    (tmp_path / "offline").unlink()
+    assert tabulate("task=mini", "workers=2")[0] == 0
+    assert (tmp_path / "fetched").read_text() == "x"
+
+
 MISTAKES = {
     "which task?": [],
     "there is no task 'mino'; did you mean 'mini'?": ["task=mino"],
