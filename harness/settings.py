@@ -1,7 +1,7 @@
-"""The typed schema of conf/, and the way from a composed Hydra config to cells. With `app.py`,
-`sweep.py` and `complaints.py`, the only file that knows Hydra.
+"""The way from a composed Hydra config to cells. With `schema.py`, `app.py`, `sweep.py` and `complaints.py`, the only file
+that knows Hydra.
 
-Schema classes are plain (a frozen one would refuse overrides). Everything past this file sees plain Python data.
+Everything past this file sees plain Python data.
 """
 
 from __future__ import annotations
@@ -9,168 +9,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from enum import Enum
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from harness.arguments import conf_dir as conf_dir
 from harness.cell import Cell
 from harness.errors import SettingsError, near
-from harness.llm.config import LlmSettings
+from harness.schema import Settings
 from harness.seeds import from_text
 from harness.space import Space
 from harness.task import TaskCard
 from harness.task_settings import mirrored, shown_card
-
-# Hydra takes an Enum by its names, where Literal is refused.
-Start = Enum("Start", ["none", "default"])
-Sync = Enum("Sync", ["trial", "cell"])
-Unready = Enum("Unready", ["fail", "skip"])
-Mode = Enum("Mode", ["offline", "online", "off"])
-Progress = Enum("Progress", ["auto", "live", "plain", "off"])
-Evaluator = Enum("Evaluator", ["live", "table"])
-
-
-@dataclass
-class HyperparameterSettings:
-    """One entry of a task's space; `harness.hyperparameter.parse` says what each kind needs."""
-
-    type: str = MISSING
-    low: Any = None
-    high: Any = None
-    scale: Any = None
-    levels: Any = None
-    choices: Any = None
-    default: Any = MISSING
-    meaning: str = MISSING
-    unit: str = ""
-    when: Any = None
-
-
-@dataclass
-class TableSettings:
-    """The grid of `evaluator=table`, see `harness.tabulated`: levels of some hyperparameters, and training seeds 0, 1, ...
-
-    A hyperparameter's levels are a list of values, or how many, evenly spaced on its scale; one that is not named keeps its default.
-    `clock` says which seconds count as a training's: wall | cpu.
-    """
-
-    levels: dict[str, Any] = field(default_factory=dict)
-    train_seeds: int = 3
-    clock: str = "wall"
-
-
-@dataclass
-class TaskSettings:
-    """A tunable problem. `suite` decides which of `task=all`, `task=full`, ... names it; `card=renamed` shows `renamed_card`.
-
-    A task that names `data` has a static `prepare(params)`, which fetches them before any of its cells begins.
-    """
-
-    _target_: str = MISSING
-    name: str = MISSING
-    suite: str = "own"
-    version: int = 1
-    card: Any = field(default_factory=dict)
-    renamed_card: dict[str, str] = field(default_factory=dict)
-    data: list[str] = field(default_factory=list)
-    params: dict[str, Any] = field(default_factory=dict)
-    space: dict[str, HyperparameterSettings] = field(default_factory=dict)
-    table: TableSettings = field(default_factory=TableSettings)
-
-
-@dataclass
-class OptimizerSettings:
-    """A method. `startup_trials` are drawn at random before its model speaks (0: it has no model).
-
-    A method that asks an LLM has a `context` (see `harness/agent/context.py`) and its table row is named `NAME_LLM`, or `label`.
-    """
-
-    _target_: str = MISSING
-    name: str = MISSING
-    suite: str = "own"
-    startup_trials: int = 0
-    ignores_start: bool = False
-    context: str | None = None
-    label: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class AgentSettings:
-    """How an LLM is asked; see `harness.agent.agent.AgentSettings`."""
-
-    calls: str = "one"
-    names: str = "real"
-    attempts: int = 3
-    prompt: str = "v1"
-    log_every: int = 1
-
-
-@dataclass
-class TcsSettings:
-    """Which expert blocks summarise the trials, in which order, and how the summary is written."""
-
-    blocks: list[str] = field(default_factory=list)
-    format: str = "text"
-
-
-@dataclass
-class LimitSettings:
-    """What a single trial may use; null for no limit."""
-
-    trial_seconds: float | None = None
-    trial_memory_mb: float | None = None
-
-
-@dataclass
-class StoreSettings:
-    """`sync`: make every trial durable before the next (`trial`), or only every cell (`cell`: faster)."""
-
-    sync: Sync = Sync.trial
-
-
-@dataclass
-class TrackingSettings:
-    """Weights & Biases."""
-
-    mode: Mode = Mode.offline
-    project: str = "tcs-harness"
-    entity: str | None = None
-
-
-@dataclass
-class Settings:
-    """Everything that a command line can set."""
-
-    study: str = "main"
-    out: str = "runs"
-    task: TaskSettings = field(default_factory=TaskSettings)
-    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
-    agent: AgentSettings = field(default_factory=AgentSettings)
-    tcs: TcsSettings = field(default_factory=TcsSettings)
-    llm: LlmSettings = field(default_factory=LlmSettings)
-    start: Start = Start.none
-    evaluator: Evaluator = Evaluator.live
-    seed: int = 0
-    seeds: Any = None
-    train_seed: int | None = None
-    budget: int = 10
-    arm: str | None = None
-    variant: str = ""
-    planned: str = ""
-    limits: LimitSettings = field(default_factory=LimitSettings)
-    store: StoreSettings = field(default_factory=StoreSettings)
-    tracking: TrackingSettings = field(default_factory=TrackingSettings)
-    progress: Progress = Progress.auto
-    unready: Unready = Unready.fail
-
 
 # At import: a launcher's worker composes nothing, and yet resolves.
 OmegaConf.register_new_resolver("mirrored", mirrored, replace=True)

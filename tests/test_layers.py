@@ -28,6 +28,7 @@ LAYERS: list[set[str]] = [
     {"child"},
     {"tabulated"},
     {"cell"},
+    {"schema"},
     {"progress", "settings"},
     {"tracking", "doctor"},
     {"study"},
@@ -35,7 +36,14 @@ LAYERS: list[set[str]] = [
     {"complaints"},
     {"__main__", "plugin", "tabulate"},
 ]
-HYDRA_FILES = {"settings.py", "app.py", "sweep.py", "complaints.py", "plugin/hydra_plugins/harness_sweeper/__init__.py"}
+HYDRA_FILES = {
+    "schema.py",
+    "settings.py",
+    "app.py",
+    "sweep.py",
+    "complaints.py",
+    "plugin/hydra_plugins/harness_sweeper/__init__.py",
+}
 # What a light command must not wait for.
 HEAVY = {
     "torch",
