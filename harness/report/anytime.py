@@ -21,6 +21,11 @@ from harness.report.statistics import NAN, Array
 
 SHOWN_TRIALS = (1, 3, 5, 10)
 COLOURED = 6
+ORIGINS = {
+    "seen": "the best score seen in this study",
+    "known": "the task's known best",
+    "grid": "the best of the task's whole grid with the cell's training seed",
+}
 # Beyond this no score is a percentage of anything.
 LARGEST = 1e12
 
@@ -111,24 +116,24 @@ def curve_frame(histories: Histories, confidence: float) -> pd.DataFrame:
 def reference_bests(study: StudyData, frames: Frames) -> list[tuple[float, str]]:
     """Return for each cell of the study the best validation score to measure it against, and where that is from.
 
-    `known`, as the settings of the task say (for a table the best of its grid with the cell's training seed), else the best `seen` on
-    the task in this study (`none`, and NaN, where there is none).
+    `known`, as the settings of the task say; `grid`, the best of its table with the cell's training seed; else the best `seen` on the
+    task in this study (`none`, and NaN, where there is none).
     """
     seen = {str(e["task"]): float(e["best_val"]) for e in rows_of(frames.trials.groupby("task")["best_val"].max().reset_index())}
     found = []
     for cell in study.cells:
-        known = known_best(cell)
+        known, origin = known_best(cell)
         best = seen.get(cell.task, NAN)
-        found.append((known, "known") if known is not None else (best, "none" if math.isnan(best) else "seen"))
+        found.append((known, origin) if known is not None else (best, "none" if math.isnan(best) else "seen"))
     return found
 
 
-def known_best(cell: CellData) -> float | None:
-    """Return the best validation score that a cell of this task and training seed can reach, where its settings say so."""
-    known = mapping(cell.settings.get("task")).get("best_val_score_pct")
+def known_best(cell: CellData) -> tuple[float | None, str]:
+    """Return the best validation score that a cell of this task can reach, where its settings say so, and `known` or `grid`."""
+    known, origin = mapping(cell.settings.get("task")).get("best_val_score_pct"), "known"
     if isinstance(known, Mapping):
-        known = known.get(str(cell.identity.get("train_seed")))
-    return float(known) if isinstance(known, int | float) and -LARGEST < known < LARGEST else None
+        known, origin = known.get(str(cell.identity.get("train_seed"))), "grid"
+    return (float(known) if isinstance(known, int | float) and -LARGEST < known < LARGEST else None), origin
 
 
 def regret_frame(histories: Histories, frames: Frames, arms: Mapping[str, Arm], bests: Sequence[tuple[float, str]]) -> pd.DataFrame:
@@ -215,10 +220,9 @@ def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> T
         Column("regret"),
         Column("area", hint="mean regret over the trials"),
     ]
-    origins = set(regret["origin"])
-    origin = "the best score seen in this study" if origins == {"seen"} else "the task's known best"
-    if len(origins) > 1:
-        origin = "the task's known best, or the best seen in this study where none is known (see the CSV)"
+    origins = sorted(set(regret["origin"]))
+    # An empty table has no origin, and "(see the CSV)" names the one of each row.
+    origin = ", or ".join(ORIGINS[name] for name in origins or ["seen"]) + (" (see the CSV)" if len(origins) > 1 else "")
     notes = (
         f"regret: of the validation score at the end, normalised: 0 is {origin}, 1 the median of random search's trials.",
         "area: the mean of that regret over the trials. (k/n): only k of n cells had a success by then, and the mean is over those.",

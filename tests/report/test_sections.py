@@ -142,7 +142,7 @@ def test_on_a_table_each_cell_is_measured_from_the_best_of_its_training_seed() -
     made = [cell([0.0, 50.0, 100.0], seed=seed) for seed in (0, 1)]
     data = study(*(replace(c, manifest={"identity": {"train_seed": c.seed}, "settings": bests}) for c in made))
     frames = frames_of(data)
-    assert reference_bests(data, frames) == [(100.0, "known"), (200.0, "known")]
+    assert reference_bests(data, frames) == [(100.0, "grid"), (200.0, "grid")]
     frame = regret_frame(Histories.of(frames), frames, arms_of(study(*made)), reference_bests(data, frames))
     # The floor is 50: the first cell reaches its best, and the second comes a third of the way.
     assert list(frame["regret"]) == [pytest.approx((0.0 + 100.0 / 150.0) / 2)]
