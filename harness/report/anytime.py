@@ -150,8 +150,10 @@ def regret_frame(histories: Histories, frames: Frames, arms: Mapping[str, Arm], 
         best, floor = np.array([reference[0] for reference in references])[:, None], floors.get(task, NAN)
         if not (best > floor).all():
             continue
-        regret = (best - values) / (best - floor)
-        about = {"best": float(best.mean()), "origin": references[0][1], "floor": floor}
+        # Of scores that are no percentages, even the mean may be more than a float can hold.
+        with np.errstate(over="ignore", invalid="ignore"):
+            regret = (best - values) / (best - floor)
+            about = {"best": float(best.mean()), "origin": references[0][1], "floor": floor}
         rows.append({"arm": arm, "task": task} | about | _regret(regret))
     return pd.DataFrame(rows, columns=["arm", "task", "best", "origin", "floor", "regret", "area", "scored", "cells"])
 
