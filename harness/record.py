@@ -54,9 +54,25 @@ def json_line(data: Mapping[str, Any]) -> str:
 
 
 def json_page(data: Mapping[str, Any]) -> str:
-    """Write an object as strict JSON for people too, a line a key."""
-    lines = ",\n".join(f" {_text(key, _AIRY)}: {_text(value, _AIRY)}" for key, value in data.items())
-    return f"{{\n{lines}\n}}\n"
+    """Write an object as strict JSON for people too, a line a key, the last one its checksum."""
+    lines = "".join(f" {_text(key, _AIRY)}: {_text(value, _AIRY)},\n" for key, value in data.items())
+    return f'{{\n{lines} "{CHECKSUM}": "{zlib.crc32(lines.encode()):08x}"\n}}\n'
+
+
+def read_page(text: bytes, where: str) -> dict[str, Any]:
+    """Read what `json_page` wrote, or any JSON object. Raises RecordError when it is damaged."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{where}: cannot be read ({error})") from error
+    if not isinstance(data, dict):
+        raise RecordError(f"{where}: is not a JSON object")
+    if CHECKSUM in data:
+        checksum = data.pop(CHECKSUM)
+        lines = text.removeprefix(b"{\n").rpartition(f' "{CHECKSUM}"'.encode())[0]
+        if checksum != f"{zlib.crc32(lines):08x}":
+            raise RecordError(f"{where}: damaged: it was changed after it was written (its checksum does not fit)")
+    return data
 
 
 def json_text(data: Any, **layout: Any) -> str:

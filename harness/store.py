@@ -13,7 +13,6 @@ All of it can be read with `cat`. A line that a crash cut short is dropped when 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -49,6 +48,7 @@ class CellFolder:
         self._trials_file: Lines | None = None
         self._calls_file: Lines | None = None
         self.trials: tuple[Trial, ...] = ()
+        self.restored = False  # whether the manifest was missing, and was written anew
 
     def __enter__(self) -> CellFolder:
         with storage_errors(self.path):
@@ -69,11 +69,14 @@ class CellFolder:
         self._lock.release()
 
     def _open(self) -> None:
-        for draft in self.path.glob(".*.json.*"):  # of a file that a kill kept from getting its name
+        for draft in self.path.glob(f".{MANIFEST}.*"):  # that a kill kept from getting its name
             draft.unlink()
         new = not _holds_bytes(self.path / MANIFEST)  # a power cut may leave a name without its bytes
         if new:
-            write_json(self.path / MANIFEST, self._manifest, sync=self._batch is None)
+            # The folder's name carries the identity's hash: its trials are this cell's, whoever took the manifest away.
+            self.restored = _holds_bytes(self.path / TRIALS)
+            manifest = {**self._manifest, "restored": True} if self.restored else self._manifest
+            write_json(self.path / MANIFEST, manifest, sync=self._batch is None)
         self.trials, intact = _read_trials(self.path / TRIALS)
         self._trials_file = Lines(self.path / TRIALS, intact)
         if new and self._batch is None:
@@ -151,7 +154,7 @@ def append_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     lines = Lines(path, whole_bytes(path))
     try:
         for row in rows:
-            lines.append(record.json_line(row), sync=False)
+            lines.append(record.sealed(record.json_line(row)), sync=False)
         lines.sync()
     finally:
         lines.close()
@@ -170,14 +173,12 @@ def read_trials(folder: Path) -> tuple[Trial, ...]:
 def read_json(path: Path) -> dict[str, Any]:
     """Read one JSON object. Raises RecordError when it is missing or damaged."""
     try:
-        data = json.loads(path.read_bytes())
+        text = path.read_bytes()
     except FileNotFoundError:
         raise RecordError(f"{path}: is missing") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(data, dict):
-        raise RecordError(f"{path}: is not a JSON object")
-    return data
+    return record.read_page(text, str(path))
 
 
 def refuse_other_settings(path: Path, manifest: Mapping[str, Any]) -> None:
@@ -189,8 +190,11 @@ def refuse_other_settings(path: Path, manifest: Mapping[str, Any]) -> None:
         other = folder / MANIFEST
         if not _holds_bytes(other) or not any(_holds_bytes(folder / name) for name in (TRIALS, CALLS)):
             continue
-        there = read_json(other).get("identity", {})
-        differences = list(differing(there, manifest["identity"]))
+        there = read_json(other)
+        schema = there.get("schema", SCHEMA)
+        if not isinstance(schema, int) or schema > SCHEMA:
+            raise RecordError(f"{other}: written by a newer version (schema {schema}, this one reads {SCHEMA}): update the harness")
+        differences = list(differing(there.get("identity", {}), manifest["identity"]))
         if differences:
             raise CellMismatch(
                 f"{other.parent} was made with other settings ({'; '.join(differences[:5])}): "

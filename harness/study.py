@@ -29,8 +29,9 @@ from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendUnavailable
 from harness.progress import say
 from harness.readiness import Readiness
+from harness.record import CHECKSUM, check_seal
 from harness.stop import stop_if_asked
-from harness.store import SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
+from harness.store import MANIFEST, SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
 from harness.target import load_target
 from harness.training import describe
 
@@ -71,12 +72,19 @@ def read_plan(study: Path) -> tuple[Planned, ...]:
         raise RecordError(f"{study}: no study there ({PLAN} is missing)") from None
     planned: dict[tuple[str, str, int], Planned] = {}
     for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), start=1):
-        try:
-            entry = Planned(**json.loads(line))
-        except (ValueError, TypeError) as error:
-            raise RecordError(f"{study / PLAN}, line {number}: damaged ({error}); delete that line") from error
+        entry = planned_of(line, f"{study / PLAN}, line {number}")
         planned[entry.task, entry.arm, entry.seed] = entry
     return tuple(planned.values())
+
+
+def planned_of(line: bytes, where: str) -> Planned:
+    """Read one line of the plan. Raises RecordError."""
+    try:
+        row = json.loads(line)
+        check_seal(line, row, where)
+        return Planned(**{name: value for name, value in row.items() if name != CHECKSUM})
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise RecordError(f"{where}: damaged, or of a newer version ({error}); update the harness, or delete that line") from error
 
 
 def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
@@ -180,7 +188,8 @@ def _readiness(llm: str) -> Readiness:
 
 def is_done(study: Path, cell: Cell | Planned) -> bool:
     """Say whether a cell is complete."""
-    return (study / cell.folder / SUMMARY).exists()
+    folder = study / cell.folder
+    return (folder / SUMMARY).exists() and (folder / MANIFEST).exists()
 
 
 @dataclass(frozen=True)
@@ -246,6 +255,8 @@ def _run(cell: Cell, study: Path, settings: Mapping[str, Any], batch: Batch) -> 
     with CellFolder(study / cell.folder, manifest, sync=settings["store"]["sync"], batch=batch) as folder:
         if is_done(study, cell):  # another process finished it while this one waited its turn
             return Result(skipped=1)
+        if folder.restored:
+            say(f"{cell.folder}: {MANIFEST} is missing; it is written anew, and the {len(folder.trials)} trials there are kept")
         try:
             run_cell(cell, folder, tracker_for(settings, study), manifest)
         except (StorageError, BackendUnavailable, CellBusy):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from support.commands import records
 from harness import disk
 from harness.disk import Batch, Siblings, sync_filesystem, write_json
 from harness.errors import StorageError
-from harness.record import json_page
-from harness.store import FAILURE, MANIFEST, SUMMARY, CellFolder
+from harness.record import json_page, read_page
+from harness.store import FAILURE, MANIFEST, SUMMARY, CellFolder, read_json
 from harness.study import is_done, run_cells
 
 
@@ -42,7 +41,7 @@ def test_files_of_a_batch_appear_after_the_sync_that_they_share(tmp_path: Path, 
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "failure.json"]
     assert syncs[1:] == [["a.json", "failure.json"], ["a.json", "b.json", "c.json", "d.json"]]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "b.json", "c.json", "d.json"]
-    assert json.loads((tmp_path / "c.json").read_text()) == {"c": 1}
+    assert read_json(tmp_path / "c.json") == {"c": 1}
 
 
 def test_a_batch_waits_no_longer_than_its_time(tmp_path: Path, syncs: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +105,7 @@ def test_a_manifest_that_a_power_cut_left_without_its_bytes_is_written_anew(tmp_
     with Batch(tmp_path) as batch, CellFolder(path, {"identity": {}}, sync="cell", batch=batch) as folder:
         folder.fail({"error": "gone"})
         folder.finish({"trials": 0})
-    assert json.loads((path / MANIFEST).read_text()) == {"identity": {}}
+    assert read_json(path / MANIFEST) == {"identity": {}}
     assert not (path / FAILURE).exists()
 
 
@@ -145,5 +144,5 @@ def test_a_page_of_json_has_a_line_a_key_and_reads_back(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", data, sync=False)
     text = (tmp_path / "a.json").read_text()
     assert text == json_page(data)
-    assert len(text.splitlines()) == 2 + len(data)
-    assert json.loads(text) == {**data, "c": "nan"}
+    assert len(text.splitlines()) == 3 + len(data)  # the last key is the checksum
+    assert read_page(text.encode(), "here") == {**data, "c": "nan"}

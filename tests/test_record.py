@@ -122,3 +122,33 @@ def test_flipped_bytes_are_read_or_refused_and_nothing_else(noise: bytes, place:
     except UnicodeDecodeError:
         return
     assert read_or_refused(text) in ("read", "refused")
+
+
+def test_any_flipped_bit_of_a_line_or_a_page_leaves_what_it_says_as_it_was_or_is_told() -> None:
+    line = record.to_line(trial(3, 60.0, name="größe")).encode()
+    page = record.json_page({"schema": 1, "identity": {"seed": 3}}).encode()
+    for place in range(8 * len(line)):
+        damaged = flipped(line, place)
+        if read_or_refused_bytes(damaged) == "read":
+            assert record.from_line(damaged.decode(), "here") == record.from_line(line.decode(), "here")
+    for place in range(8 * len(page)):
+        try:
+            read = record.read_page(flipped(page, place), "here")
+        except RecordError as error:
+            assert str(error).startswith("here: ")  # noqa: PT017 - the other way is fine too
+        else:
+            assert {name: read[name] for name in ("schema", "identity")} == {"schema": 1, "identity": {"seed": 3}}
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    """Return `data` with one bit the other way round."""
+    changed = bytearray(data)
+    changed[place // 8] ^= 1 << place % 8
+    return bytes(changed)
+
+
+def read_or_refused_bytes(line: bytes) -> str:
+    try:
+        return read_or_refused(line.decode())
+    except UnicodeDecodeError:
+        return "refused"

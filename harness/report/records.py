@@ -69,14 +69,16 @@ def _read_blocked(folder: Path, problems: list[str]) -> dict[str, Mapping[str, A
 
 
 def _rows(path: Path, problems: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         where = f"{path.name}, line {number}"
         try:
             row = json.loads(line)
-        except ValueError as error:
-            problems.append(f"{where}: damaged ({error})")
+            record.check_seal(line, row if isinstance(row, dict) else {}, where)
+        except (ValueError, RecursionError, RecordError) as error:
+            problems.append(str(error) if isinstance(error, RecordError) else f"{where}: damaged ({error})")
             continue
         if isinstance(row, dict):
+            row.pop(record.CHECKSUM, None)
             yield where, row
         else:
             problems.append(f"{where}: damaged (not an object)")

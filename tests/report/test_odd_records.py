@@ -20,6 +20,7 @@ from harness.report.findings import find
 from harness.report.ink import style
 from harness.report.options import Options
 from harness.report.records import read_study
+from harness.store import read_json
 from harness.study import read_plan
 
 ODD: tuple[Any, ...] = (None, True, -1, 10**400, "", "nan", [], [[]], {}, {"a": {"b": []}}, "\x1b[2J\u202e</script>", 1e308)
@@ -76,7 +77,7 @@ def damage_trial(cell: Path, key: str, value: Any) -> None:
 
 
 def damage_manifest(cell: Path, path: str, value: Any) -> None:
-    manifest = json.loads((cell / "manifest.json").read_text())
+    manifest = read_json(cell / "manifest.json")
     put(manifest, path, value)
     (cell / "manifest.json").write_text(json.dumps(manifest))
 
