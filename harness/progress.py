@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
+from harness.packed import packed
 from harness.store import FAILURE, SUMMARY, TRIALS
 
 POLL_SECONDS = 0.25
@@ -128,7 +129,7 @@ def watch(by_study: Mapping[Path, Iterable[Cell]], mode: str) -> Iterator[None]:
     if mode == "off":
         yield
         return
-    tally = Tally([Watched(cell, study / cell.folder) for study, cells in by_study.items() for cell in cells])
+    tally = Tally([each for study, cells in by_study.items() for each in _watched(study, cells)])
     tally.begin()
     if mode == "auto":
         mode = "live" if sys.stderr.isatty() else "plain"
@@ -147,6 +148,12 @@ def watch(by_study: Mapping[Path, Iterable[Cell]], mode: str) -> Iterator[None]:
         finally:
             stop.set()
             thread.join()
+
+
+def _watched(study: Path, cells: Iterable[Cell]) -> Iterator[Watched]:
+    pack = packed(study)
+    for cell in cells:
+        yield Watched(cell, study / cell.folder, done=pack is not None and cell.folder in pack)
 
 
 def _follow(tally: Tally, view: PlainView, stop: threading.Event) -> None:

@@ -24,6 +24,7 @@ from harness.disk import Batch, Siblings, storage_errors, sync_folder
 from harness.disk import write_json as write_json
 from harness.errors import CellMismatch, RecordError, StorageError
 from harness.lock import FolderLock
+from harness.packed import PackedFolder, Readable, packed
 from harness.trial import Trial
 
 SCHEMA = 1
@@ -165,12 +166,12 @@ def whole_bytes(path: Path) -> int:
     return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
 
 
-def read_trials(folder: Path) -> tuple[Trial, ...]:
+def read_trials(folder: Path | PackedFolder) -> tuple[Trial, ...]:
     """Read a cell's trials; a last line that was cut short is left out. Raises RecordError naming file and line."""
     return _read_trials(folder / TRIALS)[0]
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Readable) -> dict[str, Any]:
     """Read one JSON object. Raises RecordError when it is missing or damaged."""
     try:
         text = path.read_bytes()
@@ -186,20 +187,30 @@ def refuse_other_settings(path: Path, manifest: Mapping[str, Any]) -> None:
 
     A folder without a trial or a call is no obstacle: a command with a mistake in it may have left it.
     """
-    for folder in _SIBLINGS.of(path):
-        other = folder / MANIFEST
-        if not _holds_bytes(other) or not any(_holds_bytes(folder / name) for name in (TRIALS, CALLS)):
-            continue
-        there = read_json(other)
+    for folder, there in _made_before(path):
         schema = there.get("schema", SCHEMA)
         if not isinstance(schema, int) or schema > SCHEMA:
-            raise RecordError(f"{other}: written by a newer version (schema {schema}, this one reads {SCHEMA}): update the harness")
+            raise RecordError(
+                f"{folder}: written by a newer version (schema {schema}, this one reads {SCHEMA}): update the harness"
+            )
         differences = list(differing(there.get("identity", {}), manifest["identity"]))
         if differences:
             raise CellMismatch(
-                f"{other.parent} was made with other settings ({'; '.join(differences[:5])}): "
+                f"{folder} was made with other settings ({'; '.join(differences[:5])}): "
                 f"choose another study=NAME, give this method its own arm=NAME, or move that folder away"
             )
+
+
+def _made_before(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the folders that the study holds of a cell's task, arm and seed, and their manifests; those without a record left out."""
+    for folder in _SIBLINGS.of(path):
+        if _holds_bytes(folder / MANIFEST) and any(_holds_bytes(folder / name) for name in (TRIALS, CALLS)):
+            yield folder, read_json(folder / MANIFEST)
+    study, cell = path.parents[2], "/".join(path.parts[-3:])
+    pack = packed(study)
+    for name in pack.siblings(cell) if pack else ():
+        if pack and name != cell:
+            yield pack.path / name, read_json(pack.open(name) / MANIFEST)
 
 
 def differing(there: Any, here: Any, key: str = "") -> Iterator[str]:
@@ -220,7 +231,7 @@ def _holds_bytes(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-def _read_trials(path: Path) -> tuple[tuple[Trial, ...], int]:
+def _read_trials(path: Readable) -> tuple[tuple[Trial, ...], int]:
     """Return the trials and the number of bytes that hold them."""
     try:
         data = path.read_bytes()

@@ -27,6 +27,7 @@ from harness.environment import environment
 from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError
 from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendUnavailable
+from harness.packed import packed
 from harness.progress import say
 from harness.readiness import Readiness
 from harness.record import CHECKSUM, check_seal
@@ -187,9 +188,12 @@ def _readiness(llm: str) -> Readiness:
 
 
 def is_done(study: Path, cell: Cell | Planned) -> bool:
-    """Say whether a cell is complete."""
+    """Say whether a cell is complete, in its folder or in the study's pack."""
     folder = study / cell.folder
-    return (folder / SUMMARY).exists() and (folder / MANIFEST).exists()
+    if (folder / SUMMARY).exists() and (folder / MANIFEST).exists():
+        return True
+    pack = packed(study)
+    return pack is not None and cell.folder in pack
 
 
 @dataclass(frozen=True)

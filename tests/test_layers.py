@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"space"},
     {"trial"},
     {"task", "optimizer", "record", "environment", "arguments", "target", "lock", "memory"},
-    {"tasks_from", "task_settings", "disk", "seeds"},
+    {"tasks_from", "task_settings", "disk", "seeds", "packed"},
     {"help", "training", "llm", "tcs", "store", "optimizers"},
     {"identity"},
     {"agent"},
@@ -33,7 +33,7 @@ LAYERS: list[set[str]] = [
     {"tracking", "doctor"},
     {"study"},
     {"sweep", "app", "report"},
-    {"complaints"},
+    {"complaints", "pack"},
     {"__main__", "plugin", "tabulate"},
 ]
 HYDRA_FILES = {

@@ -51,11 +51,14 @@ class Histories:
         test: dict[tuple[str, str], list[Array]] = {}
         val: dict[tuple[str, str], list[Array]] = {}
         numbers: dict[tuple[str, str], list[int]] = {}
-        for place, trials in frames.trials.groupby("cell", sort=False):
-            key = (str(trials["arm"].iloc[0]), str(trials["task"].iloc[0]))
-            for into, column in ((test, "best_test"), (val, "best_val")):
-                into.setdefault(key, []).append(_carried_on(trials[column].to_numpy(dtype=np.float64), budget))
-            numbers.setdefault(key, []).append(int(str(place)))
+        column = {name: frames.trials[name].to_numpy() for name in ("cell", "arm", "task", "best_test", "best_val")}
+        # The trials of a cell stand together; a group of a data frame for each of many cells would take minutes.
+        starts = np.flatnonzero(np.diff(column["cell"].astype(np.int64), prepend=-1))
+        for start, end in zip(starts, [*starts[1:], len(column["cell"])], strict=True):
+            key = (str(column["arm"][start]), str(column["task"][start]))
+            for into, name in ((test, "best_test"), (val, "best_val")):
+                into.setdefault(key, []).append(_carried_on(column[name][start:end].astype(np.float64), budget))
+            numbers.setdefault(key, []).append(int(column["cell"][start]))
         tasks, arms = (tuple(dict.fromkeys(frames.cells[name])) for name in ("task", "arm"))
         stacked = [{key: np.stack(rows) for key, rows in scores.items()} for scores in (test, val)]
         return cls(stacked[0], stacked[1], numbers, tasks, arms, budget)

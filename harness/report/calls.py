@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from harness.errors import RecordError
 from harness.llm.budget import Prices
 from harness.llm.records import SCHEMA
+from harness.packed import Readable
 from harness.record import check_seal
 from harness.report.data import Call
 from harness.trial import Trial
@@ -18,7 +18,7 @@ from harness.trial import Trial
 UNPARSED, INVALID, REPEAT = "unparsed", "invalid", "repeat"
 
 
-def read_calls(path: Path, trials: Sequence[Trial], *, texts: bool = False) -> Iterator[Call]:
+def read_calls(path: Readable, trials: Sequence[Trial], *, texts: bool = False) -> Iterator[Call]:
     """Yield the calls, in order; the messages and replies only with `texts`. A last line that was cut short is left out.
 
     Raises RecordError naming file and line.

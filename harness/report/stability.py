@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from harness.errors import HarnessError
 from harness.report.data import CellData, State, StudyData, mapping
@@ -58,15 +57,17 @@ def cell_measures(cell: CellData, space: Space | None, options: Options) -> dict
         "catastrophic": float(np.mean(failed | drops)),
         "failed": float(np.mean(failed)),
         "new_bests": float(np.mean(improved)) if len(improved) else NAN,
-        "trend": _tau(np.arange(len(scores))[good], scores[good]),
+        "trend": _tau(scores[good]),
     }
     return found | _search_measures(cell, space, options)
 
 
-def _tau(trials: Array, scores: Array) -> float:
+def _tau(scores: Array) -> float:
+    """Return Kendall's tau-b (1945) between the scores, shape (n,), and their order, in which there are no ties."""
     if len(scores) < 3 or np.ptp(scores) == 0:
         return NAN
-    return float(stats.kendalltau(trials, scores).statistic)
+    signs = np.sign(scores[None, :] - scores[:, None])[np.triu_indices(len(scores), 1)]
+    return float(signs.sum() / np.sqrt(len(signs) * np.count_nonzero(signs)))
 
 
 def _search_measures(cell: CellData, space: Space | None, options: Options) -> dict[str, float]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.cells import cells_of
 
 from harness.errors import RecordError
 from harness.record import CHECKSUM
@@ -17,7 +18,7 @@ from harness.report.findings import find
 from harness.report.options import Options
 from harness.report.records import read_study
 from harness.store import read_json
-from harness.study import BLOCKED, PLAN, read_plan
+from harness.study import BLOCKED, PLAN, add_to_plan, read_plan, run_cells
 
 
 @pytest.fixture
@@ -214,3 +215,17 @@ def test_a_cell_told_in_full_has_its_curves_and_texts(planted_folder: Path) -> N
     assert full.calls[0].reply
     assert full.calls[0].messages
     assert [trial.score for trial in full.trials] == [trial.score for trial in cell.trials]
+
+
+def test_the_cell_that_was_planned_last_counts_and_one_that_never_began_is_nobody_s(tmp_path: Path) -> None:
+    (wrong,), settings = cells_of(tmp_path, "task.params.epochs=5", "budget=2", "task._target_=tasks.toy.Toi")
+    add_to_plan(tmp_path / "main", [wrong])
+    assert run_cells([wrong], settings).failed
+    (right,), settings = cells_of(tmp_path, "task.params.epochs=5", "budget=2")
+    add_to_plan(tmp_path / "main", [right])
+    for _ in range(2):
+        data = read_study(tmp_path / "main")
+        assert [cell.cell for cell in data.cells] == [right.id]
+        assert data.problems == ()
+        run_cells([right], settings)
+    assert data.cells[0].state is State.DONE
