@@ -6,6 +6,7 @@ PY     := $(VENV)/bin/python
 PIP_ARGS ?=
 ARGS   ?=
 STUDY  ?= reproduce
+PEERS  ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test lint reproduce report bench tasks tables data doctor clean
@@ -42,8 +43,9 @@ tasks: $(VENV)/.ready ## Measure how much room to tune each task leaves
 tables: $(VENV)/.ready ## Make the tables that evaluator=table replays, where they are missing (two core-hours for all six)
 	$(PY) -m harness.tabulate task=core $(ARGS)
 
-bench: $(VENV)/.ready ## Measure what the harness itself costs, beside a bare loop and an empty Hydra app
+bench: $(VENV)/.ready ## Measure what the harness itself costs, and beside its relatives (PEERS=--install makes their environments)
 	$(PY) scripts/bench_overhead.py $(ARGS)
+	$(PY) scripts/bench_peers $(PEERS)
 
 data: $(VENV)/.ready ## Download and verify the public data of task=full
 	$(PY) -m tasks.datasets $(ARGS)

@@ -1,0 +1,213 @@
+"""The harness beside its nearest relatives: random search on the same objective and space, in one run, every round all of them in turn.
+
+    python scripts/bench_peers [--install] [--peers optuna,syne_tune] [--rounds 5] [--cache DIR]
+
+Each peer has an environment of its own in DIR (default: tcs-harness/bench-peers in the user's cache). One that is not there is
+skipped, and made with --install. A ratio is taken within each round, so that the machine's mood moves both sides; medians are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PEERS = Path(__file__).resolve().parent / "peers"
+TRIALS, SEEDS = 10, 20
+OURS = "this harness"
+CARPS = (
+    "+task/DUMMY=config",
+    "+optimizer/randomsearch=config",
+    "task.name=bowl",
+    "~task.objective_function",
+    "+task.objective_function={_target_:carps_bowl.Bowl,seed:${seed}}",
+    f"task.optimization_resources.n_trials={TRIALS}",
+)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row. `packages` make its environment, none: this one; `command` gives what Python runs for so many seeds."""
+
+    name: str
+    environment: str
+    packages: tuple[str, ...]
+    command: Callable[[int], Sequence[str]]
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Seconds on the clock and of processors, of one command; what it left, in bytes and files."""
+
+    wall: float
+    cpu: float
+    written: int
+    files: int
+
+
+def contenders() -> list[Contender]:
+    """Return the rows of the table, our own first."""
+
+    def ours(*overrides: str) -> Callable[[int], Sequence[str]]:
+        return lambda seeds: ("-m", "harness", "task=toy", "tracking=off", "progress=off", f"seeds={seeds}", *overrides)
+
+    def loop(name: str) -> Callable[[int], Sequence[str]]:
+        return lambda seeds: (str(PEERS / f"{name}.py"), "--seeds", str(seeds), "--trials", str(TRIALS))
+
+    def carps(seeds: int) -> Sequence[str]:
+        return ("-m", "carps.run", *CARPS, *(("seed=0",) if seeds == 1 else (f"seed=range({seeds})", "-m")))
+
+    optuna = ("optuna==5.0.0",)
+    return [
+        Contender(OURS, "", (), ours("store.sync=cell"), {}),
+        Contender(f"{OURS}, a sync a trial", "", (), ours(), {}),
+        Contender("Optuna, in memory", "optuna", optuna, loop("optuna_loop"), {}),
+        Contender("Optuna, journal file", "optuna", optuna, loop("optuna_loop"), {"BENCH_JOURNAL": "journal.log"}),
+        Contender("scikit-optimize + JSONL", "skopt", ("scikit-optimize==0.10.2",), loop("skopt_loop"), {}),
+        Contender(
+            "Syne Tune, simulator",
+            "syne_tune",
+            ("syne-tune==0.16.0", "huggingface_hub"),
+            loop("syne_tune_loop"),
+            {"SYNETUNE_FOLDER": "syne-tune"},
+        ),
+        Contender("CARP-S", "carps", ("carps==1.1.0",), carps, {"PYTHONPATH": str(PEERS)}),
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the table, and return 0."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured (default 5)")
+    parser.add_argument("--peers", default="optuna,skopt,syne_tune,carps", help="whom to measure (default %(default)s)")
+    parser.add_argument("--install", action="store_true", help="make the environments that are missing (pip; a minute each)")
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="where the environments are (default %(default)s)")
+    given = parser.parse_args(arguments)
+    asked = given.peers.split(",")
+    rows = []
+    for row in contenders():
+        reason = "" if not row.environment else unready(row, given.cache, install=given.install)
+        if row.environment and row.environment not in asked:
+            continue
+        if reason:
+            print(f"skipped: {row.name} ({reason})", file=sys.stderr)
+        else:
+            rows.append(row)
+    found = measure(rows, given.rounds, given.cache)
+    print(f"Random search, {TRIALS} trials a cell, on a task that takes nothing; {given.rounds} rounds, medians.")
+    print(f"Load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: where it is above 0.7, read the CPU columns.\n")
+    print(as_markdown(rows, found))
+    return 0
+
+
+def default_cache() -> Path:
+    """Return the folder of the environments in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tcs-harness" / "bench-peers"
+
+
+def unready(row: Contender, cache: Path, *, install: bool) -> str:
+    """Return why a peer cannot be measured, empty when it can; make its environment when asked to."""
+    folder = cache / row.environment
+    ready = folder / ".ready"
+    if ready.exists() and ready.read_text() == " ".join(row.packages):
+        return ""
+    if not install:
+        return "no environment; --install makes it"
+    venv.create(folder, with_pip=True, clear=True)
+    command = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *row.packages]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        return f"cannot be installed: {(ran.stderr.strip().splitlines() or ['pip says nothing'])[-1]}"
+    ready.write_text(" ".join(row.packages))
+    return ""
+
+
+def measure(rows: Sequence[Contender], rounds: int, cache: Path) -> dict[str, list[tuple[Taken, Taken]]]:
+    """Run every row with one seed and with many, once a round; the first round fills the caches and does not count."""
+    found: dict[str, list[tuple[Taken, Taken]]] = {row.name: [] for row in rows}
+    for number in range(rounds + 1):
+        for row in rows:
+            pair = run(row, 1, cache), run(row, SEEDS, cache)
+            if number:
+                found[row.name].append(pair)
+        print(f"round {number} of {rounds}", file=sys.stderr)
+    return found
+
+
+def run(row: Contender, seeds: int, cache: Path) -> Taken:
+    """Run one command in an empty folder."""
+    python = cache / row.environment / "bin" / "python" if row.environment else Path(sys.executable)
+    with tempfile.TemporaryDirectory() as folder:
+        variables = os.environ | {
+            "BENCH_TASK": toy_settings(),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **row.variables,
+        }
+        before, started = os.times(), time.perf_counter()
+        ran = subprocess.run([python, *row.command(seeds)], cwd=folder, env=variables, capture_output=True, text=True, check=False)
+        wall, after = time.perf_counter() - started, os.times()
+        if ran.returncode:
+            raise SystemExit(f"{row.name} failed:\n{ran.stdout[-1000:]}\n{ran.stderr[-2000:]}")
+        cpu = after.children_user + after.children_system - before.children_user - before.children_system
+        left = [path for path in Path(folder).rglob("*") if path.is_file()]
+        return Taken(wall, cpu, sum(path.stat().st_size for path in left), len(left))
+
+
+def toy_settings() -> str:
+    """Return the toy task's settings as JSON, for peers whose environment reads no YAML."""
+    import yaml  # noqa: PLC0415
+
+    return json.dumps(yaml.safe_load((ROOT / "conf" / "task" / "toy.yaml").read_text()))
+
+
+def as_markdown(rows: Sequence[Contender], found: Mapping[str, Sequence[tuple[Taken, Taken]]]) -> str:
+    """Write the table. A trial's time is that of the further seeds, all costs of their cells in it."""
+    heads = (
+        "",
+        "one cell, s",
+        "CPU, s",
+        f"{SEEDS} seeds, s",
+        "CPU, s",
+        "a trial, ms",
+        "CPU, ms",
+        "kB a cell",
+        "files",
+        "x ours, CPU",
+    )
+    lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * (len(heads) - 1)}"]
+    for row in rows:
+        pairs = found[row.name]
+        own = [many.cpu for _, many in found[OURS]]
+        ratios = sorted(many.cpu / ours for (_, many), ours in zip(pairs, own, strict=True))
+        more = (SEEDS - 1) * TRIALS / 1000
+        cells = (
+            row.name,
+            *(f"{median([getattr(pair[place], what) for pair in pairs]):.2f}" for place in (0, 1) for what in ("wall", "cpu")),
+            *(f"{median([(getattr(b, what) - getattr(a, what)) / more for a, b in pairs]):.2f}" for what in ("wall", "cpu")),
+            f"{median([b.written for _, b in pairs]) / SEEDS / 1000:.1f}",
+            f"{median([b.files for _, b in pairs]) / SEEDS:.1f}",
+            f"{median(ratios):.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the median."""
+    return statistics.median(values)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
