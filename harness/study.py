@@ -257,10 +257,10 @@ def _run_in_turn(waiting: list[Cell], study: Path, settings: Mapping[str, Any], 
 def _run(cell: Cell, study: Path, settings: Mapping[str, Any], batch: Batch) -> Result:
     manifest = cell.manifest(settings, environment())
     with CellFolder(study / cell.folder, manifest, sync=settings["store"]["sync"], batch=batch) as folder:
-        if is_done(study, cell):  # another process finished it while this one waited its turn
-            return Result(skipped=1)
         if folder.restored:
             say(f"{cell.folder}: {MANIFEST} is missing; it is written anew, and the {len(folder.trials)} trials there are kept")
+        if is_done(study, cell):  # another process finished it while this one waited its turn
+            return Result(skipped=1)
         try:
             run_cell(cell, folder, tracker_for(settings, study), manifest)
         except (StorageError, BackendUnavailable, CellBusy):
