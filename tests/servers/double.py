@@ -107,13 +107,15 @@ class Double:
             server.hang_up()
 
     def go_down(self, seconds: float) -> None:
-        """Be down for a while, from now on and without waiting."""
+        """Be down for a while, from the return of this on."""
+        self._close()
 
-        def run() -> None:
-            with self.down():
-                time.sleep(seconds)
+        def come_back() -> None:
+            time.sleep(seconds)
+            if self._server is None and not self.stopping.is_set():
+                self.start()
 
-        threading.Thread(target=run, daemon=True).start()
+        threading.Thread(target=come_back, daemon=True).start()
 
     def next_step(self, request: str) -> Step:
         """Return what the script wants for the next call."""
