@@ -8,6 +8,7 @@ With `-m` the middle is the sweeper's (`sweep.py`), which plans all combinations
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,6 +85,13 @@ def job(config: Any) -> Result:
     end_with_command()
     if os.environ.get(COMMAND_PID) != str(os.getpid()):
         heed_signals()  # the command itself does already
+    started_in = HydraConfig.get().runtime.cwd
+    try:
+        enter(started_in)
+    except OSError as error:
+        return Result(
+            fatal=(f"{platform.node()} cannot enter {started_in} ({error.strerror}): the machines must share that folder",)
+        )
     settings = resolved(config)
     asked = list(cells(settings))
     if settings["planned"] and fingerprint(asked) != settings["planned"]:
@@ -91,6 +99,13 @@ def job(config: Any) -> Result:
         name = f"{settings['task']['name']} {settings['optimizer']['name']}"
         return Result(failed=(f"{name}: its settings in conf/ have changed since the sweep was planned; launch it again",))
     return run_cells(asked, settings)
+
+
+def enter(folder: str) -> None:
+    """Go where the command was started: a cluster's worker begins elsewhere, and the user's own tasks lie there. Raises OSError."""
+    os.chdir(folder)
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def run_single(config: Any) -> None:
