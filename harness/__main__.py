@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.arguments import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
 from harness.environment import one_thread
-from harness.errors import HarnessError
+from harness.errors import HarnessError, printable
 from harness.help import help_text
 from harness.stop import heed_signals, stop_status
 
@@ -63,7 +63,7 @@ def _run(argv: Sequence[str] | None) -> tuple[int, str]:
 
 
 def _complain(text: str, status: int) -> int:
-    print(f"harness: {text}", file=sys.stderr)
+    print(f"harness: {printable(text)}", file=sys.stderr)
     return status
 
 

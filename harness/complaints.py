@@ -26,7 +26,7 @@ def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
             return f"'{error.override}' is not a setting: write key=value (python -m harness --help)"
         return f"cannot read '{error.override}': {_first_line(error)} (in a shell, quote what holds brackets or spaces)"
     if not isinstance(error, HydraException | OmegaConfBaseException):
-        return None
+        return f"these settings do not compose: {_first_line(error)}" if _raised_while_composing(error) else None
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     text = " ".join(str(error).split())
     unknown = re.search(r"Could not override '([^']+)'", text)
@@ -42,6 +42,19 @@ def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
     full_key = getattr(cause, "full_key", None)
     reason = _first_line(cause)
     return f"{full_key}: {reason}" if full_key and full_key not in reason else reason
+
+
+def _raised_while_composing(error: BaseException) -> bool:
+    """Say whether the error was raised inside of what reads settings: some of its complaints are errors of Python's own kinds."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] in (
+        "hydra",
+        "omegaconf",
+        "antlr4",
+        "yaml",
+    )
 
 
 def _unknown_key(key: str, arguments: Sequence[str]) -> str:

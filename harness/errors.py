@@ -67,6 +67,11 @@ class Exhausted(Exception):
     """Raised by `Optimizer.propose` when it has nothing left to try: the cell ends early, and is complete."""
 
 
+def printable(text: str) -> str:
+    """Return a text in which nothing can move a terminal's cursor, change its colours or turn its direction: such characters are spelt."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """Return `"; did you mean 'x'?"` for the nearest known name, else the list of all names (or nothing)."""
     names = sorted(set(known))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
+from harness.errors import printable
 from harness.packed import packed
 from harness.store import FAILURE, SUMMARY, TRIALS
 
@@ -248,7 +249,7 @@ class LiveView(PlainView):
 def say(text: str) -> None:
     """Print one line for the user, beside whatever goes to standard output."""
     with contextlib.suppress(OSError):  # nobody reads on (`2>&1 | head`): no reason to stop a sweep
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -105,7 +105,7 @@ def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
     except SettingsError as error:
         raise SettingsError(f"task '{task['name']}': {error}") from error
     _check_numbers(settings)
-    for part, name in (("study", settings["study"]), ("task.name", task["name"]), ("arm", settings["arm"] or optimizer["name"])):
+    for part, name in (("study", settings["study"]), ("task.name", task["name"])):
         _check_name(part, name)
     start = "none" if optimizer["ignores_start"] else settings["start"]
     arm = _arm_name(settings, start)
@@ -170,6 +170,11 @@ def _arm_name(settings: Mapping[str, Any], start: str) -> str:
     optimizer = settings["optimizer"]
     asked = f"{optimizer['name']}_{settings['llm']['name']}" if optimizer["context"] else optimizer["name"]
     name: str = settings["arm"] or optimizer["label"] or asked
+    _check_name("arm", name)
+    if not re.fullmatch(r"[\w.+=~ \[\]-]{0,120}", settings["variant"]) or len(settings["variant"].encode()) > VARIANT_BYTES:
+        raise SettingsError(
+            f"variant={settings['variant']!r}: use up to {VARIANT_BYTES} letters, digits and any of . _ - + = ~ [ ]"
+        )
     if not settings["arm"] and start == "default":
         name += "+default"
     if not settings["arm"] and optimizer["context"] and settings["task"]["renamed"]:
@@ -192,6 +197,10 @@ def _check_numbers(settings: Mapping[str, Any]) -> None:
         # NumPy and scikit-learn take no others, and every training would fail.
         if not 0 <= seed < 2**32:
             raise SettingsError(f"seed {seed}: seeds go from 0 to {2**32 - 1}")
+
+
+# It becomes part of a folder's name, whose limit is 255 bytes. A sweep's own are up to nine bytes longer than `sweep.VARIANT_BYTES`.
+VARIANT_BYTES = 120
 
 
 def _check_name(part: str, name: str) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
+from harness.errors import printable
 from harness.space import Config
 from harness.stop import stop_if_asked
 from harness.task import Task
@@ -94,5 +95,5 @@ def outcome_of(curve: list[Epoch], error: str | None, seconds: float) -> Outcome
 def describe(error: BaseException) -> str:
     """Return an exception in one line of bounded length, in which nothing can move a terminal's cursor or change its colours."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    text = printable(text)
     return text if len(text) <= ERROR_LENGTH else text[: ERROR_LENGTH - 3] + "..."

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from harness.llm.scrub import foreign_text
 from harness.space import Config, Space
 from harness.trial import Trajectory
 
@@ -38,7 +39,8 @@ class BadReply(Exception):
     """A reply that cannot be used; its text is the complaint that goes back to the model."""
 
     def __init__(self, complaint: str, kind: Kind = Kind.UNPARSED) -> None:
-        super().__init__(complaint)
+        # A JSON escape may have hidden half a surrogate pair, which no request can hold, or a key, from whoever read the reply's text.
+        super().__init__(foreign_text(complaint))
         self.kind = kind
 
 
@@ -65,7 +67,8 @@ def parse_reply(text: str, space: Space, *, cut_off: bool = False) -> Answer:
     if problems:
         raise BadReply(_joined(problems), Kind.INVALID)
     analysis = found.get("analysis", "")
-    return Answer(space.check(found["config"]), analysis if isinstance(analysis, str) else json.dumps(analysis, ensure_ascii=False))
+    text = analysis if isinstance(analysis, str) else json.dumps(analysis, ensure_ascii=False)
+    return Answer(space.check(found["config"]), foreign_text(text))
 
 
 def refuse_repeat(config: Config, trajectory: Trajectory) -> None:

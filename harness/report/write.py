@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from harness.report.markdown import to_markdown
 from harness.report.page import to_html
 
 PARTS = ("csv", "latex", "figures")
+# A cell that begins like this is run by a spreadsheet, unless it is a number.
+_FORMULA = ("=", "@", "+", "-")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)", re.IGNORECASE)
 
 
 def write_report(report: Report, out: Path) -> None:
@@ -59,7 +63,7 @@ def _cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = clean(value, lines=True)
-    return f"'{text}" if text[:1] in ("=", "@") else text
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA and not _NUMBER.fullmatch(text) else text
 
 
 def _replace(path: Path, text: str) -> None:

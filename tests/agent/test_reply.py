@@ -86,6 +86,17 @@ def test_a_reply_cut_at_the_token_limit_is_told_so() -> None:
         parse_reply('{"analysis": "long', SPACE, cut_off=True)
 
 
+def test_half_a_pair_and_a_key_that_hide_in_escapes_reach_neither_complaint_nor_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "planted-secret")
+    hidden = r"\ud800 \u0070lanted-secret"
+    with pytest.raises(BadReply) as bad:
+        parse_reply(f'{{"config": {{"{hidden}": 1}}}}', SPACE)
+    answer = parse_reply(f'{{"analysis": "{hidden}", "config": {json.dumps(GOOD)}}}', SPACE)
+    for text in (str(bad.value), answer.analysis):
+        assert "[SOME_API_KEY]" in text
+        text.encode()
+
+
 def test_an_exact_repeat_is_refused_and_names_the_trial() -> None:
     done = Trial(1, Proposal(dict(GOOD)), Outcome.of_curve((Epoch(50.0, number=1),), 0.1))
     with pytest.raises(BadReply, match="exactly the configuration of trial 1"):

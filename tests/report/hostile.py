@@ -5,26 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from report.conftest import GPT, PHI, in_memory
+from support.hostile import HOSTILE as HOSTILE
 
 from harness.report.data import Call, CellData, State, StudyData
 from harness.trial import Proposal
 from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "</style></svg><iframe src=//evil.example>",
-    "\x1b]0;owned\x07\x1b[2J\r\x9b31m",
-    "\u202egnp.exe\u2066",
-    "| a | b |\n---\n# head",
-    "[x](javascript:alert(1)) ![y](http://evil.example/p.png) `z` *b* _i_",
-    r"\input{/etc/passwd} $x^2$ % & # _ ~ { }",
-    "$\\mathrm{boom$ $$",
-    "=HYPERLINK(1)",
-    "\ud800 half a pair",
-    "名前 ﷽ é",
-    "a" * 300,
-)
 
 
 def hostile_study() -> StudyData:

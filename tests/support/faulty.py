@@ -118,3 +118,10 @@ class Faulty:
             yield Epoch(val_score_pct="high")  # type: ignore[arg-type]
         else:
             ACTIONS[action]()
+
+
+class Loud(Faulty):
+    """Fails with `action` for its words."""
+
+    def _misbehave(self, action: str) -> Iterator[Any]:
+        raise RuntimeError(action)

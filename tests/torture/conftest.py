@@ -25,13 +25,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("torture")
 
 
+def clean_environment(**more: str) -> dict[str, str]:
+    """Return an environment without what W&B, used by another test in this process, may have left in it."""
+    kept = {name: value for name, value in environment().items() if not name.startswith("WANDB")}
+    return {**kept, "OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1", **more}
+
+
 class Zygote:
     """Starts command lines in a process that has imported everything; see zygote.py."""
 
     def __init__(self) -> None:
         command = [sys.executable, str(HERE / "zygote.py")]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self._process = subprocess.Popen(command, env=environment(OMP_NUM_THREADS="1", NO_PROXY="127.0.0.1"), **pipes)
+        self._process = subprocess.Popen(command, env=clean_environment(), **pipes)
         self._answer()
 
     def start(self, argv: Sequence[str], cwd: Path, *, stop: Mapping[str, Any] | None = None) -> int:
