@@ -9,7 +9,7 @@ STUDY  ?= reproduce
 PEERS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint reproduce report bench tasks tables data doctor clean
+.PHONY: help setup test torture lint reproduce report bench tasks tables data doctor clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ $(VENV)/.ready: pyproject.toml scripts/constraints.txt
 
 test: $(VENV)/.ready ## Run the tests (under five minutes; ARGS=... goes to pytest)
 	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+torture: $(VENV)/.ready ## Kill, fill up, crowd and deceive the harness: its guarantees in full (under twenty minutes)
+	HARNESS_TORTURE=full $(PY) -m pytest tests/torture -n 2 --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.ready ## Check style and types (ruff, mypy --strict)
 	$(PY) -m ruff check .

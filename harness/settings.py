@@ -71,16 +71,21 @@ def task_settings(path: Path) -> dict[str, Any]:
 
 
 def _check_keys(plain: Mapping[Any, Any], schema: type, prefix: str = "") -> None:
-    """Refuse what `+key=value` added and `~key` took away; Hydra lets both pass a structured config."""
-    known: dict[str, Any] = {f.name: f.default_factory for f in fields(schema)}
+    """Refuse what `+key=value` added, `~key` took away and `key=${other}` put in another's place: all of it passes Hydra."""
+    known = {f.name: f for f in fields(schema)}
     for key in plain:
         if key not in known:
             raise SettingsError(f"there is no setting '{prefix}{key}'{near(str(key), known)}")
-    for name, made_by in known.items():
+    for name, entry in known.items():
         if name not in plain:
             raise SettingsError(f"'{prefix}{name}' was taken away, and is needed")
+        made_by: Any = entry.default_factory
         if isinstance(made_by, type) and is_dataclass(made_by):
+            if not isinstance(plain[name], Mapping):
+                raise SettingsError(f"{prefix}{name}={plain[name]!r}: needs settings of its own")
             _check_keys(plain[name], made_by, f"{prefix}{name}.")
+        elif isinstance(plain[name], Mapping | list) and not re.search("Any|dict|list", str(entry.type)):
+            raise SettingsError(f"{prefix}{name}: takes one value, not several")
 
 
 def _refuse_references_to_seed(raw: Any, key: str = "") -> None:

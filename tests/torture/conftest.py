@@ -19,10 +19,12 @@ HERE = Path(__file__).resolve().parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder."""
+    """Mark every test of this folder; those of a file share fixtures that take long, but for the kills, which are most of the work."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("torture")
+            if item.path.stem != "test_kills":
+                item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def clean_environment(**more: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ import pytest
 from support.cells import cells_of
 from support.commands import CONF, records
 from torture.conftest import Zygote
-from torture.size import scaled
+from torture.size import FULL, scaled
 
 from harness.lock import OWNER, STALE_SECONDS
 from harness.report.records import read_study
@@ -33,7 +33,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return records(out / "main")
 
 
-@pytest.mark.parametrize("sync", ["trial", "cell"])
+@pytest.mark.parametrize("sync", ["trial", "cell"] if FULL else ["cell"])
 @pytest.mark.parametrize("round_", range(scaled(1, 5)))
 def test_eight_processes_on_24_cells_finish_each_exactly_once(
     zygote: Zygote, tmp_path: Path, alone: Any, round_: int, sync: str

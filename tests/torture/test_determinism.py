@@ -72,7 +72,7 @@ def one_worker(ollama: OllamaDouble, _: Zygote, folder: Path) -> None:
 WAYS = {way.__name__: way for way in (in_turn, backwards, a_new_interpreter, two_workers, one_worker)}
 
 
-@pytest.mark.parametrize("way", WAYS if FULL else ["backwards", "two_workers"])
+@pytest.mark.parametrize("way", WAYS if FULL else ["backwards"])
 def test_however_the_same_cells_are_run_their_records_are_the_same(
     zygote: Zygote, ollama: OllamaDouble, first: Path, tmp_path: Path, way: str
 ) -> None:

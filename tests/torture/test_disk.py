@@ -100,12 +100,12 @@ def test_on_a_read_only_disk_a_finished_study_is_finished_and_an_unfinished_one_
     name=finished; run harness {command}
     name=unfinished; run harness {command} study=other
     name=new; run harness {command} study=new
-    name=report; run harness.report main
+    name=report; {"run harness.report main" if FULL else "true"}
     cp -r runs "$OUT/after"
     """
     in_memory(script, tmp_path, "16m")
     assert ended(tmp_path, "finished") == (0, "")
-    for name in ("unfinished", "new", "report"):
+    for name in ("unfinished", "new", *(["report"] if FULL else [])):
         status, line = ended(tmp_path, name)
         assert status == 2, line
         (only,) = line.splitlines()
@@ -117,7 +117,7 @@ def test_a_last_line_torn_at_any_byte_loses_that_line_only(tmp_path: Path, whole
     (source,) = whole[0].glob("toy/random/seed0*")
     trials, data = read_trials(source), (source / TRIALS).read_bytes()
     start = data[:-1].rfind(b"\n", 0, data[:-1].rfind(b"\n")) + 1
-    for size in range(start, len(data) + 1):
+    for size in range(start, len(data) + 1, scaled(37, 1)):
         (tmp_path / TRIALS).write_bytes(data[:size])
         assert repr(read_trials(tmp_path)) == repr(trials[: data[:size].count(b"\n")])
 

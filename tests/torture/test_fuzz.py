@@ -155,7 +155,7 @@ def overrides(draw: st.DrawFn) -> str:
     return form.format(k=key, v=draw(VALUES))
 
 
-@settings(max_examples=scaled(30, 1_200), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(20, 1_200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given_=st.lists(overrides(), min_size=1, max_size=2))
 def test_any_setting_is_taken_or_refused_in_one_line_with_status_2(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given_: list[str]

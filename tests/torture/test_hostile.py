@@ -21,6 +21,7 @@ from support.cells import cells_of, settings_of
 from support.commands import CONF, run
 from support.hostile import HOSTILE
 from torture.conftest import clean_environment
+from torture.size import FULL
 
 from harness.errors import HarnessError, SettingsError
 from harness.llm.errors import BackendError
@@ -134,6 +135,7 @@ def test_hostile_replies_are_kept_word_for_word_and_lead_nowhere(
     assert harmless("".join(capsys.readouterr()).replace("\n", ""))
 
 
+@pytest.mark.skipif(not FULL, reason="takes three seconds; the keys' test opens W&B too")
 def test_hostile_errors_of_a_training_reach_w_and_b_as_harmless_lines(tmp_path: Path) -> None:
     from harness.report.wandb_offline import read_offline
 

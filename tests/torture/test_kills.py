@@ -157,7 +157,7 @@ def intact(victim: Victim, expected: Any) -> None:
         assert names == {".lock", "manifest.json", "summary.json", "trials.jsonl"}
 
 
-CHAINS = scaled(3, 50)
+CHAINS = scaled(2, 50)
 KILLS = scaled(2, 4)
 
 
@@ -185,7 +185,7 @@ def cases(points: Sequence[str]) -> list[tuple[str, str, signal.Signals]]:
         for turn, number in enumerate(SIGNALS):
             arms = ("tcs_phi4",) if point.startswith("call") else ARMS
             found.append((point, arms[(place + turn) % len(arms)], number))
-    return found if FULL else [case for case in found if case[1] in ARMS[:2]][::5]
+    return found if FULL else [case for case in found if case[1] in ARMS[:2]][::7]
 
 
 @pytest.mark.parametrize(("point", "arm", "number"), cases(list(POINTS)))
