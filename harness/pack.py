@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from harness.disk import storage_errors, sync_filesystem, sync_folder
 from harness.errors import CellBusy, HarnessError, RecordError
-from harness.lock import LOCK, OWNER, FolderLock
+from harness.lock import LOCK, OWNER
 from harness.packed import INDEX, PACK, SCHEMA, Pack, as_row, packed
 from harness.report.__main__ import find_study
 from harness.store import MANIFEST, SUMMARY
@@ -84,7 +83,7 @@ def pack(study: Path, *, keep: bool) -> str:
         if new:
             _write(study, before, new)
         for folder in (*left, *new) if not keep else ():
-            _remove(study, folder)
+            _remove(study / folder)
     after = packed(study)
     if after is None:
         return f"{study}: nothing to pack, no cell is finished"
@@ -203,19 +202,16 @@ def _verify(made: Pack, study: Path, before: Pack | None, new: Sequence[str]) ->
         raise RecordError(f"{before.path} was not copied as it is; nothing was removed")
 
 
-def _remove(study: Path, folder: str) -> None:
-    """Remove a packed cell's folder, unless a process is in it, and what of its parents is empty then."""
-    path = study / folder
-    lock = FolderLock(path)
-    try:
-        lock.acquire()
-    except CellBusy:
-        return
-    try:
-        shutil.rmtree(path)
-    finally:
-        lock.release()
-    with contextlib.suppress(OSError):  # they are not empty
+def _remove(path: Path) -> None:
+    """Remove a packed cell's folder, and what of its parents is empty then.
+
+    A process that comes by just now finds the cell in the pack; what it may leave here is for the next packing to remove.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(path):  # noqa: PTH208 - of each of many cells
+            (path / name).unlink()
+    with contextlib.suppress(OSError):  # one of them is not empty
+        path.rmdir()
         path.parent.rmdir()
         path.parent.parent.rmdir()
 

@@ -3,6 +3,7 @@
 OUT/STUDY/
 plan.jsonl                       one line a planned cell; a cell that is planned and has no folder was never started
 TASK/ARM/seed3-1f6c9a2e/...      see `store.py`
+packed.zip                       finished cells whose folders `python -m harness.pack` has put away, see `packed.py`
 wandb/                           see `tracking.py`
 """
 
