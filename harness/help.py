@@ -35,6 +35,7 @@ evaluator    live   live | table: replay recorded trainings of the task's grid
 progress     auto   auto | live | plain | off
 unready      fail   fail | skip: whether the command fails when an LLM or data are not there
 limits.trial_seconds   null    a trial that takes longer fails
+limits.trial_memory_mb null    a trial that holds more megabytes fails
 store.sync             trial   trial | cell: when records are synced to disk
 tracking               wandb_offline   or wandb_online, off
 task.space.NAME.high   ...     any key of the task; see --cfg job
