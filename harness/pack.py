@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ from harness.store import MANIFEST, SUMMARY
 
 CELLS_PER_MEMBER = 200
 NOT_TASKS = {"report", "wandb"}
+DRAFT = re.compile(r"\..+\.\d+")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,6 +82,7 @@ def pack(study: Path, *, keep: bool) -> str:
     left = _left(study, before, folders) if before else []
     new = [folder for folder in folders if not (before and folder in before) and _is_finished(study / folder)]
     with storage_errors(study):
+        _remove_drafts(study)
         if new:
             _write(study, before, new)
         for folder in (*left, *new) if not keep else ():
@@ -109,6 +112,7 @@ def unpack(study: Path, *, keep: bool) -> str:
         for folder in held.members:
             for name, data in held.open(folder).files.items():
                 _restore(study / folder / name, data)
+            _remove_drafts(study / folder)
         sync_filesystem(study)
         if not keep:
             held.path.unlink()
@@ -139,8 +143,14 @@ def _plain(folder: Path) -> bool:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """Return all that lies in a cell's folder but its lock."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in (LOCK, OWNER)}
+    """Return all that lies in a cell's folder but its lock, and drafts of files that a kill kept from getting their names."""
+    paths = (path for path in folder.iterdir() if path.name not in (LOCK, OWNER) and not DRAFT.fullmatch(path.name))
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def _remove_drafts(folder: Path) -> None:
+    for path in [path for path in folder.iterdir() if DRAFT.fullmatch(path.name)]:
+        path.unlink()
 
 
 def _write(study: Path, before: Pack | None, new: Sequence[str]) -> None:

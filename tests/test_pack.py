@@ -162,3 +162,18 @@ def test_two_packings_at_once_are_one_too_many(study: Path, capsys: pytest.Captu
     with FileLock(study / ".pack.lock"):
         assert main(["main"]) == 2
     assert "is being packed by another process" in capsys.readouterr().err
+
+
+def test_drafts_that_a_kill_left_are_removed_and_packed_nowhere(study: Path) -> None:
+    before = contents(study)
+    drafts = [study / ".packed.zip.123", next(study.glob("toy/random/seed1-*")) / ".summary.json.123"]
+    for draft in drafts:
+        draft.write_bytes(b"half")
+    assert main(["main"]) == 0
+    assert not drafts[0].exists()
+    left = study / "toy" / "random" / drafts[1].parent.name
+    left.mkdir()
+    (left / ".manifest.json.123").write_bytes(b"half")  # of an unpacking
+    assert main(["main", "--keep"]) == 0
+    assert main(["main", "--unpack"]) == 0
+    assert contents(study) == before
