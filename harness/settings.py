@@ -6,6 +6,7 @@ Everything past this file sees plain Python data.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -84,8 +85,24 @@ def _check_keys(plain: Mapping[Any, Any], schema: type, prefix: str = "") -> Non
             if not isinstance(plain[name], Mapping):
                 raise SettingsError(f"{prefix}{name}={plain[name]!r}: needs settings of its own")
             _check_keys(plain[name], made_by, f"{prefix}{name}.")
-        elif isinstance(plain[name], Mapping | list) and not re.search("Any|dict|list", str(entry.type)):
-            raise SettingsError(f"{prefix}{name}: takes one value, not several")
+        elif not _fits(plain[name], str(entry.type)):
+            raise SettingsError(f"{prefix}{name}: takes {entry.type}, not {str(plain[name])[:60]!r}")
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Say whether a value is of one of the plain types that a field's annotation names; any other annotation is Hydra's to hold to."""
+    types: dict[str, tuple[type, ...]] = {
+        "int": (int,),
+        "float": (int, float),
+        "str": (str,),
+        "bool": (bool,),
+        "None": (type(None),),
+    }
+    named = kind.split(" | ")
+    if not set(named) <= set(types):
+        return True
+    allowed = tuple(itertools.chain.from_iterable(types[name] for name in named))
+    return isinstance(value, allowed) and (not isinstance(value, bool) or "bool" in named)
 
 
 def _refuse_references_to_seed(raw: Any, key: str = "") -> None:

@@ -49,7 +49,7 @@ MISTAKES = {
     "task=toy study=a/b": "study='a/b': use up to 80 letters, digits and any of . _ - + = [ ], not starting with a dot",
     "task=toy out=/proc/nowhere": "cannot write the study /proc/nowhere/main: No such file or directory",
     "~task": "task._target_: Missing mandatory value: _target_",
-    "task=toy budget=${task}": "budget: takes one value, not several",
+    "task=toy budget=${task}": "budget: takes int, not ",
     "task=null": "these settings do not compose: Config group override must be a string or a list. Got NoneType",
     "task=toy -m optimizer=random,nope": "there is no optimizer 'nope'; there is: ",
 }
