@@ -147,7 +147,7 @@ class InChild:
         """Append what the child sends to `curve` until it says that it is done; return its error, if it had one."""
         # The clock is looked at before each epoch too: a training that never stops yielding must not outrun its deadline.
         wait = LONGEST_WAIT_SECONDS if self._memory_limit_mb is None else MEMORY_POLL_SECONDS
-        measured = -math.inf
+        measured = time.perf_counter()
         while (left := deadline - (now := time.perf_counter())) > 0:
             if self._memory_limit_mb is not None and now - measured >= MEMORY_POLL_SECONDS:
                 measured = now
