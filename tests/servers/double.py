@@ -301,3 +301,4 @@ class Call(BaseHTTPRequestHandler):
             self.wfile.flush()
             if time.monotonic() > end or self.server.double.stopping.wait(0.02):
                 return
+        self.server.double.stopping.wait(max(0.0, end - time.monotonic()))  # the last byte never comes

@@ -18,6 +18,7 @@ from support.commands import environment
 HERE = Path(__file__).resolve().parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test of this folder; those of a file share fixtures that take long, but for the kills, which are most of the work."""
     for item in items:

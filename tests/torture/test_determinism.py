@@ -16,14 +16,14 @@ from torture.size import FULL
 from harness.record import VARYING
 from harness.store import MANIFEST, read_json
 
-ARMS = "random,rules,tpe,skopt_gp,optuna_gp,sobol,tcs_phi4" if FULL else "random,rules,tcs_phi4"
+ARMS = "random,rules,tpe,skopt_gp,tcs_phi4" if FULL else "random,rules,tcs_phi4"
 TASK = "task=friedman" if FULL else "task=toy"
 # Beside the trials: what of a manifest may differ between two runs of a cell with the same versions on the same machine.
 MANIFEST_VARYING = {"created", "settings", "environment"}
 
 
 def command(ollama: OllamaDouble, *more: str) -> tuple[str, ...]:
-    size = ("seeds=2", "budget=5", "progress=off", "tracking=off", f"llm.base_url={ollama.url}")
+    size = ("seeds=2", "budget=4", "progress=off", "tracking=off", f"llm.base_url={ollama.url}")
     return (TASK, *size, "-m", *([] if any("optimizer=" in entry for entry in more) else [f"optimizer={ARMS}"]), *more)
 
 
