@@ -33,7 +33,7 @@ start        none   none | default: try the default configuration first
 arm          null   name of the table row; null: from optimizer and start
 evaluator    live   live | table: replay recorded trainings of the task's grid
 progress     auto   auto | live | plain | off
-unready      fail   fail | skip: whether the command fails when an LLM or data are not there
+unready      fail   fail | skip: does it fail when an LLM or data are not there
 limits.trial_seconds   null    a trial that takes longer fails
 limits.trial_memory_mb null    a trial that holds more megabytes fails
 store.sync             trial   trial | cell: when records are synced to disk
