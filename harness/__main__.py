@@ -6,12 +6,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from harness.arguments import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
 from harness.environment import one_thread
 from harness.errors import HarnessError, printable
 from harness.help import help_text
-from harness.stop import heed_signals, stop_status
+from harness.stop import heed_signals, ignore_signals, stop_status
 
 STOPPED = "stopped; the same command goes on from here"
 
@@ -67,5 +68,16 @@ def _complain(text: str, status: int) -> int:
     return status
 
 
+def command() -> NoReturn:
+    """Run the command of this process, and end it. Raises SystemExit."""
+    try:
+        status = main()
+        ignore_signals()
+    except KeyboardInterrupt:  # between these two lines
+        status = stop_status() or 130
+        ignore_signals()
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

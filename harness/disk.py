@@ -50,6 +50,24 @@ def _draft(path: Path, data: Mapping[str, Any], *, sync: bool) -> Iterator[Path]
         raise
 
 
+def remove_dead_drafts(folder: Path) -> None:
+    """Remove what a kill kept from getting its name. A living process's draft may be one of a batch that is about to get it."""
+    for name in os.listdir(folder):  # noqa: PTH208 - one look, for every cell
+        stem, _, pid = name.rpartition(".")
+        if stem.startswith(".") and stem.endswith(".json") and pid.isdigit() and not _alive(int(pid)):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class Batch:
     """Small JSON files that each must not be there before all that was written earlier is on the disk: many of them share one sync.
 

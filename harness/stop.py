@@ -23,6 +23,12 @@ def heed_signals() -> None:
         signal.signal(signal.SIGINT, _stop)
 
 
+def ignore_signals() -> None:
+    """From now on, let Ctrl-C and SIGTERM be: all is done, and what Python does at its end would complain about them."""
+    for number in _STATUS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def stop_status() -> int | None:
     """Return the exit status of a command that was asked to stop, None when it was not."""
     return _STATUS[signal.Signals(_asked[0])] if _asked else None

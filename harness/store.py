@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from harness import record
-from harness.disk import Batch, Siblings, storage_errors, sync_folder
+from harness.disk import Batch, Siblings, remove_dead_drafts, storage_errors, sync_folder
 from harness.disk import write_json as write_json
 from harness.errors import CellMismatch, RecordError, StorageError
 from harness.lock import FolderLock
@@ -70,8 +70,7 @@ class CellFolder:
         self._lock.release()
 
     def _open(self) -> None:
-        for draft in self.path.glob(f".{MANIFEST}.*"):  # that a kill kept from getting its name
-            draft.unlink()
+        remove_dead_drafts(self.path)
         new = not _holds_bytes(self.path / MANIFEST)  # a power cut may leave a name without its bytes
         if new:
             # The folder's name carries the identity's hash: its trials are this cell's, whoever took the manifest away.

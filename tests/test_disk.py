@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from support.cells import cells_of
 from support.commands import records
 
 from harness import disk
-from harness.disk import Batch, Siblings, sync_filesystem, write_json
+from harness.disk import Batch, Siblings, remove_dead_drafts, sync_filesystem, write_json
 from harness.errors import StorageError
 from harness.record import json_page, read_page
 from harness.store import FAILURE, MANIFEST, SUMMARY, CellFolder, read_json
@@ -146,3 +148,13 @@ def test_a_page_of_json_has_a_line_a_key_and_reads_back(tmp_path: Path) -> None:
     assert text == json_page(data)
     assert len(text.splitlines()) == 3 + len(data)  # the last key is the checksum
     assert read_page(text.encode(), "here") == {**data, "c": "nan"}
+
+
+def test_drafts_of_the_dead_are_removed_and_those_of_the_living_are_not(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = {f".summary.json.{dead.pid}", f".manifest.json.{dead.pid}", f".summary.json.{os.getpid()}", ".lock", "trials.jsonl"}
+    for name in names:
+        (tmp_path / name).touch()
+    remove_dead_drafts(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {f".summary.json.{os.getpid()}", ".lock", "trials.jsonl"}

@@ -79,7 +79,7 @@ def test_the_summary_marks_the_end_and_takes_the_failure_away(path: Path) -> Non
 
 def test_drafts_that_a_kill_left_are_cleared_away(path: Path) -> None:
     path.mkdir(parents=True)
-    (path / ".manifest.json.4711").write_text("{")
+    (path / ".manifest.json.999999999").write_text("{")
     filled(path)
     assert {p.name for p in path.iterdir()} == {".lock", MANIFEST, TRIALS}
 

@@ -86,11 +86,14 @@ def _command(asked: dict[str, Any]) -> None:
         arm(**asked["stop"])
     status = 1
     try:
-        from harness.__main__ import main as command
+        from harness.__main__ import command
 
+        sys.argv[1:] = asked["argv"]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-        status = command(asked["argv"])
-    except KeyboardInterrupt:  # before the command's first line, or after its last
+        command()
+    except SystemExit as end:
+        status = int(end.code or 0)
+    except KeyboardInterrupt:  # before the command's first line
         status = 130
     except BaseException:
         traceback.print_exc()
