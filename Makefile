@@ -54,7 +54,7 @@ tasks: $(VENV)/.ready ## Measure how much room to tune each task leaves
 	$(PY) scripts/task_table.py $(ARGS)
 
 tables: $(VENV)/.ready ## Make the tables that evaluator=table replays, where they are missing (two core-hours for all six)
-	$(PY) -m harness.tabulate task=core out=tasks/tables $(ARGS)
+	$(PY) -m harness.tabulate task=core out=tasks/tabulated $(ARGS)
 
 bench: $(VENV)/.ready ## Measure what the harness itself costs, and beside its relatives (PEERS=--install makes their environments)
 	$(PY) scripts/bench_overhead.py $(ARGS)

@@ -34,7 +34,7 @@ def scores(table: Table, seed: int) -> list[float]:
 
 
 def test_they_are_small_together() -> None:
-    assert sum(path.stat().st_size for path in (ROOT / "tasks" / "tables").glob("*.npz")) <= LARGEST_BYTES
+    assert sum(path.stat().st_size for path in (ROOT / "tasks" / "tabulated").glob("*.npz")) <= LARGEST_BYTES
 
 
 @pytest.mark.parametrize("name", CORE)
