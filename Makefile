@@ -41,8 +41,8 @@ reproduce: $(VENV)/.ready ## Run the main study, 30 seeds from tables and 3 trai
 	$(PY) -m harness.report reproduce-table
 	$(PY) -m harness +experiment=reproduce $(ARGS)
 ifneq ($(LLMS),)
-	$(PY) -m harness +experiment=reproduce_table optimizer=$(LLMS) $(ARGS)
-	$(PY) -m harness +experiment=reproduce optimizer=$(LLMS) $(ARGS)
+	$(PY) -m harness +experiment=reproduce_table optimizer=$(LLMS) -m $(ARGS)
+	$(PY) -m harness +experiment=reproduce optimizer=$(LLMS) -m $(ARGS)
 endif
 	$(PY) -m harness.report reproduce-table --check scripts/reproduce_table_expectations.yaml
 	$(PY) -m harness.report reproduce --check scripts/reproduce_expectations.yaml
