@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from harness.build import build_optimizer, build_task
 from harness.errors import Exhausted
 from harness.identity import Cell
+from harness.stop import stop_if_asked
 from harness.store import SCHEMA, CellFolder
 from harness.task import Task
 from harness.training import InProcess, Trainer
@@ -56,6 +57,7 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
         tracker.start(cell, manifest, folder.trials)
         trajectory = Trajectory.of(folder.trials)
         while len(trajectory) < cell.budget:
+            stop_if_asked()
             started = time.perf_counter()
             try:
                 proposal = optimizer.propose(trajectory)

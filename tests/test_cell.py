@@ -15,6 +15,7 @@ from support.commands import records
 from support.methods import odd
 from support.values import trial
 
+from harness import stop
 from harness.cell import run_cell, summarise
 from harness.identity import Cell
 from harness.store import FAILURE, SUMMARY, TRIALS, CellFolder, read_json, read_trials
@@ -212,3 +213,19 @@ def test_a_child_that_trains_dies_with_the_cell(tmp_path: Path) -> None:
     (pid,) = (int(path.name) for path in pids.iterdir())
     with pytest.raises(ProcessLookupError):
         os.kill(pid, signal.SIG_DFL)
+
+
+def test_a_stop_that_somebody_swallowed_ends_the_cell_before_its_next_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop, "_asked", [])
+
+    class Swallowing(NoTracker):
+        def trial(self, trial: Trial) -> None:
+            stop._asked.append(signal.SIGINT)
+
+    (cell,), _ = cells_of(tmp_path, "budget=5")
+    with CellFolder(tmp_path / cell.folder, cell.manifest({}, {})) as folder:
+        with pytest.raises(KeyboardInterrupt):
+            run_cell(cell, folder, Swallowing(), {})
+        assert len(folder.trials) == 1
