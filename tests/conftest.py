@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ from harness.environment import COMMAND_PID, THREAD_VARIABLES
 # The same examples every time, and no folder of its own in the checkout.
 hypothesis.settings.register_profile("harness", database=None, deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("harness")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and every command that they start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
