@@ -26,13 +26,13 @@ def build_optimizer(cell: Cell, task: Task, folder: CellFolder) -> Optimizer:
     if cell.agent:
         from harness.agent.build import build_agent  # noqa: PLC0415 - only an agent's cell waits for it
 
-        optimizer: Optimizer = build_agent(cell.agent, task, seed=cell.seed, budget=cell.budget, folder=folder)
+        optimizer: Optimizer = build_agent(cell.agent, task, seed=cell.method_seed, budget=cell.budget, folder=folder)
     else:
         spec = cell.optimizer
         options = dict(spec["options"])
         if spec["startup_trials"]:
             options["startup_trials"] = spec["startup_trials"]
-        optimizer = _call(spec["_target_"], f"optimizer '{spec['name']}'", task.space, cell.seed, **options)
+        optimizer = _call(spec["_target_"], f"optimizer '{spec['name']}'", task.space, cell.method_seed, **options)
     return DefaultFirst(optimizer, task.space) if cell.start == "default" else optimizer
 
 

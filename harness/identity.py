@@ -6,10 +6,11 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from harness.randomness import keyed_seed
 from harness.store import SCHEMA
 
 
@@ -18,7 +19,8 @@ class Cell:
     """One task, tuned by one method, from one seed.
 
     `task` and `optimizer` are plain settings (see `settings.py`). `agent`, for a method that asks an LLM, holds the settings `agent`,
-    `tcs` and `llm`, and under `identity` what of them decides the result.
+    `tcs` and `llm`, and under `identity` what of them decides the result. `versions` names the code that decides the result, part by
+    part (see `harness.versions`).
     """
 
     study: str
@@ -32,6 +34,15 @@ class Cell:
     time_limit_seconds: float | None = None
     memory_limit_mb: float | None = None
     agent: Mapping[str, Any] | None = None
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def method_seed(self) -> int:
+        """The seed that the method draws from, in [0, 2**32): another one on each task, the same for every arm of a task and seed.
+
+        From the cell's own seed, a method would make the same draws on every task, and its scores would move together over tasks.
+        """
+        return keyed_seed(self.seed, f"method on {self.task['name']}")
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -41,6 +52,7 @@ class Cell:
         return {
             "task": task,
             "optimizer": optimizer,
+            "versions": dict(self.versions),
             "start": self.start,
             "seed": self.seed,
             "train_seed": self.train_seed,

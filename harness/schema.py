@@ -75,6 +75,8 @@ class OptimizerSettings:
     """A method. `startup_trials` are drawn at random before its model speaks (0: it has no model).
 
     A method that asks an LLM has a `context` (see `harness/agent/context.py`) and its table row is named `NAME_LLM`, or `label`.
+    `knows_default`: it sees the default configuration even where it is not tried first. `uses`: what it reads of the settings that
+    not every method reads (`settings.NOT_FOR_ALL`), each by its name or that of its group.
     """
 
     _target_: str = MISSING
@@ -82,6 +84,8 @@ class OptimizerSettings:
     suite: str = "own"
     startup_trials: int = 0
     ignores_start: bool = False
+    knows_default: bool = False
+    uses: list[str] = field(default_factory=list)
     context: str | None = None
     label: str | None = None
     options: dict[str, Any] = field(default_factory=dict)

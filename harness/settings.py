@@ -27,6 +27,7 @@ from harness.seeds import from_text
 from harness.space import Space
 from harness.task import TaskCard
 from harness.task_settings import mirrored, shown_card
+from harness.versions import TABLE, TRAINING, versions_of
 
 # At import: a launcher's worker composes nothing, and yet resolves.
 OmegaConf.register_new_resolver("mirrored", mirrored, replace=True)
@@ -132,6 +133,7 @@ def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
     start = "none" if optimizer["ignores_start"] else settings["start"]
     arm = _arm_name(settings, start)
     agent = _agent(settings)
+    versions = _versions(settings, agent)
     for seed in seeds(settings):
         yield Cell(
             study=settings["study"],
@@ -146,6 +148,7 @@ def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
             time_limit_seconds=settings["limits"]["trial_seconds"],
             memory_limit_mb=settings["limits"]["trial_memory_mb"],
             agent=agent,
+            versions=versions,
         )
 
 
@@ -177,15 +180,27 @@ def _train_seed(settings: Mapping[str, Any], seed: int) -> int:
     return int(asked)
 
 
+def _versions(settings: Mapping[str, Any], agent: Mapping[str, Any] | None) -> dict[str, int]:
+    """Return the versions of the code that decides the result. Raises SettingsError for a method that cannot be imported."""
+    trained = {"table": TABLE} if settings["task"].get("from_table") else {"training": TRAINING}
+    return {**versions_of(settings["optimizer"]["_target_"]), **(agent["versions"] if agent else {}), **trained}
+
+
 def _agent(settings: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the settings of the agent and what of them decides the result; None for a method that asks no LLM."""
     context = settings["optimizer"]["context"]
     if context is None:
         return None
-    from harness.agent.build import agent_identity  # noqa: PLC0415 - only an agent's cell waits for it
+    from harness import tcs  # noqa: PLC0415 - only an agent's cell waits for these
+    from harness.agent.build import agent_identity  # noqa: PLC0415
+    from harness.agent.context import SUMMARISED  # noqa: PLC0415
 
     agent = {"agent": {"context": context, **settings["agent"]}, "tcs": settings["tcs"], "llm": settings["llm"]}
-    return {**agent, "identity": agent_identity(agent, settings["task"]["card"])}
+    return {
+        **agent,
+        "identity": agent_identity(agent, settings["task"]["card"]),
+        "versions": {"tcs": tcs.VERSION} if context in SUMMARISED else {},
+    }
 
 
 def _arm_name(settings: Mapping[str, Any], start: str) -> str:

@@ -7,6 +7,7 @@ score that no method has seen.
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -167,6 +168,12 @@ class Trajectory:
     def then(self, trial: Trial) -> Trajectory:
         """Return the trajectory with one more trial, its test scores hidden."""
         return Trajectory((*self.trials, trial.without_test()))
+
+    def shuffled(self, rng: random.Random) -> Trajectory:
+        """Give each trial the outcome of another: the same configurations and the same outcomes, in no relation to each other."""
+        outcomes = [trial.outcome for trial in self.trials]
+        rng.shuffle(outcomes)
+        return Trajectory(tuple(replace(trial, outcome=outcome) for trial, outcome in zip(self.trials, outcomes, strict=True)))
 
     def __len__(self) -> int:
         return len(self.trials)

@@ -52,7 +52,7 @@ def test_what_decides_the_result_makes_another_cell(overrides: tuple[str, ...]) 
 
 def test_an_id_is_a_promise_to_records_that_exist() -> None:
     # A change here makes every finished cell of every study look new: bump nothing by accident.
-    assert ids() == ["3b72b7dfc18daf04"]
+    assert ids() == ["c7d67d1d413207b0"]
 
 
 def test_a_folder_is_named_for_people_and_carries_the_id() -> None:

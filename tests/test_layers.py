@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"space"},
     {"trial"},
     {"task", "optimizer", "record", "environment", "arguments", "target", "lock", "memory"},
-    {"tasks_from", "task_settings", "disk", "seeds", "packed"},
+    {"tasks_from", "task_settings", "disk", "seeds", "packed", "versions"},
     {"help", "training", "llm", "tcs", "store", "optimizers"},
     {"identity"},
     {"agent"},

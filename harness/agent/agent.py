@@ -9,7 +9,7 @@ A bad reply goes back with the exact complaint, up to `attempts` times in all; t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from harness.agent.context import Context
 from harness.agent.names import Names
@@ -67,6 +67,8 @@ class Agent:
 
     Given the same replies, the same configurations: everything else is a function of (space, seed, trajectory).
     """
+
+    versions: ClassVar = {"agent": 2}  # 2: other seeds on each task
 
     def __init__(
         self, space: Space, seed: int, card: TaskCard, settings: AgentSettings, llm: LlmSettings, backend: Backend

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.agent.agent import Agent, AgentSettings
-from harness.agent.context import Context
+from harness.agent.context import SUMMARISED, Context
 from harness.agent.prompt import load_prompts
 from harness.llm.build import build_backend
 from harness.llm.config import LlmSettings
@@ -40,7 +40,7 @@ def agent_identity(settings: Mapping[str, Any], card: Mapping[str, str]) -> dict
     agent = dict(settings["agent"])
     agent["prompt_hash"] = load_prompts(agent["prompt"]).hash
     identity: dict[str, Any] = {"agent": agent, "card": dict(card), "llm": LlmSettings.from_mapping(settings["llm"]).identity()}
-    if agent["context"] in ("tcs", "shuffled"):
+    if agent["context"] in SUMMARISED:
         identity["tcs"] = dict(settings["tcs"])
     if agent["context"] != "raw":
         del agent["log_every"]

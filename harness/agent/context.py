@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.errors import SettingsError, near
 from harness.randomness import keyed_random
@@ -21,6 +21,7 @@ from harness.tcs import ALL_BLOCKS, Format, blocks_named, render, summarize
 from harness.trial import Epoch, Trajectory, Trial
 
 CONTEXTS = ("tcs", "raw", "scores", "blind", "shuffled")
+SUMMARISED = ("tcs", "shuffled")  # those that show the summary
 NOTHING = "None yet: this is the first trial."
 _COLUMNS = (
     ("train_loss", "train loss"),
@@ -54,8 +55,10 @@ class Context:
 
     def text(self, space: Space, trajectory: Trajectory, *, budget: int, seed: int) -> str:
         """Return what the model is shown before trial `len(trajectory) + 1`."""
-        if self.kind in ("tcs", "shuffled"):
-            shown = permuted(trajectory, seed) if self.kind == "shuffled" else trajectory
+        if self.kind in SUMMARISED:
+            shown = trajectory
+            if self.kind == "shuffled":
+                shown = trajectory.shuffled(keyed_random(seed, "shuffled context", len(trajectory)))
             return render(summarize(space, shown, budget, blocks=self.blocks), Format(self.format)).strip()
         if not len(trajectory):
             return NOTHING
@@ -64,13 +67,6 @@ class Context:
         if self.kind == "scores":
             return "\n".join(_scored(t) for t in trajectory)
         return "\n\n".join(f"{_scored(t)}\n{_log(t.outcome.curve, self.log_every)}" for t in trajectory)
-
-
-def permuted(trajectory: Trajectory, seed: int) -> Trajectory:
-    """Give each trial the outcome of another: the same configurations and the same outcomes, in no relation to each other."""
-    outcomes = [trial.outcome for trial in trajectory]
-    keyed_random(seed, "shuffled context", len(outcomes)).shuffle(outcomes)
-    return Trajectory(tuple(replace(trial, outcome=outcome) for trial, outcome in zip(trajectory, outcomes, strict=True)))
 
 
 def _config(trial: Trial) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from harness.errors import Exhausted
 from harness.space import Space
 from harness.trial import Proposal, Trajectory
@@ -9,6 +11,8 @@ from harness.trial import Proposal, Trajectory
 
 class DefaultOnly:
     """Propose the default configuration as trial 1, and nothing after it. The seed changes nothing."""
+
+    versions: ClassVar = {"default_only": 1}
 
     def __init__(self, space: Space, seed: int) -> None:  # noqa: ARG002 - the contract hands one to every method
         self._space = space

@@ -7,16 +7,21 @@ left 1.4 to 1.8 times the regret.) It does not look for exact duplicates.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from harness.optimizers._replay import ReplayedOptimizer, Session
-from harness.randomness import keyed_seed
 from harness.space import Config, Space
 
 
 class OptunaGP(ReplayedOptimizer):
     """Draw `startup_trials` configurations at random (10 is the library's default), then follow the model."""
 
-    def _start(self) -> Session:
-        return _OptunaGPSession(self._space, keyed_seed(self._seed, "optuna_gp"), self._startup_trials)
+    purpose = "optuna_gp"
+    # 2: other draws on each task; start-up draws of its own; no failure is told before there is a score.
+    versions: ClassVar = {"optuna_gp": 2}
+
+    def _start(self, seed: int) -> Session:
+        return _OptunaGPSession(self._space, seed, self._startup_trials)
 
 
 class _OptunaGPSession:

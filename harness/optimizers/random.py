@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from harness.randomness import keyed_random
 from harness.space import Space
 from harness.trial import Proposal, Trajectory
@@ -12,6 +14,8 @@ class Random:
 
     Trial n is the same whatever came before it, so that runs with and without the default first differ in that one trial only.
     """
+
+    versions: ClassVar = {"random": 2}  # 2: other draws on each task
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space

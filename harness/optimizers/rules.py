@@ -39,6 +39,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import ClassVar
 
 from harness.errors import Exhausted, SettingsError, near
 from harness.hyperparameter import Hyperparameter
@@ -47,6 +48,7 @@ from harness.optimizers._textbook import Role, Textbook
 from harness.randomness import keyed_random
 from harness.space import Config, Space
 from harness.tcs import ALL_BLOCKS, Summary, summarize
+from harness.tcs import VERSION as TCS_VERSION
 from harness.tcs.axis import scale
 from harness.tcs.phase import Mode
 from harness.trial import Proposal, Trajectory
@@ -70,21 +72,34 @@ _Pick = dict[str, int]  # the level that a candidate takes on each hyperparamete
 
 
 class Rules:
-    """Propose what fixed rules make of the typed summary. `names` is `real`, or `anonymous` for rules without textbooks."""
+    """Propose what fixed rules make of the typed summary.
 
-    def __init__(self, space: Space, seed: int, *, budget: int, names: str = "real") -> None:
+    `names`: real, or anonymous for rules without textbooks. `outcomes`: real, or shuffled for rules that read the summary of the same
+    trials with their outcomes permuted (afresh for each trial number): what they still gain does not come from the outcomes.
+    """
+
+    versions: ClassVar = {"rules": 2, "tcs": TCS_VERSION}  # 2: other draws on each task
+
+    def __init__(self, space: Space, seed: int, *, budget: int, names: str = "real", outcomes: str = "real") -> None:
+        known_outcomes = ("real", "shuffled")
         if names not in ("real", "anonymous"):
             raise SettingsError(f"agent.names: unknown '{names}'{near(names, ('real', 'anonymous'))}")
+        if outcomes not in known_outcomes:
+            raise SettingsError(f"optimizer.options.outcomes: unknown '{outcomes}'{near(outcomes, known_outcomes)}")
         if budget < 1:
             raise SettingsError(f"budget must be at least 1, not {budget}")
         self._space = space
         self._seed = seed
         self._budget = budget
+        self._shuffles = outcomes == "shuffled"
         self._textbook = Textbook(space) if names == "real" else Textbook.closed()
 
     def propose(self, trajectory: Trajectory) -> Proposal:
         """Return the best candidate that was not tried before. Raises Exhausted when none is found."""
-        summary = summarize(self._space, trajectory, self._budget, ALL_BLOCKS)
+        shown = trajectory
+        if self._shuffles:
+            shown = trajectory.shuffled(keyed_random(self._seed, "shuffled rules", len(trajectory)))
+        summary = summarize(self._space, shown, self._budget, ALL_BLOCKS)
         rng = keyed_random(self._seed, "rules", len(trajectory) + 1)
         tried = {json.dumps(trial.config) for trial in trajectory}
         uniform = (self._space.sample(rng) for _ in range(UNIFORM_DRAWS))

@@ -6,6 +6,8 @@ at least as good as random draws for hyperparameters.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from harness.randomness import keyed_seed
 from harness.space import Space
 from harness.trial import Proposal, Trajectory
@@ -13,6 +15,8 @@ from harness.trial import Proposal, Trajectory
 
 class Sobol:
     """Walk along one scrambled Sobol' sequence; the seed picks the scrambling."""
+
+    versions: ClassVar = {"sobol": 2}  # 2: another scrambling on each task
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space

@@ -6,17 +6,22 @@ The library does not look for exact duplicates; they are proposed and trained li
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from harness.optimizers._replay import ReplayedOptimizer, Session
-from harness.randomness import keyed_seed
 
 
 class TPE(ReplayedOptimizer):
     """Draw `startup_trials` configurations at random (10 is the library's default), then follow the model."""
 
-    def _start(self) -> Session:
+    purpose = "tpe"
+    # 2: other draws on each task; start-up draws of its own; no failure is told before there is a score.
+    versions: ClassVar = {"tpe": 2}
+
+    def _start(self, seed: int) -> Session:
         from optuna.samplers import TPESampler  # noqa: PLC0415 - 0.2 s, which a cell that is already done need not wait for
 
         from harness.optimizers._optuna import OptunaSession  # noqa: PLC0415 - imports Optuna
 
-        sampler = TPESampler(n_startup_trials=self._startup_trials, seed=keyed_seed(self._seed, "tpe"))
+        sampler = TPESampler(n_startup_trials=self._startup_trials, seed=seed)
         return OptunaSession(self._space, sampler)

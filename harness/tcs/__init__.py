@@ -19,6 +19,9 @@ from harness.tcs.status import SearchStatus
 from harness.tcs.summarizer import ALL_BLOCKS, BLOCKS, Summary, blocks_named, summarize
 from harness.tcs.tokens import estimate_tokens
 
+# Part of the identity of every cell that reads a summary: raise it with every change of what a summary says, or of how it says it.
+VERSION = 2
+
 __all__ = [
     "ALL_BLOCKS",
     "BLOCKS",
@@ -32,6 +35,7 @@ __all__ = [
     "Phase",
     "SearchStatus",
     "Section",
+    "VERSION",
     "Summary",
     "blocks_named",
     "estimate_tokens",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import optuna
 from contracts.optimizer import run
@@ -29,17 +29,21 @@ def score(config: Mapping[str, Value]) -> float:
     return 100 - 10 * abs(rate + 2) - units - float(config["level"]) - 30 * (float(config.get("knob", 0.3)) - 0.2) ** 2
 
 
-def library_run(sampler: optuna.samplers.BaseSampler, trials: int, *, default_first: bool = False) -> list[Config]:
-    """Tune the conditional space as Optuna's own documentation does it, and return what was tried."""
+RANGES: Mapping[str, BaseDistribution] = {
+    "rate": FloatDistribution(1e-5, 1.0, log=True),
+    "units": IntDistribution(4, 512, log=True),
+    "level": IntDistribution(0, 2),
+    "kind": CategoricalDistribution([0, 1]),
+    "knob": FloatDistribution(0.0, 1.0),
+}
+
+
+def library_run(sampler: optuna.samplers.BaseSampler, trials: int, *, start: Sequence[Config]) -> list[Config]:
+    """Tune the conditional space as Optuna's own documentation does it, from given trials on, and return what was tried."""
     study = optuna.create_study(sampler=sampler, direction="maximize")
-    if default_first:
-        params = CONDITIONAL.default()
-        ranges: dict[str, BaseDistribution] = {
-            "rate": FloatDistribution(1e-5, 1.0, log=True),
-            "units": IntDistribution(4, 512, log=True),
-        }
-        ranges |= {"level": IntDistribution(0, 2), "kind": CategoricalDistribution([0, 1])}
-        study.add_trial(optuna.create_trial(params=params, distributions=ranges, value=score(params)))
+    for config in start:
+        ranges = {name: RANGES[name] for name in config}
+        study.add_trial(optuna.create_trial(params=config, distributions=ranges, value=score(config)))
 
     def objective(trial: optuna.Trial) -> float:
         trial.suggest_float("rate", 1e-5, 1.0, log=True)

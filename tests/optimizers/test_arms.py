@@ -23,6 +23,9 @@ ARMS = {
     "tpe": 3,
     "tpe_startup10": 10,
     "optuna_gp": 3,
+    "optuna_gp_startup5": 5,
+    "skopt_gp_startup5": 5,
+    "skopt_rf": 3,
     "default_only": 0,
 }
 HEAVY = ("numpy", "scipy", "sklearn", "skopt", "optuna", "torch", "pandas", "hydra", "omegaconf")
@@ -56,7 +59,7 @@ from harness.trial import Trajectory
 space = Space.from_mapping({{"x": {{"type": "float", "low": 0, "high": 1, "default": 0, "meaning": "m"}}}})
 for module, name in {targets!r}:
     made = getattr(importlib.import_module(module), name)
-    options = {{"startup_trials": 3}} if name in ("SkoptGP", "TPE", "OptunaGP") else {{}}
+    options = {{"startup_trials": 3}} if name in ("SkoptGP", "SkoptRF", "TPE", "OptunaGP") else {{}}
     optimizer = made(space, 0, **options)
     if name in ("Random", "DefaultOnly"):
         optimizer.propose(Trajectory())

@@ -3,15 +3,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 import skopt
-from contracts.optimizer import ModelContract, run
+from contracts.optimizer import NASTY, ModelContract, run
 from scipy.stats import kstest
-from skopt.space import Categorical, Integer, Real
+from skopt.space import Categorical, Real
 
 from harness.errors import SettingsError
 from harness.optimizer import Optimizer
+from harness.optimizers._replay import decode
+from harness.optimizers._skopt import dimension
 from harness.optimizers.skopt_gp import SkoptGP
+from harness.optimizers.skopt_rf import SkoptRF
 from harness.randomness import keyed_seed
 from harness.space import Space, Value
 
@@ -34,6 +38,14 @@ class TestSkoptGP(ModelContract):
         return SkoptGP(space, seed, startup_trials=3)
 
 
+class TestSkoptRF(ModelContract):
+    replayed = (0, 3, 8)
+
+    @staticmethod
+    def build(space: Space, seed: int) -> Optimizer:
+        return SkoptRF(space, seed, startup_trials=3)
+
+
 class TestSkoptGPAsTheLibraryComes(ModelContract):
     startup = 10
 
@@ -48,23 +60,22 @@ def score(config: Mapping[str, Value]) -> float:
     return 100 - 10 * abs(rate + 2) - units - float(config["level"]) - 30 * (knob - 0.2) ** 2
 
 
-def test_it_proposes_exactly_what_the_library_itself_does() -> None:
-    dimensions = [
-        Real(1e-5, 1.0, "log-uniform"),
-        Integer(4, 512, "log-uniform"),
-        Integer(0, 2),
-        Categorical([0, 1]),
-        Real(0.0, 1.0),
-    ]
+def test_it_proposes_exactly_what_the_library_itself_does_on_axes_without_levels() -> None:
+    dimensions = [Real(1e-5, 1.0, "log-uniform"), Categorical([0, 1]), Real(0.0, 1.0)]
+    space = Space(tuple(CONDITIONAL[name] for name in ("rate", "kind", "knob")))
+
+    def worth(config: Mapping[str, Value]) -> float:
+        return score({"units": 4, "level": 0, **config})
+
+    found = run(SkoptGP(space, 5, startup_trials=3), lambda _, proposal: worth(proposal.config), 8)
     plain = skopt.Optimizer(dimensions, base_estimator="GP", n_initial_points=3, random_state=keyed_seed(5, "skopt_gp"))
-    expected = []
-    for _ in range(8):
-        point = plain.ask()
-        full = dict(zip(CONDITIONAL.names, point, strict=True))
-        plain.tell(point, -score(full))
-        expected.append({name: value for name, value in full.items() if name != "knob" or full["kind"] == 1})
-    found = run(SkoptGP(CONDITIONAL, 5, startup_trials=3), lambda _, proposal: score(proposal.config), 8)
-    assert [trial.config for trial in found] == expected
+    for number, trial in enumerate(found, start=1):
+        point = [({"knob": 0.5} | trial.config)[name] for name in space.names]
+        if number > 3:
+            point = plain.ask()
+            full = dict(zip(space.names, point, strict=True))
+            assert trial.config == {name: value for name, value in full.items() if name != "knob" or full["kind"] == 1}
+        plain.tell(point, -worth(trial.config))
 
 
 def test_start_up_trials_are_uniform_on_a_log_scale() -> None:
@@ -77,6 +88,18 @@ def test_a_space_of_choices_alone_is_searched_past_its_last_configuration_withou
     small = Space.from_mapping({name: {"type": "bool", "default": True, "meaning": "m"} for name in "ab"})
     found = run(SkoptGP(small, 0, startup_trials=2), lambda _, proposal: float(sum(map(bool, proposal.config.values()))), 7)
     assert len(found) == 7
+
+
+@pytest.mark.parametrize("name", ["units", "layers", "batch_size"])
+@pytest.mark.parametrize("surrogate", ["normalize", "identity"])
+def test_the_library_searches_the_space_that_the_other_methods_search(name: str, surrogate: str) -> None:
+    hp, axis = NASTY[name], dimension(NASTY[name])
+    axis.set_transformer(surrogate)
+    assert axis.transformed_bounds == (0.0, 1.0)
+    places = [number / 997 for number in range(998)]
+    codes = axis.inverse_transform(np.array(places))
+    assert [decode(hp, code) for code in codes] == [hp.from_unit(place) for place in places]
+    assert axis.transform(codes) == pytest.approx([hp.to_unit(decode(hp, code)) for code in codes])
 
 
 def test_a_method_that_learns_needs_a_start_up_trial() -> None:

@@ -1,0 +1,28 @@
+"""Bayesian optimisation with a random forest and expected improvement, as in SMAC (Hutter, Hoos and Leyton-Brown 2011).
+
+scikit-optimize's forest of 100 trees and its choice of the best of 10,000 uniform candidates. Its leaves hold at least one trial, as in
+SMAC3, and not three: with the library's default no tree can split before the sixth trial, and the proposals until then would be random.
+A forest needs no smooth objective: a bad region or a failure spoils its model less than a Gaussian process.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from harness.optimizers._replay import ReplayedOptimizer, Session
+
+
+class SkoptRF(ReplayedOptimizer):
+    """Draw `startup_trials` configurations at random (10 is the library's default), then follow the model."""
+
+    purpose = "skopt_rf"
+    versions: ClassVar = {"skopt_rf": 1}
+
+    def _start(self, seed: int) -> Session:
+        from skopt.learning import RandomForestRegressor  # noqa: PLC0415 - 1.4 s, which a cell that is already done need not wait for
+
+        from harness.optimizers._skopt import SkoptSession  # noqa: PLC0415 - see above
+
+        forest = RandomForestRegressor(n_estimators=100, min_samples_leaf=1, random_state=seed)
+        options = {"base_estimator": forest, "acq_func": "EI", "acq_optimizer": "sampling"}
+        return SkoptSession(self._space, n_initial_points=self._startup_trials, random_state=seed, **options)
