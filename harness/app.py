@@ -24,7 +24,7 @@ from harness.arguments import conf_dir, config_dirs, normalise
 from harness.environment import COMMAND_PID, end_with_command, one_thread
 from harness.errors import HarnessError, SettingsError
 from harness.progress import watch
-from harness.settings import cells, register, resolved
+from harness.settings import cells, refuse_unused, register, resolved
 from harness.stop import heed_signals
 from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells
 
@@ -111,6 +111,7 @@ def enter(folder: str) -> None:
 def run_single(config: Any) -> None:
     """Plan and run the cells of a command without `-m`. Raises HarnessError; CellsFailed when a cell failed or is busy."""
     settings = resolved(config)
+    refuse_unused((entry.partition("=")[0] for entry in HydraConfig.get().overrides.task), [settings])
     asked = list(cells(settings))
     study = Path(settings["out"]) / settings["study"]
     add_to_plan(study, asked)

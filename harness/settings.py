@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,30 @@ def _refuse_references_to_seed(raw: Any, key: str = "") -> None:
             _refuse_references_to_seed(value, inside)
         elif isinstance(value, str) and re.search(r"\$\{[^}]*\bseed\b", value):
             raise SettingsError(f"{inside}={value}: with several seeds in one command no other setting can refer to the seed")
+
+
+# What not every arm reads. A method's YAML lists under `uses` what it reads of them; a table's levels are read by evaluator=table.
+NOT_FOR_ALL = ("agent", "tcs", "llm", "task.card", "task.renamed_card", "task.table")
+
+
+def refuse_unused(keys: Iterable[str], asked: Sequence[Mapping[str, Any]]) -> None:
+    """Raise SettingsError for a key of the command line that none of the composed configs reads: it would name rows of equal trials."""
+    for key in dict.fromkeys(key.lstrip("+~").partition("@")[0] for key in keys):
+        if _under(key, NOT_FOR_ALL) and not any(_reads(settings, key) for settings in asked):
+            arms = list(dict.fromkeys(str(settings["optimizer"]["name"]) for settings in asked))
+            listed = ", ".join(arms[:3]) + (", ..." if len(arms) > 3 else "")
+            reader = "evaluator=table" if _under(key, ["task.table"]) else "an arm that lists it under uses: in conf/optimizer"
+            raise SettingsError(f"{key}: {listed} would not use it; leave it out, or add {reader}")
+
+
+def _reads(settings: Mapping[str, Any], key: str) -> bool:
+    if _under(key, ["task.table"]):
+        return settings["task"].get("from_table") is not None
+    return _under(key, settings["optimizer"]["uses"])
+
+
+def _under(key: str, groups: Sequence[str]) -> bool:
+    return any(key == group or key.startswith(f"{group}.") for group in groups)
 
 
 def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:

@@ -193,6 +193,11 @@ def refuse_other_settings(path: Path, manifest: Mapping[str, Any]) -> None:
                 f"{folder}: written by a newer version (schema {schema}, this one reads {SCHEMA}): update the harness"
             )
         differences = list(differing(there.get("identity", {}), manifest["identity"]))
+        if differences and all(difference.startswith("versions") for difference in differences):
+            raise CellMismatch(
+                f"{folder} was made before a correction ({'; '.join(differences[:5])}), and its trials would mix with others: "
+                f"choose another study=NAME, or move that folder away"
+            )
         if differences:
             raise CellMismatch(
                 f"{folder} was made with other settings ({'; '.join(differences[:5])}): "

@@ -8,6 +8,7 @@ workers would be idle.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ from harness.cell import Cell
 from harness.errors import CellsFailed, SettingsError
 from harness.progress import watch
 from harness.seeds import as_text
-from harness.settings import cells, resolved
+from harness.settings import cells, refuse_unused, resolved
 from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells
 
 VARIANT_BYTES = 100
@@ -108,18 +109,74 @@ def compose_all(sweeper: Any, arguments: list[str]) -> list[Combination]:
     for job in sweeper.split_arguments(overrides, None)[0]:
         rest = tuple(split_start([entry for entry in job if not entry.startswith("seed=")]))
         seeds_of.setdefault(rest, []).extend(entry.removeprefix("seed=") for entry in job if entry.startswith("seed="))
-    combinations, seen = [], set[tuple[str, str, str]]()
+    jobs = []
     for rest, seeds in seeds_of.items():
-        named = [*rest, *variant(rest, swept)]
+        entries = [*rest]
         if len(seeds) > 1 or (seeds and not any(entry.startswith("seeds=") for entry in rest)):
-            named.append(f"seeds={_seeds_text(seeds)}")
-        settings = resolved(loader.load_sweep_config(sweeper.config, named))
-        # Two combinations may be one cell: a method that ignores the start is not run twice for `start=none,default`.
-        place = (settings["out"], settings["study"])
+            entries.append(f"seeds={_seeds_text(seeds)}")
+        jobs.append(_Job.of(rest, entries, resolved(loader.load_sweep_config(sweeper.config, entries))))
+    refuse_unused((entry.partition("=")[0] for job in jobs for entry in job.rest), [job.settings for job in jobs])
+    return named_combinations(jobs, swept)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One composed config without the name of a variant, and what decides the result of its first cell."""
+
+    rest: tuple[str, ...]
+    entries: list[str]
+    settings: dict[str, Any]
+    arm: str
+    result: str
+
+    @classmethod
+    def of(cls, rest: tuple[str, ...], entries: list[str], settings: dict[str, Any]) -> _Job:
+        cell = next(cells(settings))
+        return cls(rest, entries, settings, cell.arm, json.dumps([cell.task["name"], cell.identity], sort_keys=True))
+
+    def but(self, key: str) -> tuple[str, ...]:
+        """Return the overrides without the one of a swept key."""
+        return tuple(entry for entry in self.rest if entry.partition("=")[0] != key)
+
+
+def named_combinations(jobs: Sequence[_Job], swept: Sequence[str]) -> list[Combination]:
+    """Name each job after the swept keys that its result depends on, and leave out cells that an earlier job has.
+
+    So a setting that a method does not use makes no row of its own. Raises SettingsError for a key that changes nothing, and for two
+    values that mean the same.
+    """
+    used = {key: _jobs_that_use(key, jobs) for key in swept}
+    for key, users in used.items():
+        if not users and len({job.but(key) for job in jobs}) < len(jobs):
+            raise SettingsError(
+                f"{key.lstrip('+')}: its values make equal trials, since no arm of this sweep uses it; leave it out"
+            )
+    combinations, seen, names = [], set[tuple[str, str, str]](), dict[tuple[str, ...], list[str]]()
+    for job in jobs:
+        name = variant(job.rest, [key for key in swept if job.rest in used[key]])
+        place = (job.settings["out"], job.settings["study"])
+        if name != (other := names.setdefault((*place, job.arm, job.result), name)):
+            raise SettingsError(
+                f"{' '.join([*other, *name])}: the values of this sweep make the same cell twice; give each value once"
+            )
+        settings = job.settings | {"variant": _unquoted(name[0])} if name else job.settings
         new = tuple(cell for cell in cells(settings) if (*place, cell.id) not in seen)
         seen.update((*place, cell.id) for cell in new)
-        combinations.append(Combination(tuple(e for e in named if not e.startswith("seeds=")), settings, new))
+        named = [*(e for e in job.entries if not e.startswith("seeds=")), *name]
+        combinations.append(Combination(tuple(named), settings, new))
     return combinations
+
+
+def _jobs_that_use(key: str, jobs: Sequence[_Job]) -> set[tuple[str, ...]]:
+    """Return the overrides of the jobs that would have another result with another value of a swept key."""
+    results: dict[tuple[str, ...], set[str]] = {}
+    for job in jobs:
+        results.setdefault(job.but(key), set()).add(job.result)
+    return {job.rest for job in jobs if len(results[job.but(key)]) > 1}
+
+
+def _unquoted(override: str) -> str:
+    return override.partition("=")[2].strip("'")
 
 
 def variant(job: Sequence[str], swept: Sequence[str]) -> list[str]:

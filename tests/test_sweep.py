@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -236,3 +237,52 @@ def test_no_workers_at_all_are_a_mistake() -> None:
 
 def test_the_tests_own_tasks_are_where_they_are_looked_for() -> None:
     assert (CONF / "task" / "faulty.yaml").is_file()
+
+
+RULES_AND_RANDOM = ("optimizer=rules,random", "agent.names=real,anonymous")
+
+
+def test_a_swept_setting_varies_only_the_arms_that_use_it(cli: Cli, tmp_path: Path) -> None:
+    assert cli(*TOY, *RULES_AND_RANDOM, "-m").status == 0
+    expected = [("toy", name, 0) for name in ("rules[names=real]", "rules[names=anonymous]", "random")]
+    assert sorted(arms(tmp_path / "runs" / "main")) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (("optimizer=rules", "tcs.blocks=[status],[status,parameters]"), "tcs.blocks"),
+        (("optimizer=rules,random", "tcs.format=json"), "tcs.format"),
+        (("optimizer=random", "agent.names=anonymous"), "agent.names"),
+        (("optimizer=sobol", "llm=phi4"), "llm"),
+        (("optimizer=random,sobol", "task.card.title=other"), "task.card.title"),
+        (("optimizer=random", "task.table.train_seeds=2"), "task.table.train_seeds"),
+        (("optimizer=random", "store.sync=trial,cell"), "store.sync"),
+        (("optimizer=random", "progress=off,plain"), "progress"),
+    ],
+)
+def test_a_setting_that_reaches_no_arm_is_one_line(cli: Cli, tmp_path: Path, arguments: tuple[str, ...], key: str) -> None:
+    ran = cli(*TOY, *arguments, "-m")
+    assert (ran.status, ran.line.startswith(f"harness: {key}: ")) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_single_command_refuses_a_setting_that_its_arm_does_not_use(cli: Cli, tmp_path: Path) -> None:
+    ran = cli(*TOY, "optimizer=rules", "tcs.format=json")
+    assert (ran.status, ran.line.startswith("harness: tcs.format: rules would not use it; leave it out")) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+    assert cli(*TOY, "optimizer=rules", "agent.names=anonymous").status == 0
+
+
+def test_two_values_that_mean_the_same_are_one_line(cli: Cli, tmp_path: Path) -> None:
+    ran = cli(*TOY, "task.space.learning_rate.high=1,1.0,0.5", "-m")
+    assert (ran.status, "the same cell twice" in ran.line) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_arm_that_refers_to_a_setting_of_some_arms_lists_it_among_those_it_uses() -> None:
+    for path in sorted((CONF.parents[2] / "conf" / "optimizer").glob("*.yaml")):
+        text = path.read_text()
+        referred = set(re.findall(r"\$\{((?:agent|tcs|llm)\.[\w.]+)\}", text))
+        listed = OmegaConf.load(path).get("uses") or []
+        assert referred <= set(listed), path.name

@@ -66,12 +66,14 @@ class _Shares(Transformer):  # type: ignore[misc] # the library has no types
         return np.log(numbers) if self._log else numbers
 
     def transform(self, X: Any) -> npt.NDArray[np.float64]:  # noqa: N803 - the library's own name for it
-        return (self._scaled(np.asarray(X, dtype=float)) - self._first) / (self._last - self._first)
+        shares: npt.NDArray[np.float64] = (self._scaled(np.asarray(X, dtype=float)) - self._first) / (self._last - self._first)
+        return shares
 
     def inverse_transform(self, X: Any) -> npt.NDArray[np.int64]:  # noqa: N803
         scaled = self._first + np.asarray(X, dtype=float) * (self._last - self._first)
         numbers = np.exp(scaled) if self._log else scaled
-        return np.clip(np.floor(numbers + 0.5), self._low, self._high).astype(np.int64)
+        codes: npt.NDArray[np.int64] = np.clip(np.floor(numbers + 0.5), self._low, self._high).astype(np.int64)
+        return codes
 
 
 class _Levels(Integer):  # type: ignore[misc] # the library has no types

@@ -25,6 +25,7 @@ VERSION = 2
 __all__ = [
     "ALL_BLOCKS",
     "BLOCKS",
+    "VERSION",
     "Block",
     "Changes",
     "Curves",
@@ -35,7 +36,6 @@ __all__ = [
     "Phase",
     "SearchStatus",
     "Section",
-    "VERSION",
     "Summary",
     "blocks_named",
     "estimate_tokens",
