@@ -27,8 +27,50 @@ def test_the_first_of_two_equal_scores_is_the_incumbent() -> None:
     found = of(60.0, 60.0)
     assert found.incumbent is not None
     assert found.incumbent.trial == 1
-    assert found.runner_up is not None
-    assert (found.runner_up.trial, found.runner_up.behind_pct) == (2, 0.0)
+    assert (found.shared, found.runner_up) == ((2,), None)
+    assert facts(found)["incumbent"] == "trial 1, score 60, shared with trial 2; no improvement in 1 trial since"
+    assert "runner_up" not in facts(found)
+
+
+def test_the_runner_up_is_behind_all_that_share_the_lead() -> None:
+    found = of(60.0, 59.999, 60.0, 60.0, 40.0)
+    assert found.shared == (3, 4)
+    assert facts(found)["incumbent"].startswith("trial 1, score 60, shared with trials 3 and 4; ")
+    assert facts(found)["runner_up"] == "trial 2, 0.001 behind"
+
+
+def test_scores_that_differ_are_written_apart() -> None:
+    found = of(95.286, 95.2861, 95.289, 30.0)
+    assert "95.286 (trial 1), 95.2861 (trial 2), 95.289 (trial 3)" in facts(found)["trend"]
+    assert facts(found)["incumbent"].startswith("trial 3, score 95.289;")
+
+
+@pytest.mark.parametrize(
+    ("scores", "text"),
+    [
+        ((50.0,), "one; 0 of 1 failed"),
+        ((50.0, None), "one; 1 of 2 failed"),
+        ((50.0, 50.0, 50.0), "3, all equal; 0 of 3 failed"),
+        ((50.0, 60.0), "two, worst 50; 0 of 2 failed"),
+        ((50.0, 60.0, 60.0), "median 60, worst 50, 0 of 3 failed"),
+        ((50.0, 60.01, 60.04), "median 60.01, worst 50, 0 of 3 failed"),
+        ((60.04, 50.0, 60.04), "median 60.04, worst 50, 0 of 3 failed"),
+    ],
+)
+def test_median_and_worst_are_not_those_of_nothing(scores: tuple[float | None, ...], text: str) -> None:
+    assert facts(of(*scores))["all_scores"] == text
+
+
+def test_a_flat_trend_names_the_failures_in_it() -> None:
+    assert facts(of(50.0, 60.0, 61.0, 60.0, None, None))["trend"].startswith("flat")
+    assert facts(of(50.0, 60.0, 61.0, 60.0, None, None))["trend"].endswith("; 0 in the last 2 trials, of which 2 failed")
+
+
+def test_a_gain_just_below_the_threshold_is_not_rounded_onto_it() -> None:
+    assert (
+        facts(of(50.0, 50.0, 50.0, 50.0, 50.0, 50.4999))["trend"]
+        == "slow: 50 (trial 1), 50.5 (trial 6); +0.4999 in the last 2 trials"
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,7 +78,7 @@ def test_the_first_of_two_equal_scores_is_the_incumbent() -> None:
     [
         ((50.0, 60.0), Trend.UNKNOWN),
         ((50.0, 60.0, 60.3, 60.0, 60.2, 61.0), Trend.RISING),
-        ((50.0, 60.0, 61.0, 61.0, 61.2, 60.0), Trend.SLOWING),
+        ((50.0, 60.0, 61.0, 61.0, 61.2, 60.0), Trend.SLOW),
         ((50.0, 60.0, 61.0, 60.0, 60.0, 60.0), Trend.FLAT),
         ((None, None, None, 60.0), Trend.UNKNOWN),
     ],
