@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.golden import REMAKE, check_golden
 
-CASES = {"one": ["a", "b"], "two": {"score": 1.5}}
+CASES: dict[str, Any] = {"one": ["a", "b"], "two": {"score": 1.5}}
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_version_never_falls(golden: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_new_case_and_a_new_part_need_no_raise_but_the_file_must_hold_them(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    more = {"tcs": {**CASES, "three": 3}, "rules": {"one": 1}}
+    more: dict[str, Any] = {"tcs": {**CASES, "three": 3}, "rules": {"one": 1}}
     with pytest.raises(pytest.fail.Exception, match="rules, tcs"):
         check_golden(golden, {"tcs": 2, "rules": 1}, more)
     monkeypatch.setenv(REMAKE, "1")

@@ -98,7 +98,7 @@ def changes_block(space: Space, trajectory: Trajectory, budget: int) -> Changes:
     told = {(a.number, b.number) for a, b, _ in pairs}
     single = [(a, b, Role.OTHER) for a, b in _one_knob_pairs(trajectory) if (a.number, b.number) not in told]
     kept = [*pairs, *single[:CONTRASTS_KEPT]]
-    written = wordings(space, [trial.config for a, b, _ in kept for trial in (a, b)])
+    written = wordings(space, [trial.config for a, b, _ in kept for trial in (a, b)], rough=True)
     contrasts = [_contrast(space, *pair, written) for pair in kept]
     return Changes(tuple(contrasts[: len(pairs)]), tuple(contrasts[len(pairs) :]))
 

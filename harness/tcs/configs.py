@@ -14,14 +14,14 @@ from harness.trial import Trajectory
 
 
 def assignments(space: Space, config: Config, trajectory: Trajectory) -> Assignments:
-    """Return a configuration with short names and values, in the order of the space; each value is told from every other tried one."""
+    """Return a configuration with short names and values, in the order of the space.
+
+    The incumbent and the last trial are shown so, in two blocks; where they differ, they read differently.
+    """
     names = clean_names(space.names)
-    items = []
-    for hp in space:
-        if hp.name in config:
-            tried = (trial.config[hp.name] for trial in trajectory if hp.name in trial.config)
-            items.append((names[hp.name], Wording(hp, tried).scalar(config[hp.name])))
-    return Assignments(tuple(items))
+    shown = [trial.config for trial in (trajectory.incumbent, trajectory[-1]) if trial is not None]
+    written = wordings(space, [config, *shown])
+    return Assignments(tuple((names[hp.name], written[hp.name].scalar(config[hp.name])) for hp in space if hp.name in config))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Change:
     text: str
 
 
-def wordings(space: Space, configs: Sequence[Config]) -> Mapping[str, Wording]:
+def wordings(space: Space, configs: Sequence[Config], *, rough: bool = False) -> Mapping[str, Wording]:
     """Return, by name, how to write the values of these configurations, which are compared with each other."""
-    return {hp.name: Wording(hp, (c[hp.name] for c in configs if hp.name in c), rough=True) for hp in space}
+    return {hp.name: Wording(hp, (c[hp.name] for c in configs if hp.name in c), rough=rough) for hp in space}
 
 
 def changes(space: Space, before: Config, after: Config, written: Mapping[str, Wording]) -> tuple[Change, ...]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from harness.space import Config, Space
 from harness.tcs.configs import assignments
 from harness.tcs.curve import Curve, Log, Tail, read_curve
-from harness.tcs.section import Assignments, Cell, Detail, Level, Phrase, View
+from harness.tcs.section import Assignments, Cell, Detail, Level, Phrase, Scalar, View
 from harness.tcs.verdict import Judgement, bars, judge, rise_text
 from harness.tcs.words import beside, bounded, clean_error, named_trials, points, shortest, signed, trials_text
 from harness.trial import Status as Ending
@@ -57,7 +57,7 @@ class LastTrial:
 
     def _headline(self) -> Phrase:
         if self.rank is not None:
-            data = {"trial": self.number, "status": "ok", "rank": self.rank, "of": self.scored}
+            data: dict[str, Scalar] = {"trial": self.number, "status": "ok", "rank": self.rank, "of": self.scored}
             tied = trials_text(self.tied, 3) if self.tied else None
             return Phrase(f"{self.number}, {self._rank_text(self.rank)}", {**data, "tied_with": tied})
         text = f"{self.number}, failed ({self.ending}: {self.error})"

@@ -72,5 +72,6 @@ def _difference(before: Any, now: Any, at: str = "") -> str:
     if isinstance(before, list) and isinstance(now, list):
         size = min(len(before), len(now))
         i = next((i for i in range(size) if before[i] != now[i]), size)
-        return _difference(*(part[i] if i < len(part) else None for part in (before, now)), at=f"{at}/{i}")
+        was, made = (part[i] if i < len(part) else None for part in (before, now))
+        return _difference(was, made, f"{at}/{i}")
     return f"  {at or '/'}\n  - {before}\n  + {now}"

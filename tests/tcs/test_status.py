@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tcs.made import SPACE, config, failed, ok, trajectory
 
 from harness.tcs.section import Detail, Phrase
-from harness.tcs.status import SearchStatus, Trend, status
+from harness.tcs.status import RunnerUp, SearchStatus, Trend, noise_text, status
 
 
 def of(*scores: float | None, budget: int = 10) -> SearchStatus:
@@ -103,6 +105,13 @@ def test_a_lead_is_held_against_the_noise_of_the_two_curves() -> None:
     assert "within epoch noise 4" in facts(near)["runner_up"]
     assert clear.runner_up is not None
     assert not clear.runner_up.within_noise
+
+
+def test_a_lead_as_large_as_the_noise_is_within_it() -> None:
+    second = RunnerUp(trial=2, score_pct=60.0, behind_pct=1.25, noise_pct=1.25)
+    assert second.within_noise
+    assert noise_text(1.25, 1.25) == "within epoch noise 1.25"
+    assert not replace(second, noise_pct=1.24).within_noise
 
 
 def test_many_improvements_are_folded_and_marked() -> None:

@@ -20,8 +20,8 @@ from harness.tcs.values import Wording, bound_text
 from harness.tcs.words import p_text, points, points_text, share_text
 from harness.trial import Trajectory, Trial
 
-ANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-MANY = settings(ANY, max_examples=200)
+ANY = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(ANY, max_examples=80)
 
 # Few values, some next to each other: ties, ends and near misses are the rule.
 _SCORES = st.sampled_from([0.0, 1e-9, 70.0, 70.001, 70.0009, 95.28571428571429, 95.2857142857143, 99.999, 100.0, -3.5, None])
