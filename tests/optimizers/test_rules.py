@@ -157,9 +157,9 @@ def test_a_knob_that_brings_another_in_or_out_is_no_contrast() -> None:
     rule = {"type": "categorical", "choices": ["adam", "sgd", "rmsprop"], "default": "adam", "meaning": "update rule"}
     momentum = number(0, 1, 0.5, when={"optimizer": "sgd"})
     space = Space.from_mapping({"optimizer": rule, "momentum": momentum, "x": number(0, 1, 0.5)})
-    adam, other = {"optimizer": "adam", "x": 0.5}, {"optimizer": "rmsprop", "x": 0.5}
+    adam: Config = {"optimizer": "adam", "x": 0.5}
     brought = tried(space, (adam, 80.0), ({"optimizer": "sgd", "momentum": 0.9, "x": 0.5}, 60.0))
-    clean = tried(space, (adam, 80.0), (other, 60.0))
+    clean = tried(space, (adam, 80.0), ({"optimizer": "rmsprop", "x": 0.5}, 60.0))
     weights = []
     for shown in (brought, clean):
         reading = Reading.of(summarize(space, shown, 10, ALL_BLOCKS))
