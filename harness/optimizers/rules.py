@@ -10,6 +10,7 @@ page of rules where the LLM has its reading. It never sees a trial, but for the 
     of 0.15 of the scale; unordered choices hear only of themselves. Scores are in units of the lead: 1 is the incumbent, 0 the median,
     -1.5 the floor. A failed trial counts as the floor. The incumbent's own value counts once more.
  4. Contrasts. Where a trial differs from the incumbent in one knob only (changes), its level hears of that with the weight of 3 trials.
+    A knob that brings another in or out is not the only one that differs: it does not count.
  5. Prior. What was heard is shrunk to a prior that weighs 0.7 of a trial: the default is a fair guess, further off is less so; and,
     unless names are anonymous, so is what textbooks say of a hyperparameter of that name. (`_textbook.py`)
  6. Doubt. A level of which little was heard gets a bonus that shrinks with the root of the trials heard of.
@@ -78,7 +79,8 @@ class Rules:
     trials with their outcomes permuted (afresh for each trial number): what they still gain does not come from the outcomes.
     """
 
-    versions: ClassVar = {"rules": 2, "tcs": TCS_VERSION}  # 2: other draws on each task
+    # 2: other draws on each task; a change that brings another hyperparameter counts as no clean contrast.
+    versions: ClassVar = {"rules": 2, "tcs": TCS_VERSION}
 
     def __init__(self, space: Space, seed: int, *, budget: int, names: str = "real", outcomes: str = "real") -> None:
         known_outcomes = ("real", "shuffled")

@@ -5,6 +5,9 @@
 
 A block is a function (space, trajectory, budget) -> Section, one file each, switched by `tcs.blocks=[...]`; `summarizer.py` lists them.
 Nothing here holds a model, a clock, a file or randomness: the same trajectory gives the same bytes.
+
+Raise VERSION with every change of what a summary holds or how it is written. Cells hold it in their identity, so that trials proposed
+after an older summary do not mix with new ones; `tests/tcs/test_golden.py` fails until it is raised.
 """
 
 from harness.tcs.changes import Changes
@@ -19,8 +22,7 @@ from harness.tcs.status import SearchStatus
 from harness.tcs.summarizer import ALL_BLOCKS, BLOCKS, Summary, blocks_named, summarize
 from harness.tcs.tokens import estimate_tokens
 
-# Part of the identity of every cell that reads a summary: raise it with every change of what a summary says, or of how it says it.
-VERSION = 2
+VERSION: int = 2
 
 __all__ = [
     "ALL_BLOCKS",

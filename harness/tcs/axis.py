@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 from harness.space import Choice, Hyperparameter, Number, Value
 from harness.tcs.thresholds import POINTS_KEPT
-from harness.tcs.words import bounded, digits, value_text
+from harness.tcs.words import bounded
 from harness.trial import Trajectory
 
 
@@ -51,7 +51,8 @@ class Group:
 class Gap:
     """The widest stretch of a number's range in which nothing was tried; `share` of the range, on the hyperparameter's own scale.
 
-    `low` and `high` are the tried values at its sides, or the ends of the range (`open_low`, `open_high`), themselves untried.
+    `low` and `high` are the tried values at its sides, or the ends of the range (`open_low`, `open_high`), themselves untried. An
+    integer owns half a step to either side, so the share is that of the untried values between the tried ones.
     """
 
     low: Value
@@ -63,11 +64,16 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of the range was tried: `share` from lowest to highest tried value (of the levels, for a choice)."""
+    """How much of the range was tried: `share` from lowest to highest tried value (of the levels, for a choice).
+
+    The share is 1 exactly when both ends (every level) were tried. untried: levels of a choice. failed: levels that were tried and have
+    no score; of an integer only where every value was tried.
+    """
 
     share: float
     gap: Gap | None = None
     untried: tuple[Value, ...] = ()
+    failed: tuple[Value, ...] = ()
 
 
 def observe(hp: Hyperparameter, trajectory: Trajectory) -> list[Observation]:
@@ -171,46 +177,45 @@ def coverage(hp: Hyperparameter, observations: Sequence[Observation]) -> Coverag
     if isinstance(hp, Number):
         if not observations:
             return Coverage(0.0, Gap(hp.exact(hp.low), hp.exact(hp.high), 1.0, True, True))
-        return Coverage(observations[-1].position - observations[0].position, _widest_gap(hp, observations))
+        gap = _widest_gap(hp, observations)
+        failed = () if gap else _unscored(observations)
+        return Coverage(_covered(hp, observations[0].value, observations[-1].value), gap, failed=failed)
     assert isinstance(hp, Choice)
     tried, place = {o.position for o in observations}, scale(hp)
     untried = tuple(choice for choice in hp.choices if place(choice) not in tried)
-    return Coverage(1 - len(untried) / len(hp.choices), None, untried)
+    return Coverage(1 - len(untried) / len(hp.choices), None, untried, _unscored(observations))
+
+
+def _unscored(observations: Sequence[Observation]) -> tuple[Value, ...]:
+    scored = {o.position for o in observations if o.score_pct is not None}
+    return tuple({o.position: o.value for o in observations if o.position not in scored}.values())
+
+
+def _covered(hp: Number, first: Value, last: Value) -> float:
+    if float(first) <= hp.low and float(last) >= hp.high:
+        return 1.0
+    place, half = scale(hp), 0.5 if hp.integer else 0.0
+    return min(place(float(last) + half) - place(float(first) - half), math.nextafter(1.0, 0.0))
 
 
 def _widest_gap(hp: Number, observations: Sequence[Observation]) -> Gap | None:
-    first, last = observations[0], observations[-1]
+    first, last = observations[0].value, observations[-1].value
     low, high = hp.exact(hp.low), hp.exact(hp.high)
+    place, half = scale(hp), 0.5 if hp.integer else 0.0
     gaps = []
-    if float(first.value) > hp.low:
-        gaps.append(Gap(low, first.value, first.position, open_low=True))
-    # Between neighbouring integers nothing is left to try.
-    least = 2 if hp.integer else 0
-    inside = [(b.position - a.position, a, b) for a, b in pairwise(observations) if float(b.value) - float(a.value) >= least]
-    if inside:
-        share, a, b = max(inside, key=lambda gap: gap[0])
-        gaps += [Gap(a.value, b.value, share)] if share > 0 else []
-    if float(last.value) < hp.high:
-        gaps.append(Gap(last.value, high, 1 - last.position, open_high=True))
+    if float(first) > hp.low:
+        gaps.append(Gap(low, first, place(float(first) - half), open_low=True))
+    inside = max(_inner_gaps(hp, observations), key=lambda gap: gap.share, default=None)
+    gaps += [inside] if inside and inside.share > 0 else []
+    if float(last) < hp.high:
+        gaps.append(Gap(last, high, 1 - place(float(last) + half), open_high=True))
     return max(gaps, key=lambda gap: gap.share, default=None)
 
 
-def shown(hp: Hyperparameter, value: Value, *, rough: bool = False) -> str:
-    """Write a value of `hp` in short, but never so rounded that it leaves the range.
-
-    `rough` allows two digits on a log scale, where 5 % is no distance; a configuration that may be answered with is not rough.
-    """
-    if not isinstance(hp, Number):
-        return value_text(value)
-    text = digits(float(value), 2) if rough and hp.log and not hp.integer else value_text(value)
-    return text if hp.low <= float(text) <= hp.high else repr(value)
-
-
-def shown_scalar(hp: Hyperparameter, value: Value, *, rough: bool = False) -> float | int | str | bool:
-    """Return the value that `shown` writes, as data."""
-    if isinstance(value, str | bool):
-        return value_text(value) if isinstance(value, str) else value
-    text = shown(hp, value, rough=rough)
-    if not math.isfinite(value):
-        return text
-    return int(text) if isinstance(value, int) and text.lstrip("-").isdigit() else float(text)
+def _inner_gaps(hp: Number, observations: Sequence[Observation]) -> Iterator[Gap]:
+    place = scale(hp)
+    for a, b in pairwise(observations):
+        if not hp.integer:
+            yield Gap(a.value, b.value, b.position - a.position)
+        elif float(b.value) - float(a.value) >= 2:  # between neighbouring integers nothing is left to try
+            yield Gap(a.value, b.value, place(float(b.value) - 0.5) - place(float(a.value) + 0.5))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
 from harness.space import Space
-from harness.tcs.configs import Change, changes, count_changes
+from harness.tcs.configs import Brought, Change, brought, changes, count_changes, wordings
 from harness.tcs.section import Cell, Detail, Table, View
-from harness.tcs.status import pair_noise_pct
+from harness.tcs.status import noise_text, pair_noise_pct
 from harness.tcs.thresholds import CONTRAST_WINDOW, CONTRASTS_KEPT
-from harness.tcs.words import bounded, points, points_text, signed
+from harness.tcs.values import Wording
+from harness.tcs.words import bounded, points_text, signed
 from harness.trial import Trajectory, Trial, incumbent
+
+_BROUGHT_KEPT = 3
 
 
 class Role(StrEnum):
@@ -30,6 +33,7 @@ class Contrast:
     """Trial `later` against trial `earlier`.
 
     changed: what differs among the hyperparameters active in both, largest step first; empty when the configurations are the same.
+    brought: those active in only one of the two, because a parent of theirs changed.
     gain_pct: score of the later one minus that of the earlier one; None when either failed, and then `outcome` says which.
     noise_pct: epoch-to-epoch noise of that difference, a lower bound of the noise between seeds.
     """
@@ -38,25 +42,31 @@ class Contrast:
     earlier: int
     role: Role
     changed: tuple[Change, ...]
+    brought: tuple[Brought, ...]
     gain_pct: float | None
     noise_pct: float | None
     outcome: str
 
     @property
     def one_knob(self) -> bool:
-        """Whether exactly one hyperparameter differs, so that the gain is its effect (and noise)."""
-        return len(self.changed) == 1
+        """Whether exactly one hyperparameter differs and brought no other in or out, so that the gain is its effect (and noise)."""
+        return len(self.changed) == 1 and not self.brought
+
+    @property
+    def tie(self) -> bool:
+        """Whether the two scores are equal."""
+        return self.gain_pct == 0
 
     @property
     def within_noise(self) -> bool:
-        """Whether the gain is smaller than the noise."""
-        return self.gain_pct is not None and self.noise_pct is not None and abs(self.gain_pct) < self.noise_pct
+        """Whether the gain is no larger than the noise."""
+        return self.gain_pct is not None and self.noise_pct is not None and abs(self.gain_pct) <= self.noise_pct
 
 
 @dataclass(frozen=True)
 class Changes:
     """The last trial against the previous one and against the best before it (one contrast when they are the same), and the newest
-    one-knob pairs among the last 30 trials, each against the latest trial that differs so.
+    pairs among the last 30 trials that differ in one knob (and in what it brought in or out: see `Contrast.one_knob`).
     """
 
     name: ClassVar[str] = "changes"
@@ -87,10 +97,10 @@ def changes_block(space: Space, trajectory: Trajectory, budget: int) -> Changes:
         pairs = [(last, previous, Role.PREVIOUS), (last, best, Role.INCUMBENT)]
     told = {(a.number, b.number) for a, b, _ in pairs}
     single = [(a, b, Role.OTHER) for a, b in _one_knob_pairs(trajectory) if (a.number, b.number) not in told]
-    return Changes(
-        tuple(_contrast(space, *pair) for pair in pairs),
-        tuple(_contrast(space, *pair) for pair in single[:CONTRASTS_KEPT]),
-    )
+    kept = [*pairs, *single[:CONTRASTS_KEPT]]
+    written = wordings(space, [trial.config for a, b, _ in kept for trial in (a, b)], rough=True)
+    contrasts = [_contrast(space, *pair, written) for pair in kept]
+    return Changes(tuple(contrasts[: len(pairs)]), tuple(contrasts[len(pairs) :]))
 
 
 def _one_knob_pairs(trajectory: Trajectory) -> Iterator[tuple[Trial, Trial]]:
@@ -105,13 +115,14 @@ def _one_knob_pairs(trajectory: Trajectory) -> Iterator[tuple[Trial, Trial]]:
                 yield recent[j], recent[i]
 
 
-def _contrast(space: Space, later: Trial, earlier: Trial, role: Role) -> Contrast:
+def _contrast(space: Space, later: Trial, earlier: Trial, role: Role, written: Mapping[str, Wording]) -> Contrast:
     scored = later.score is not None and earlier.score is not None
     return Contrast(
         later=later.number,
         earlier=earlier.number,
         role=role,
-        changed=changes(space, earlier.config, later.config),
+        changed=changes(space, earlier.config, later.config, written),
+        brought=brought(space, earlier.config, later.config),
         gain_pct=bounded(later.score or 0.0) - bounded(earlier.score or 0.0) if scored else None,
         noise_pct=pair_noise_pct(later, earlier) if scored else None,
         outcome=f"{_ending(earlier)} -> {_ending(later)}",
@@ -123,7 +134,8 @@ def _ending(trial: Trial) -> str:
 
 
 def _row(contrast: Contrast, most: int, mixed: int) -> tuple[Cell, ...]:
-    gain = contrast.outcome if contrast.gain_pct is None else signed(points(contrast.gain_pct))
+    noise = contrast.noise_pct or 0.0
+    gain = contrast.outcome if contrast.gain_pct is None else signed(contrast.gain_pct, apart=(0.0, noise, -noise))
     against = f"{contrast.earlier} ({contrast.role})" if contrast.role is not Role.OTHER else str(contrast.earlier)
     return (contrast.later, against, _changed_text(contrast, most, mixed), gain, _reading(contrast))
 
@@ -140,8 +152,13 @@ def _changed_text(contrast: Contrast, most: int, mixed: int) -> str | None:
 
 def _reading(contrast: Contrast) -> str:
     count = len(contrast.changed)
-    knobs = "ONE KNOB" if contrast.one_knob else f"{count} knobs mixed" if count else "repeat"
-    if contrast.noise_pct is None:
+    knobs = "ONE KNOB" if count == 1 else f"{count} knobs mixed" if count else "repeat"
+    if contrast.brought:
+        kept = [other.text for other in contrast.brought[:_BROUGHT_KEPT]]
+        more = [f"{len(contrast.brought) - len(kept)} more"] if len(kept) < len(contrast.brought) else []
+        knobs += f" ({', '.join([*kept, *more])})"
+    if contrast.tie:
+        return f"{knobs}; a tie"
+    if contrast.gain_pct is None or contrast.noise_pct is None:
         return knobs
-    word = "within" if contrast.within_noise else "beyond"
-    return f"{knobs}; {word} epoch noise {points_text(contrast.noise_pct, 1)}"
+    return f"{knobs}; {noise_text(contrast.gain_pct, contrast.noise_pct)}"

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.space import Config, Space, Value
-from harness.tcs.axis import scale, shown, shown_scalar
+from harness.tcs.axis import scale
 from harness.tcs.section import Assignments
+from harness.tcs.values import Wording
 from harness.tcs.words import clean_names
+from harness.trial import Trajectory
 
 
-def assignments(space: Space, config: Config) -> Assignments:
-    """Return a configuration with short names and values, in the order of the space."""
+def assignments(space: Space, config: Config, trajectory: Trajectory) -> Assignments:
+    """Return a configuration with short names and values, in the order of the space.
+
+    The incumbent and the last trial are shown so, in two blocks; where they differ, they read differently.
+    """
     names = clean_names(space.names)
-    return Assignments(tuple((names[hp.name], shown_scalar(hp, config[hp.name])) for hp in space if hp.name in config))
+    shown = [trial.config for trial in (trajectory.incumbent, trajectory[-1]) if trial is not None]
+    written = wordings(space, [config, *shown])
+    return Assignments(tuple((names[hp.name], written[hp.name].scalar(config[hp.name])) for hp in space if hp.name in config))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +35,15 @@ class Change:
     text: str
 
 
-def changes(space: Space, before: Config, after: Config) -> tuple[Change, ...]:
+def wordings(space: Space, configs: Sequence[Config], *, rough: bool = False) -> Mapping[str, Wording]:
+    """Return, by name, how to write the values of these configurations, which are compared with each other."""
+    return {hp.name: Wording(hp, (c[hp.name] for c in configs if hp.name in c), rough=rough) for hp in space}
+
+
+def changes(space: Space, before: Config, after: Config, written: Mapping[str, Wording]) -> tuple[Change, ...]:
     """Return what changed among the hyperparameters that are active in both, largest step first.
 
-    One that is active in only one of the two is left out: some parent of it has changed, and that is the change.
+    One that is active in only one of the two is left out: some parent of it has changed. `brought` tells of those.
     """
     names = clean_names(space.names)
     found = []
@@ -41,10 +54,26 @@ def changes(space: Space, before: Config, after: Config) -> tuple[Change, ...]:
         if type(a) is type(b) and a == b:
             continue
         ordered = getattr(hp, "ordered", True)
-        place = scale(hp)
+        place, write = scale(hp), written[hp.name]
         step = abs(place(b) - place(a)) if ordered else 1.0
-        found.append(Change(hp.name, a, b, step, f"{names[hp.name]} {shown(hp, a, rough=True)} -> {shown(hp, b, rough=True)}"))
+        found.append(Change(hp.name, a, b, step, f"{names[hp.name]} {write(a)} -> {write(b)}"))
     return tuple(sorted(found, key=lambda c: -c.distance))
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A hyperparameter that a change of its parent brought in, or out: it is active in only one of two configurations."""
+
+    name: str
+    comes: bool
+    text: str
+
+
+def brought(space: Space, before: Config, after: Config) -> tuple[Brought, ...]:
+    """Return the hyperparameters that are active in only one of the two, in the order of the space."""
+    names = clean_names(space.names)
+    lone = [hp.name for hp in space if (hp.name in before) != (hp.name in after)]
+    return tuple(Brought(name, name in after, f"{'+' if name in after else '-'}{names[name]}") for name in lone)
 
 
 def count_changes(before: Config, after: Config) -> int:

@@ -80,6 +80,7 @@ class Curve:
     best_pct: float | None = None
     best_epoch: int | None = None
     final_pct: float | None = None
+    lowest_pct: float | None = None
     largest_fall_pct: float = 0.0
     train_fell: bool | None = None
     reached_epoch: int | None = None
@@ -117,6 +118,7 @@ def read_curve(curve: Sequence[Epoch]) -> Curve:
         best_pct=best,
         best_epoch=numbers[at],
         final_pct=scores[-1],
+        lowest_pct=min(scores),
         largest_fall_pct=max(0.0, *map(sub, late, late[1:])) if len(late) > 1 else 0.0,
         train_fell=_train_fell(train, train_loss, at, rows[-1]),
         reached_epoch=numbers[rows[next(i for i, score in enumerate(scores) if score >= reach)]],

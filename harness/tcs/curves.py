@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.space import Space
 from harness.tcs.curve import read_curve
 from harness.tcs.section import Cell, Detail, Table, View
-from harness.tcs.thresholds import CURVES_KEPT
+from harness.tcs.thresholds import CURVES_KEPT, OVERFIT_GAP_PCT, UNDERFIT_GAP_PCT
 from harness.tcs.verdict import Verdict, bars, judge
-from harness.tcs.words import bounded, median, points, points_text, score_decimals, signed
+from harness.tcs.words import bounded, median, points, points_text, score_anchors, score_decimals, signed
 from harness.trial import Status as Ending
 from harness.trial import Trajectory, Trial
+
+_GAPS = (0.0, UNDERFIT_GAP_PCT, OVERFIT_GAP_PCT)  # a gap is not rounded to what a verdict is decided by
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,11 @@ class Curves:
         if not self.lines:
             return View((("earlier_trials", "none"),))
         kept = self.lines[-detail.curves :]
+        scores = sorted(line.score_pct for line in self.lines if line.score_pct is not None)
         columns = ("trial", "score", "best epoch", "fall after", "train-val gap", "verdict")
-        table = Table("earlier_trials", columns, tuple(_row(line, self.decimals) for line in kept), len(self.lines) - len(kept))
+        table = Table(
+            "earlier_trials", columns, tuple(_row(line, self.decimals, scores) for line in kept), len(self.lines) - len(kept)
+        )
         return View((("older_trials", _folded(self.folded)),) if self.folded else (), (table,))
 
 
@@ -106,18 +112,23 @@ def _fold(lines: list[CurveLine]) -> Folded:
     )
 
 
-def _row(line: CurveLine, decimals: int) -> tuple[Cell, ...]:
-    score: Cell = line.ending.value if line.score_pct is None else points(line.score_pct, decimals)
+def _row(line: CurveLine, decimals: int, scores: Sequence[float]) -> tuple[Cell, ...]:
+    score: Cell = line.ending.value
+    if line.score_pct is not None:
+        score = points(line.score_pct, decimals, score_anchors(line.score_pct, scores))
     verdict = line.verdict.value + (", incumbent" if line.incumbent else "")
     best = f"{line.best_epoch}/{line.epochs}" if line.best_epoch is not None else f"-/{line.epochs}"
-    fall = None if line.fall_pct is None else points(line.fall_pct, 1)
-    gap = None if line.gap_pct is None else signed(line.gap_pct, 0)
+    fall = None if line.fall_pct is None else points(line.fall_pct, 1, (0.0,))
+    gap = None if line.gap_pct is None else signed(line.gap_pct, 0, _GAPS)
     return (line.trial, score, best, fall, gap, verdict)
 
 
 def _folded(folded: Folded) -> str:
-    scores = ""
+    scores, scored = "", folded.trials - folded.failed
     if folded.median_pct is not None and folded.best_pct is not None:
-        scores = f", median score {points_text(folded.median_pct)}, best {points_text(folded.best_pct)}"
+        best = points_text(folded.best_pct, apart=(folded.median_pct,))
+        # The median of one is that one, and the median of two is no score of theirs.
+        middle = f"median score {points_text(folded.median_pct, apart=(folded.best_pct,))}, " if scored > 2 else ""
+        scores = f", {middle}best {best}"
     verdicts = ", ".join(f"{verdict} {count}" for verdict, count in folded.verdicts)
     return f"{folded.trials} more, {folded.failed} failed{scores}; verdicts: {verdicts}"

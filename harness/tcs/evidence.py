@@ -7,7 +7,7 @@ chosen by a method and not at random, so it is a guide, not a proof.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.space import Choice, Hyperparameter, Value
@@ -43,10 +43,10 @@ def strength(p: float, least_p: float) -> Strength:
 class Effect:
     """What a hyperparameter does to the score, over the `count` scored trials in which it was active.
 
-    For a number and for ordered levels `direction` is +1 (scores rise with it), -1 or 0, and `tau` is Kendall's tau-b. For unordered
-    choices `level` is the one that differs most from the rest, `direction` says whether it is better (+1) or worse (-1), and p is
-    multiplied by the number of levels that were compared (Bonferroni). `tau` and `p` are None when there was nothing to compare:
-    one value, or one score. `exact` is False where p is approximated.
+    For a number and for ordered levels `direction` is +1 (scores rise with its position), -1 or 0, and `tau` is Kendall's tau-b. For
+    unordered choices `level` is the one that differs most from the rest, `direction` says whether it is better (+1) or worse (-1), and
+    p is multiplied by the number of levels that were compared (Bonferroni). `tau` and `p` are None when there was nothing to compare:
+    `values` and `scores` count how many there are that differ. `exact` is False where p is approximated.
     """
 
     strength: Strength
@@ -56,16 +56,20 @@ class Effect:
     p: float | None = None
     exact: bool = True
     level: Value | None = None
+    values: int = 0
+    scores: int = 0
 
 
 def effect_of(hp: Hyperparameter, observations: Sequence[Observation]) -> Effect:
     """Return the effect of `hp` over its scored observations; failed trials are the business of the failures block."""
     pairs = [(o.position, o.score_pct, o.value) for o in observations if o.score_pct is not None]
-    scores = [score for _, score, _ in pairs]
+    positions, scores = [p for p, _, _ in pairs], [score for _, score, _ in pairs]
     if isinstance(hp, Choice) and not hp.ordered:
-        return _of_levels([p for p, _, _ in pairs], scores, {p: v for p, _, v in pairs})
-    found = kendall([p for p, _, _ in pairs], scores)
-    return _effect(found, len(pairs), found.p if found else 1.0)
+        effect = _of_levels(positions, scores, {p: v for p, _, v in pairs})
+    else:
+        found = kendall(positions, scores)
+        effect = _effect(found, len(pairs), found.p if found else 1.0)
+    return replace(effect, values=len(set(positions)), scores=len(set(scores)))
 
 
 def _effect(found: Association | None, count: int, p: float, level: Value | None = None) -> Effect:

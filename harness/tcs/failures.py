@@ -9,11 +9,12 @@ from itertools import pairwise
 from typing import ClassVar
 
 from harness.space import Choice, Hyperparameter, Space, Value
-from harness.tcs.axis import Observation, observe, shown
+from harness.tcs.axis import Observation, observe
 from harness.tcs.evidence import Strength, strength
 from harness.tcs.ranks import fisher, kendall
 from harness.tcs.section import Cell, Detail, Table, View
 from harness.tcs.thresholds import TRAIT_CONTRAST
+from harness.tcs.values import Wording, bound_text, sides
 from harness.tcs.words import clean_error, clean_names, p_text, trials_text
 from harness.trial import Status as Ending
 from harness.trial import Trajectory
@@ -25,11 +26,17 @@ _NUMBERS = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Failures with the same status and the same error but for its numbers; `error` is that of the latest."""
+    """Failures with the same status and the same error but for its numbers (`varies`); `error` is that of the latest."""
 
     ending: Ending
     error: str
     trials: tuple[int, ...]
+    varies: bool = False
+
+    @property
+    def text(self) -> str:
+        """The error, with whose it is where others have other numbers."""
+        return f"{self.error} (trial {self.trials[-1]})" if self.varies else self.error
 
 
 @dataclass(frozen=True)
@@ -38,11 +45,11 @@ class Trait:
 
     Of the failed trials in which it was active `failed_with` of `failed` have the trait, of the others `others_with` of `others`. p: how
     often failures dealt at random would separate as well (Mann-Whitney for ordered values, Fisher times the number of levels for
-    choices); `strength` says what that is worth.
+    choices); `strength` says what that is worth. `text` is the trait as a condition that holds of just these trials.
     """
 
     hp: Hyperparameter
-    shown_name: str
+    text: str
     low: Value | None
     high: Value | None
     level: Value | None
@@ -57,16 +64,6 @@ class Trait:
     def contrast(self) -> float:
         """Share among the failed minus share among the others."""
         return self.failed_with / self.failed - self.others_with / self.others
-
-    @property
-    def text(self) -> str:
-        """The trait as a condition."""
-        if self.level is not None:
-            return f"{self.shown_name} = {shown(self.hp, self.level)}"
-        if self.low is not None:
-            return f"{self.shown_name} >= {shown(self.hp, self.low)}"
-        assert self.high is not None
-        return f"{self.shown_name} <= {shown(self.hp, self.high)}"
 
 
 @dataclass(frozen=True)
@@ -85,16 +82,24 @@ class Failures:
             return View((("failures", "none" if self.trials else "no trial yet"),))
         facts: tuple[tuple[str, Cell], ...] = (("failures", f"{self.failed} of {self.trials} trials"),)
         kept = self.causes[: detail.pick(2, 3, 4, _CAUSES_KEPT)]
-        rows = tuple((c.ending.value, c.error, trials_text(c.trials, detail.pick(3, 4, 6, 8))) for c in kept)
+        rows = tuple((c.ending.value, c.text, trials_text(c.trials, detail.pick(3, 4, 6, 8))) for c in kept)
         tables = [Table("causes", ("status", "error", "trials"), rows, self.other_causes + len(self.causes) - len(kept))]
         if self.traits:
             columns = ("trait", "failed with it", "others with it", "evidence")
-            tables.append(
-                Table("shared_by_failures", columns, tuple(_trait_row(t) for t in self.traits[: detail.pick(1, 2, 3, 4)]))
-            )
+            tables.append(Table("shared_by_failures", columns, tuple(self._row(t) for t in self.traits[: detail.pick(1, 2, 3, 4)])))
+        elif self.failed == self.trials:
+            facts = (*facts, ("shared_by_failures", "nothing to compare with: no trial has a score"))
         else:
             facts = (*facts, ("shared_by_failures", "nothing that sets them apart"))
         return View(facts, tuple(tables))
+
+    def _row(self, trait: Trait) -> tuple[Cell, ...]:
+        too_little = trait.strength is Strength.TOO_LITTLE
+        sure = str(trait.strength) if too_little else f"{trait.strength} (p {p_text(trait.p)})"
+        # It may have been active in some of the trials only.
+        some = [" active" if n < m else "" for n, m in ((trait.failed, self.failed), (trait.others, self.trials - self.failed))]
+        failed, others = f"{trait.failed_with} of {trait.failed}{some[0]}", f"{trait.others_with} of {trait.others}{some[1]}"
+        return (trait.text, failed, others, sure)
 
 
 def failures(space: Space, trajectory: Trajectory, budget: int) -> Failures:  # noqa: ARG001  (the contract of a block)
@@ -111,14 +116,17 @@ def failures(space: Space, trajectory: Trajectory, budget: int) -> Failures:  # 
 
 
 def _causes(trajectory: Trajectory) -> tuple[Cause, ...]:
-    found: dict[tuple[Ending, str], tuple[str, list[int]]] = {}
+    found: dict[tuple[Ending, str], list[tuple[str, int]]] = {}
     for trial in trajectory:
         if trial.score is None:
             error = clean_error(trial.outcome.error)
             key = (trial.outcome.status, _NUMBERS.sub("#", error))
-            found[key] = (error, [*found.get(key, ("", []))[1], trial.number])
-    ranked = sorted(found.items(), key=lambda item: (-len(item[1][1]), item[1][1][0]))
-    return tuple(Cause(ending, error, tuple(numbers)) for (ending, _), (error, numbers) in ranked)
+            found.setdefault(key, []).append((error, trial.number))
+    ranked = sorted(found.items(), key=lambda item: (-len(item[1]), item[1][0][1]))
+    return tuple(
+        Cause(ending, told[-1][0], tuple(number for _, number in told), len({error for error, _ in told}) > 1)
+        for (ending, _), told in ranked
+    )
 
 
 def _traits(space: Space, trajectory: Trajectory) -> tuple[Trait, ...]:
@@ -140,15 +148,17 @@ def _traits(space: Space, trajectory: Trajectory) -> tuple[Trait, ...]:
 
 def _level_trait(hp: Hyperparameter, name: str, seen: Sequence[Observation]) -> Trait | None:
     failed = sum(1 for o in seen if o.score_pct is None)
+    others, write = len(seen) - failed, Wording(hp)
     levels = sorted({o.position for o in seen})
     best: Trait | None = None
     for level in levels:
         having = [o for o in seen if o.position == level]
         failed_with = sum(1 for o in having if o.score_pct is None)
         p = min(fisher(len(having), failed, failed_with, len(seen)) * len(levels), 1.0)
-        others = len(seen) - failed
         sure = strength(p, min(fisher(len(having), failed, min(failed, len(having)), len(seen)) * len(levels), 1.0))
-        trait = Trait(hp, name, None, None, having[0].value, failed_with, failed, len(having) - failed_with, others, p, sure)
+        value = having[0].value
+        counts = (failed_with, failed, len(having) - failed_with, others)
+        trait = Trait(hp, f"{name} = {write(value)}", None, None, value, *counts, p, sure)
         best = trait if best is None or trait.contrast > best.contrast else best
     return best
 
@@ -167,13 +177,9 @@ def _cut_trait(hp: Hyperparameter, name: str, seen: Sequence[Observation]) -> Tr
         if here.position != following.position and abs(contrast) > abs(best):
             best, cut, failed_below, others_below = contrast, i, below, i + 1 - below
     sure = strength(association.p, association.least_p)
+    least, most = seen[cut + 1].value, seen[cut].value
     if best > 0:
-        return Trait(hp, name, None, seen[cut].value, None, failed_below, failed, others_below, others, association.p, sure)
-    least = seen[cut + 1].value
-    return Trait(hp, name, least, None, None, failed - failed_below, failed, others - others_below, others, association.p, sure)
-
-
-def _trait_row(trait: Trait) -> tuple[Cell, ...]:
-    too_little = trait.strength is Strength.TOO_LITTLE
-    sure = str(trait.strength) if too_little else f"{trait.strength} (p {p_text(trait.p)})"
-    return (trait.text, f"{trait.failed_with} of {trait.failed}", f"{trait.others_with} of {trait.others}", sure)
+        text = f"{name} {sides(hp)[0].bound} {bound_text(hp, most, least)}"
+        return Trait(hp, text, None, most, None, failed_below, failed, others_below, others, association.p, sure)
+    text = f"{name} {sides(hp)[1].bound} {bound_text(hp, least, most)}"
+    return Trait(hp, text, least, None, None, failed - failed_below, failed, others - others_below, others, association.p, sure)

@@ -4,8 +4,8 @@ The first line that holds decides (numbers in `thresholds.py`; T is the budget):
 
     finished   no trial is left
     explore    no trial has a score yet
-    exploit    the last 20 % of the budget (at least one trial): there is no time left to gain from exploring
-    explore    the first 30 % of the budget (at least two trials)
+    exploit    the last 20 % of the budget, or the last trial: there is no time left to gain from exploring
+    explore    the first 30 % of the budget, or one of the first two trials
     explore    stagnation: no improvement for 20 % of T, and at least 3 trials
     explore    thin evidence: no hyperparameter shows an effect, and at least half of them have a gap of half their range
     exploit    otherwise
@@ -20,13 +20,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from harness.space import Choice, Space
+from harness.space import Choice, Number, Space, Value
 from harness.tcs import thresholds as limit
-from harness.tcs.axis import shown
-from harness.tcs.parameters import BestAt, Parameter, Parameters, parameters
+from harness.tcs.parameters import BestAt, Parameter, Parameters, gap_text, parameters, wording
 from harness.tcs.section import Cell, Detail, Level, Phrase, View
+from harness.tcs.values import Wording, bound_text, sides
 from harness.tcs.words import p_text
 from harness.trial import Trajectory
+
+_UNTRIED_KEPT = 3
 
 
 class Mode(StrEnum):
@@ -43,9 +45,11 @@ class Rule(StrEnum):
     NO_TRIAL_LEFT = "no trial is left"
     NO_SCORE = "no trial has a score yet"
     LAST_TRIALS = "the last 20% of the budget"
+    LAST_TRIAL = "the last trial of the budget"
     FIRST_TRIALS = "the first 30% of the budget"
+    SECOND_TRIAL = "the second trial of the budget"
     STAGNATION = "no improvement for long enough to look elsewhere"
-    THIN_EVIDENCE = "no hyperparameter shows an effect and most have wide gaps"
+    THIN_EVIDENCE = "no hyperparameter shows an effect and half or more have wide gaps"
     OTHERWISE = "neither stagnation nor thin evidence: build on the incumbent"
 
 
@@ -53,6 +57,7 @@ class Rule(StrEnum):
 class Phase:
     """What the next trial should be for, and the counts that decided it.
 
+    trials_since_improvement: since the incumbent was found; None while no trial has a score.
     targets: names of hyperparameters by widest gap (explore), or by evidence, best first (exploit); `hints` says for each, in the
     same order, where to.
     """
@@ -61,7 +66,7 @@ class Phase:
     mode: Mode
     rule: Rule
     left: int
-    trials_since_improvement: int
+    trials_since_improvement: int | None
     effects: int
     wide_gaps: int
     hyperparameters: int
@@ -71,8 +76,9 @@ class Phase:
     def view(self, detail: Detail) -> View:
         decided = Phrase(f"{self.mode}: {self.rule}", {"mode": self.mode.value, "because": self.rule.value})
         facts: list[tuple[str, Cell]] = [("phase", decided)]
-        counts = f"{self.left} left, {self.trials_since_improvement} since improvement; of {self.hyperparameters} hyperparameters"
-        counts += f" {self.effects} show an effect, {self.wide_gaps} have a wide gap"
+        since = "no score yet" if self.trials_since_improvement is None else f"{self.trials_since_improvement} since improvement"
+        counts = f"{self.left} left, {since}; of {self.hyperparameters} hyperparameters"
+        counts += f" {self.effects} show an effect, weak ones included, {self.wide_gaps} have a wide gap"
         data = {"left": self.left, "since_improvement": self.trials_since_improvement, "effects": self.effects}
         if detail.level > Level.LEAST:
             facts.append(("counts", Phrase(counts, {**data, "wide_gaps": self.wide_gaps, "hyperparameters": self.hyperparameters})))
@@ -93,11 +99,11 @@ def phase(space: Space, trajectory: Trajectory, budget: int) -> Phase:
     """Apply the rule of the module's docstring."""
     read = parameters(space, trajectory, budget)
     best = trajectory.incumbent
-    since = len(trajectory) - (best.number if best else 0)
+    since = len(trajectory) - best.number if best else None
     effects = [item for item in read.items if item.effect.strength.speaks]
     wide = [item for item in read.items if _openness(item) >= limit.WIDE_GAP]
     thin = not effects and 2 * len(wide) >= len(read.items)
-    mode, rule = _decide(len(trajectory), budget, since if best else None, thin)
+    mode, rule = _decide(len(trajectory), budget, since, thin)
     aims = _gaps(read) if mode is Mode.EXPLORE else _leads(effects, read) if mode is Mode.EXPLOIT else ()
     return Phase(
         mode=mode,
@@ -118,8 +124,10 @@ def _decide(done: int, budget: int, since: int | None, thin: bool) -> tuple[Mode
     rules = (
         (left <= 0, Mode.FINISHED, Rule.NO_TRIAL_LEFT),
         (since is None, Mode.EXPLORE, Rule.NO_SCORE),
-        (left <= max(1, limit.EXPLOIT_SHARE * budget), Mode.EXPLOIT, Rule.LAST_TRIALS),
-        (done < max(2, limit.EXPLORE_SHARE * budget), Mode.EXPLORE, Rule.FIRST_TRIALS),
+        (left <= limit.EXPLOIT_SHARE * budget, Mode.EXPLOIT, Rule.LAST_TRIALS),
+        (left == 1, Mode.EXPLOIT, Rule.LAST_TRIAL),
+        (done < limit.EXPLORE_SHARE * budget, Mode.EXPLORE, Rule.FIRST_TRIALS),
+        (done < 2, Mode.EXPLORE, Rule.SECOND_TRIAL),
         (since is not None and since >= stagnation, Mode.EXPLORE, Rule.STAGNATION),
         (thin, Mode.EXPLORE, Rule.THIN_EVIDENCE),
     )
@@ -140,10 +148,13 @@ def _gaps(read: Parameters) -> tuple[tuple[Parameter, str], ...]:
 
 
 def _gap_hint(item: Parameter) -> str:
-    gap = item.coverage.gap
+    gap, untried = item.coverage.gap, item.coverage.untried
     if gap is not None:
-        return f"{item.shown_name} {shown(item.hp, gap.low, rough=True)}..{shown(item.hp, gap.high, rough=True)}"
-    return f"{item.shown_name} = {' or '.join(shown(item.hp, value) for value in item.coverage.untried[:3])}"
+        return f"{item.shown_name} {gap_text(item, wording(item, item.groups))}"
+    write = Wording(item.hp)
+    kept = [write(value) for value in untried[:_UNTRIED_KEPT]]
+    more = [f"{len(untried) - len(kept)} more"] if len(kept) < len(untried) else []
+    return f"{item.shown_name} = {' or '.join([*kept, *more])}"
 
 
 def _leads(effects: list[Parameter], read: Parameters) -> tuple[tuple[Parameter, str], ...]:
@@ -155,10 +166,24 @@ def _leads(effects: list[Parameter], read: Parameters) -> tuple[tuple[Parameter,
 
 def _lead_hint(item: Parameter) -> str:
     effect, name = item.effect, item.shown_name
+    at = item.best_value
+    assert at is not None, "no score, no lead"
     if not effect.strength.speaks or effect.p is None:
-        side = "above" if item.best_at is BestAt.HIGHEST else "below"
-        return f"{name} {side} {shown(item.hp, item.best_value)}" if item.best_value is not None else name
+        highest = item.best_at is BestAt.HIGHEST
+        return f"{name} {sides(item.hp)[highest].past} {bound_text(item.hp, at, _end_value(item, highest), rough=True)}"
     sure = f"{effect.strength}, p {p_text(effect.p)}"
-    if isinstance(item.hp, Choice) and not item.hp.ordered and effect.level is not None:
-        return f"{name} {'=' if effect.direction > 0 else 'not'} {shown(item.hp, effect.level)} ({sure})"
-    return f"{name} {'higher' if effect.direction > 0 else 'lower'} ({sure})"
+    if effect.level is not None:
+        return f"{name} {'=' if effect.direction > 0 else 'not'} {Wording(item.hp)(effect.level)} ({sure})"
+    rises = effect.direction > 0
+    if at == _end_value(item, rises):
+        return f"{name} at {Wording(item.hp)(at)}, its end ({sure})"
+    failed = item.failed_past[rises]
+    return f"{name} {sides(item.hp)[rises].toward}{'' if failed is None else f', failed at {wording(item, item.groups)(failed)}'} ({sure})"
+
+
+def _end_value(item: Parameter, high: bool) -> Value:
+    """Return the last value of the range on one side."""
+    if isinstance(item.hp, Choice):
+        return item.hp.choices[-1 if high else 0]
+    assert isinstance(item.hp, Number)
+    return item.hp.exact(item.hp.high if high else item.hp.low)

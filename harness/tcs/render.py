@@ -18,7 +18,7 @@ from harness.tcs import thresholds as limit
 from harness.tcs.section import DETAILS, Assignments, Cell, Detail, Phrase, Points, Scalar, Table, View
 from harness.tcs.summarizer import Summary
 from harness.tcs.tokens import estimate_tokens
-from harness.tcs.words import points_text
+from harness.tcs.words import shortest
 
 _CUTS = (12, 8, 5, 3, 2, 1, 0)
 
@@ -150,11 +150,7 @@ def _scalar_text(value: Scalar) -> str:
 
 
 def _float_text(value: float) -> str:
-    text = repr(value)
-    mantissa, e, exponent = text.partition("e")
-    if e:
-        return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-    return text.removesuffix(".0") if abs(value) < 1e6 else points_text(value)
+    return shortest(value) if abs(value) >= 1e6 or abs(value) < 1_000 else repr(value).removesuffix(".0")
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------------------

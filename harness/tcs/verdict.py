@@ -11,8 +11,10 @@ from enum import StrEnum
 
 from harness.tcs import thresholds as limit
 from harness.tcs.curve import Curve, Tail, read_curve
-from harness.tcs.words import clean_error, points_text
+from harness.tcs.words import clean_error, points_text, share_text
 from harness.trial import Outcome, Status, Trial
+
+_MOST_RISE = 99  # times its minimum: more is not told apart
 
 
 class Verdict(StrEnum):
@@ -106,8 +108,15 @@ def _overfitting(curve: Curve, tail: Tail) -> str | None:
     rise = tail.loss_rise
     wide = tail.gap_pct is None or tail.gap_pct >= limit.LOSS_GAP_PCT
     if rise is not None and rise >= limit.OVERFIT_LOSS_RISE and wide and not curve.train_fell and not improving:
-        return f"validation loss {min(rise, 99):.0%} above its minimum" + _unlogged(curve)
+        return f"validation loss {rise_text(rise)}" + _unlogged(curve)
     return None
+
+
+def rise_text(rise: float) -> str:
+    """Say how far a loss is above its minimum."""
+    if rise <= 0:
+        return "at its minimum"
+    return f"{share_text(rise) if rise <= _MOST_RISE else f'over {_MOST_RISE:.0%}'} above its minimum"
 
 
 def _unlogged(curve: Curve) -> str:
@@ -119,7 +128,8 @@ def _underfitting(tail: Tail, bar_pct: float | None) -> str | None:
         return None
     if gain_ahead_pct(tail) >= limit.PRACTICAL_PCT:
         return None
-    trained = points_text(tail.train_score_pct, 1)
+    apart = limit.UNDERFIT_ALONE_PCT if bar_pct is None else bar_pct - limit.UNDERFIT_BELOW_BEST_PCT
+    trained = points_text(tail.train_score_pct, 1, (apart,))
     if bar_pct is None:
         low = tail.train_score_pct < limit.UNDERFIT_ALONE_PCT
         return f"training score ends at {trained}, below {limit.UNDERFIT_ALONE_PCT:g}" if low else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 from harness.space import Value
-from harness.tcs.thresholds import ERROR_BYTES, NAME_BYTES, VALUE_BYTES
+from harness.tcs.thresholds import ERROR_BYTES, MODERATE_P, NAME_BYTES, STRONG_P, VALUE_BYTES, WEAK_P
 
 LARGEST = 1e12
+_FINER = 5  # so many roundings, each with a decimal more, are tried before a number is written in full
 
 
 def bounded(number: float) -> float:
@@ -42,10 +44,11 @@ def clean_names(names: Iterable[str]) -> dict[str, str]:
     for name in names:
         short = clean(name, NAME_BYTES)
         number = 2
-        while short in used:
+        # A cell of a table writes / for |.
+        while short.replace("|", "/") in used:
             mark = f"#{number}"
             short, number = clean(name, NAME_BYTES - len(mark)) + mark, number + 1
-        used.add(short)
+        used.add(short.replace("|", "/"))
         shown[name] = short
     return shown
 
@@ -73,26 +76,67 @@ def digits(number: float, count: int = 3) -> str:
     return f"{mantissa}e{int(exponent)}" if e else text
 
 
-def points(number: float, decimals: int = 2) -> float:
-    """Round a score or a difference for display; a large one keeps three significant digits. -0.0 becomes 0.0."""
-    rounded = round(number, decimals) if abs(number) < 1_000 else float(f"{number:.3g}")
-    return rounded + 0.0
+def shortest(number: float) -> str:
+    """Write a finite number in full, as short as it goes: 0.125, 64, 1.5e-7, 2e6."""
+    if isinstance(number, int):
+        return str(number)
+    if abs(number) >= 1_000:
+        # An exponent is shorter only for round numbers.
+        count = next(k for k in range(3, 18) if float(f"{number:.{k}g}") == number)
+        return digits(number, count)
+    mantissa, e, exponent = repr(number).partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}" if e else mantissa.removesuffix(".0")
 
 
-def points_text(number: float, decimals: int = 2) -> str:
-    """Write a score without trailing zeros: 88.1, 100, -1.2e5."""
-    rounded = points(number, decimals)
-    return digits(rounded) if abs(rounded) >= 1_000 else _trimmed(f"{rounded:.{decimals}f}")
+def beside(number: float, ordered: Sequence[float]) -> tuple[float, ...]:
+    """Return the next smaller and the next larger of sorted numbers: two that round alike have nothing between them that does not."""
+    at = bisect_left(ordered, number), bisect_right(ordered, number)
+    return (*ordered[max(at[0] - 1, 0) : at[0]], *ordered[at[1] : at[1] + 1])
 
 
-def _trimmed(text: str) -> str:
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def points(number: float, decimals: int = 2, apart: Sequence[float] = ()) -> float:
+    """Round a score or a difference for display; a large one keeps three significant digits. -0.0 becomes 0.0.
+
+    `apart` holds numbers beside which it is read: it keeps as many more decimals as tell it from each that it does not equal. So
+    equal texts stand for equal numbers, and the order of what is written is that of the numbers, if all are written so.
+    """
+    others = [other for other in apart if other != number]
+    for finer in range(_FINER):
+        rounded = _rounded(number, decimals, finer)
+        if all(_rounded(other, decimals, finer) != rounded for other in others):
+            return rounded
+    short = float(f"{number:.3g}")
+    if abs(number) < 10.0 ** (1 - decimals - _FINER) and all(float(f"{other:.3g}") != short for other in others):
+        return short
+    return number
 
 
-def signed(number: float, decimals: int = 2) -> str:
+def score_anchors(score: float, ordered: Sequence[float]) -> tuple[float, ...]:
+    """Return what a score has to be told from: its neighbours among the sorted scores, nothing and all."""
+    return (*beside(score, ordered), 0.0, 100.0)
+
+
+def _rounded(number: float, decimals: int, finer: int) -> float:
+    return (round(number, decimals + finer) if abs(number) < 1_000 else float(f"{number:.{3 + finer}g}")) + 0.0
+
+
+def points_text(number: float, decimals: int = 2, apart: Sequence[float] = ()) -> str:
+    """Write a score without trailing zeros: 88.1, 100, -1.2e5; `apart` as for `points`."""
+    return shortest(points(number, decimals, apart))
+
+
+def signed(number: float, decimals: int = 2, apart: Sequence[float] = ()) -> str:
     """Write a difference with its sign; zero has none."""
-    text = points_text(number, decimals)
-    return f"+{text}" if points(number, decimals) > 0 else text
+    text = points_text(number, decimals, apart)
+    return f"+{text}" if not text.startswith("-") and text != "0" else text
+
+
+def share_text(share: float) -> str:
+    """Write a share in percent; 0% is nothing and 100% is all."""
+    text = f"{share:.0%}"
+    if text == "0%" and share > 0:
+        return "<1%"
+    return ">99%" if text == "100%" and share < 1 else text
 
 
 def score_decimals(scores: Sequence[float]) -> int:
@@ -102,8 +146,15 @@ def score_decimals(scores: Sequence[float]) -> int:
 
 
 def p_text(p: float) -> str:
-    """Write a p-value: two digits, never below 0.001."""
-    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.01 else f"{p:.2f}"
+    """Write a p-value: two digits, never below 0.001, and never on the other side of a threshold than p itself."""
+    if p < 0.001:
+        return "<0.001"
+    texts = (f"{p:.{decimals}f}" for decimals in range(3 if p < 0.01 else 2, 17))
+    return next((text for text in texts if _strength(float(text)) == _strength(p)), str(p))
+
+
+def _strength(p: float) -> tuple[bool, ...]:
+    return (p < 1, *(p <= threshold for threshold in (STRONG_P, MODERATE_P, WEAK_P)))
 
 
 def trials_text(numbers: Iterable[int], most: int = 6) -> str:
@@ -111,6 +162,13 @@ def trials_text(numbers: Iterable[int], most: int = 6) -> str:
     listed = list(numbers)
     shown = ", ".join(str(n) for n in listed[:most])
     return shown if len(listed) <= most else f"{shown}, .. ({len(listed)} in all)"
+
+
+def named_trials(numbers: Sequence[int], most: int = 3) -> str:
+    """Name trials in a sentence: `trial 2`, `trials 2 and 5`, `trials 2, 5, 6, .. (9 in all)`."""
+    if len(numbers) == 2:
+        return f"trials {numbers[0]} and {numbers[1]}"
+    return f"trial{'s' if len(numbers) > 1 else ''} {trials_text(numbers, most)}"
 
 
 def mean(values: Sequence[float]) -> float:

@@ -32,9 +32,14 @@ HEAVY = ("numpy", "scipy", "sklearn", "skopt", "optuna", "torch", "pandas", "hyd
 
 
 def settings(arm: str) -> dict[str, Any]:
+    """Return an arm's YAML with what it inherits from others, references left as they are."""
     loaded = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "optimizer" / f"{arm}.yaml"))
     assert isinstance(loaded, dict)
-    return {str(key): value for key, value in loaded.items()}
+    own = {str(key): value for key, value in loaded.items() if key != "defaults"}
+    bases = [settings(base) for base in loaded.get("defaults", []) if isinstance(base, str) and base != "_self_"]
+    merged = OmegaConf.to_container(OmegaConf.merge(*bases, own)) if bases else own
+    assert isinstance(merged, dict)
+    return {str(key): value for key, value in merged.items()}
 
 
 @pytest.mark.parametrize("arm", ARMS)

@@ -10,6 +10,7 @@ from contracts.optimizer import NASTY, OptimizerContract, a_trial, ask, configs,
 from harness.errors import SettingsError
 from harness.hyperparameter import parse
 from harness.optimizer import DefaultFirst, Optimizer
+from harness.optimizers._levels import CONTRAST_TRIALS, Reading, axis_of
 from harness.optimizers._textbook import Role, Textbook, usual_name
 from harness.optimizers.random import Random
 from harness.optimizers.rules import Rules, ranked
@@ -149,3 +150,20 @@ def test_overfitting_calls_for_a_more_constrained_model_and_a_closed_book_for_no
     assert [book.cure(Verdict.OVERFITTING, hp) for hp in space] == [1, -1, 0]
     assert [Textbook.closed().cure(Verdict.OVERFITTING, hp) for hp in space] == [0, 0, 0]
     assert [book.cure(None, hp) for hp in space] == [0, 0, 0]
+
+
+def test_a_knob_that_brings_another_in_or_out_is_no_contrast() -> None:
+    """It differs from the incumbent in two hyperparameters, so its loss is not the effect of one."""
+    rule = {"type": "categorical", "choices": ["adam", "sgd", "rmsprop"], "default": "adam", "meaning": "update rule"}
+    momentum = number(0, 1, 0.5, when={"optimizer": "sgd"})
+    space = Space.from_mapping({"optimizer": rule, "momentum": momentum, "x": number(0, 1, 0.5)})
+    adam: Config = {"optimizer": "adam", "x": 0.5}
+    brought = tried(space, (adam, 80.0), ({"optimizer": "sgd", "momentum": 0.9, "x": 0.5}, 60.0))
+    clean = tried(space, (adam, 80.0), ({"optimizer": "rmsprop", "x": 0.5}, 60.0))
+    weights = []
+    for shown in (brought, clean):
+        reading = Reading.of(summarize(space, shown, 10, ALL_BLOCKS))
+        axis = axis_of(reading.parameters.items[0], "adam", reading, keyed_random(0, "rules", 3))
+        weights.append(dict(zip(axis.values, axis.weight, strict=True)))
+    assert weights[0] == {"adam": 2.0, "sgd": 1.0, "rmsprop": 0.0}
+    assert weights[1] == {"adam": 2.0 + CONTRAST_TRIALS, "sgd": 0.0, "rmsprop": 1.0 + CONTRAST_TRIALS}

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tcs.made import SPACE, config, ok, trajectory
 
 from harness.hyperparameter import Choice
 from harness.space import Space
 from harness.tcs.changes import Changes, Role, changes_block
 from harness.tcs.section import Detail, Level
+from harness.tcs.status import noise_text
 from harness.trial import Trajectory
 
 
@@ -39,10 +42,68 @@ def test_one_knob_contrasts_are_marked_and_earlier_ones_are_found() -> None:
     assert rows(found)[0][-1] == "3 knobs mixed"
 
 
-def test_a_choice_that_brings_its_own_hyperparameter_is_one_knob() -> None:
-    found = of(trajectory((config(), 60.0), (config(optimizer="sgd", momentum=0.5), 70.0)))
+def test_a_choice_that_brings_its_own_hyperparameter_in_or_out_says_so_and_is_not_one_knob() -> None:
+    adam, sgd = config(), config(optimizer="sgd", momentum=0.5)
+    comes, goes = of(trajectory((adam, 60.0), (sgd, 70.0))), of(trajectory((sgd, 70.0), (adam, 60.0)))
+    assert comes.last[0].changed[0].text == "optimizer adam -> sgd"
+    assert not comes.last[0].one_knob
+    assert [(b.name, b.comes) for b in comes.last[0].brought] == [("momentum", True)]
+    assert [rows(found)[0][-1] for found in (comes, goes)] == ["ONE KNOB (+momentum)", "ONE KNOB (-momentum)"]
+
+
+def test_a_change_without_dependants_stays_one_knob() -> None:
+    found = of(trajectory((config(), 60.0), (config(optimizer="rmsprop"), 70.0)))
     assert found.last[0].one_knob
-    assert found.last[0].changed[0].text == "optimizer adam -> sgd"
+    assert rows(found)[0][-1] == "ONE KNOB"
+
+
+def test_a_mixed_change_names_what_it_brought_and_counts_the_rest() -> None:
+    children = {
+        f"c{i}": {"type": "float", "low": 0, "high": 1, "default": 0.5, "meaning": "m", "when": {"a": "x"}} for i in range(5)
+    }
+    space = Space.from_mapping({"a": {"type": "categorical", "choices": ["x", "y"], "default": "x", "meaning": "m"}, **children})
+    found = changes_block(space, trajectory(({"a": "y"}, 50.0), ({"a": "x", **dict.fromkeys(children, 0.5)}, 60.0)), 10)
+    assert rows(found)[0][-1] == "ONE KNOB (+c0, +c1, +c2, 2 more)"
+
+
+def test_an_equal_score_is_a_tie_and_no_gain_beyond_any_noise() -> None:
+    flat = ok([70.0] * 12)
+    for outcome in (flat, ok([70.0, 70.2] * 8), 70.0):
+        found = of(trajectory((config(), outcome), (config(layers=3), outcome)))
+        assert found.last[0].tie
+        assert rows(found)[0][3:] == ["0", "ONE KNOB; a tie"]
+
+
+def test_a_gain_as_large_as_the_noise_is_within_it() -> None:
+    found = of(trajectory((config(), 60.0), (config(layers=3), 61.0))).last[0]
+    assert replace(found, noise_pct=1.0).within_noise
+    assert not replace(found, noise_pct=0.999).within_noise
+
+
+def test_curves_without_noise_are_no_yardstick() -> None:
+    found = of(trajectory((config(), ok([70.0] * 12)), (config(layers=3), ok([70.001] * 12))))
+    assert rows(found)[0][3:] == ["+0.001", "ONE KNOB; no epoch noise seen"]
+
+
+def test_noise_is_written_on_the_side_of_the_gain_on_which_it_is() -> None:
+    assert noise_text(1.78, 1.77) == "beyond epoch noise 1.77"
+    assert noise_text(-0.0301, 0.03) == "beyond epoch noise 0.03"
+    assert noise_text(0.04, 0.041) == "within epoch noise 0.041"
+
+
+def test_two_values_that_differ_are_told_apart() -> None:
+    found = of(trajectory((config(learning_rate=2.31e-5), 60.0), (config(learning_rate=2.33e-5), 61.0)))
+    assert found.last[0].changed[0].text == "learning_rate 2.31e-5 -> 2.33e-5"
+
+
+def test_values_are_told_apart_over_all_lines() -> None:
+    rates = (2.311e-5, 2.314e-5, 2.316e-5)
+    found = of(trajectory(*[(config(learning_rate=rate), 60.0 + i) for i, rate in enumerate(rates)]))
+    assert [row[2].removeprefix("learning_rate ") for row in rows(found)] == [
+        "2.314e-5 -> 2.32e-5",
+        "2.311e-5 -> 2.32e-5",
+        "2.311e-5 -> 2.314e-5",
+    ]
 
 
 def test_a_gain_is_held_against_the_noise_of_the_curves() -> None:

@@ -45,6 +45,27 @@ def test_with_less_detail_fewer_lines_are_shown_and_the_rest_is_counted() -> Non
     assert table.more == 6
 
 
+def test_what_decides_a_verdict_is_not_rounded_away() -> None:
+    def row(val: float, train: float) -> tuple[object, ...]:
+        return (
+            curves(SPACE, trajectory((config(), ok([val] * 6, [train] * 6)), (config(), 50.0)), 10).view(Detail()).tables[0].rows[0]
+        )
+
+    assert [row(80.0, train)[4] for train in (80.0, 80.3, 84.9, 85.0, 89.6, 90.0)] == ["0", "+0.3", "+4.9", "+5", "+9.6", "+10"]
+    fall = [80.0, 80.0, 80.0, 80.0, 80.0, 79.97]
+    assert curves(SPACE, trajectory((config(), ok(fall)), (config(), 50.0)), 10).view(Detail()).tables[0].rows[0][3] == 0.03
+
+
+def test_scores_that_differ_are_written_apart_and_equal_ones_alike() -> None:
+    rows = of(90.04, 90.01, 90.04, 99.96, 20.0, 50.0).view(Detail()).tables[0].rows
+    assert [row[1] for row in rows] == [90.04, 90.01, 90.04, 99.96, 20.0]
+
+
+def test_the_median_of_one_or_two_folded_trials_is_not_told() -> None:
+    text = of(*[50.0 + n for n in range(15)]).view(Detail()).facts[0][1]
+    assert text == "2 more, 0 failed, best 51; verdicts: too few epochs to judge 2"
+
+
 def test_scores_that_lie_close_get_a_second_decimal() -> None:
     assert of(97.14, 97.18, 97.15, 97.0).view(Detail()).tables[0].rows[0][1] == 97.14
     assert of(27.14, 57.18, 97.15, 30.0).view(Detail()).tables[0].rows[0][1] == 27.1

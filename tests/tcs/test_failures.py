@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tcs.made import SPACE, config, failed, trajectory
 
+from harness.space import Space
 from harness.tcs.evidence import Strength
 from harness.tcs.failures import Failures, failures
 from harness.tcs.section import Detail
@@ -80,4 +81,37 @@ def test_a_trait_is_not_taken_from_a_hyperparameter_that_most_failures_lack() ->
 def test_when_everything_fails_there_is_nothing_to_compare_with() -> None:
     found = of(trajectory((config(), None), (config(layers=4), None)))
     assert found.traits == ()
-    assert ("shared_by_failures", "nothing that sets them apart") in found.view(Detail()).facts
+    assert ("shared_by_failures", "nothing to compare with: no trial has a score") in found.view(Detail()).facts
+
+
+def test_an_error_whose_numbers_vary_names_the_trial_that_it_is_of() -> None:
+    found = of(trajectory(*[(config(), failed(f"val_loss is nan at epoch {n}")) for n in (3, 11)], (config(), failed("OOM"))))
+    rows = found.view(Detail()).tables[0].rows
+    assert [row[1:] for row in rows] == [("val_loss is nan at epoch 11 (trial 2)", "1, 2"), ("OOM", "3")]
+
+
+def test_a_threshold_is_written_so_that_it_holds_of_the_trials_that_it_counts() -> None:
+    rates = [0.1, 0.2, 0.3001, 0.30049, 0.31, 0.4]
+    trait = of(trajectory(*[(config(learning_rate=r), None if r >= 0.30049 else 60.0) for r in rates])).traits[0]
+    assert trait.text == "learning_rate >= 0.3004"
+    bound = float(trait.text.rpartition(" ")[2])
+    assert (sum(r >= bound for r in rates), trait.failed_with, trait.others_with) == (3, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("levels", "bad", "text"),
+    [([64, 32, 16, 8], 64, "a >= 64"), ([64, 32, 16, 8], 8, "a <= 8"), (["low", "mid", "top"], "top", "a from top")],
+)
+def test_levels_that_fall_or_have_names_have_traits_in_the_right_words(levels: list[Any], bad: Any, text: str) -> None:
+    space = Space.from_mapping({"a": {"type": "ordinal", "levels": levels, "default": levels[0], "meaning": "m"}})
+    pairs: list[Any] = [({"a": level}, None if level == bad else 60.0) for level in levels] * 3
+    assert failures(space, trajectory(*pairs), 30).traits[0].text == text
+
+
+def test_what_was_counted_where_it_was_active_says_so() -> None:
+    pairs: list[Any] = [(config(optimizer="sgd", momentum=0.9 + i / 100), None) for i in range(3)] + [(config(), None)]
+    pairs += [(config(optimizer="sgd", momentum=i / 10), 60.0 + i) for i in range(3)] + [(config(layers=3), 70.0)]
+    rows = of(trajectory(*pairs)).view(Detail()).tables[1].rows
+    assert [row[:3] for row in rows if str(row[0]).startswith("momentum")] == [
+        ("momentum >= 0.9", "3 of 3 active", "0 of 3 active")
+    ]

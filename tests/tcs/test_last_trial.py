@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from tcs.made import SPACE, config, epochs, failed, ok, trajectory
 
 from harness.tcs.last_trial import LastTrial, last_trial
@@ -14,8 +15,45 @@ def facts(found: LastTrial) -> dict[str, str]:
 
 def test_it_ranks_the_last_trial_among_the_scored_ones() -> None:
     found = last_trial(SPACE, trajectory((config(), 80.0), (config(), None), (config(), 90.0), (config(layers=4), 80.0)), 10)
-    assert (found.number, found.rank, found.scored) == (4, 3, 3)
+    assert (found.number, found.rank, found.tied, found.scored) == (4, 2, (1,), 3)
     assert found.config == config(layers=4)
+
+
+@pytest.mark.parametrize(
+    ("scores", "text"),
+    [
+        ((70.0,), "1, the only one scored"),
+        ((None, 70.0), "2, the only one scored"),
+        ((70.0, 80.0), "2, ranks 1 of 2 scored"),
+        ((80.0, 70.0, 90.0, 70.0, 70.0), "5, ranks 3-5 of 5 scored, tied with trials 2 and 4"),
+        ((80.0, 70.0, 80.0), "3, ranks 1-2 of 3 scored, tied with trial 1"),
+        ((80.0, 80.0, None, 80.0), "4, ranks 1-3 of 3 scored, all equal"),
+    ],
+)
+def test_a_rank_tells_ties(scores: tuple[float | None, ...], text: str) -> None:
+    assert facts(last_trial(SPACE, trajectory(*[(config(), score) for score in scores]), 10))["trial"] == text
+
+
+@pytest.mark.parametrize(
+    ("val", "text"),
+    [
+        ([70.0], "best 70 at epoch 1 of 1, the only score"),
+        ([70.0] * 4, "70 at every epoch of 4"),
+        ([70.0, 70.001], "best 70.001 at epoch 2 of 2, first 70, final 70.001"),
+        ([99.0, 99.996], "best 99.996 at epoch 2 of 2, first 99, final 99.996"),
+        ([0.0, 0.001], "best 0.001 at epoch 2 of 2, first 0, final 0.001"),
+    ],
+)
+def test_equal_epochs_read_equal_and_others_apart(val: list[float], text: str) -> None:
+    assert facts(last_trial(SPACE, trajectory((config(), ok(val))), 10))["validation_score"] == text
+
+
+def test_what_is_not_zero_is_not_written_as_zero() -> None:
+    shown = facts(
+        last_trial(SPACE, trajectory((config(), ok([50 + 0.003 * i for i in range(12)], [50 + 0.0035 * i for i in range(12)]))), 10)
+    )
+    assert "slope +0.003 per epoch (95% +0.003 to +0.003), noise 0" in shown["tail"]
+    assert shown["gap"].endswith(", +0.005 over validation")
 
 
 def test_a_failed_trial_keeps_its_partial_curve_and_its_cause() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tcs.made import SPACE, config, hyperparameters, trajectory
 
-from harness.hyperparameter import Choice, Number
+from harness.hyperparameter import Choice
 from harness.space import Space
 from harness.tcs import axis
 from harness.tcs.evidence import Strength, effect_of, strength
@@ -109,11 +109,50 @@ def test_a_clear_fall_has_the_other_direction() -> None:
     assert row(found, "learning_rate")[2].startswith("best at low end, range goes on; lower is better (moderate, tau -1, p 0.02)")
 
 
-@pytest.mark.parametrize("scores", [(50.0,), (50.0, 60.0), (50.0, 60.0, 70.0), (50.0, 60.0, 70.0, 80.0), (50.0,) * 8])
+@pytest.mark.parametrize("scores", [(50.0, 60.0), (50.0, 60.0, 70.0), (50.0, 60.0, 70.0, 80.0)])
 def test_where_no_outcome_could_have_been_significant_there_is_too_little_evidence(scores: tuple[float, ...]) -> None:
     found = of("learning_rate", *[(10.0 ** -(i / 2), score) for i, score in enumerate(scores)])
     assert found.items[0].effect.strength is Strength.TOO_LITTLE
     assert "too little evidence" in row(found, "learning_rate")[2]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "text"),
+    [
+        (((0.1, 50.0),), "one value scored"),
+        (((0.1, None), (0.2, None)), "no score"),
+        (((0.1, None), (0.2, 70.0), (0.2, 60.0)), "one value scored"),
+        (((0.1, 50.0), (0.2, 50.0), (0.3, 50.0)), "all scores equal"),
+    ],
+)
+def test_where_nothing_can_be_compared_it_says_why(pairs: tuple[tuple[float, float | None], ...], text: str) -> None:
+    found = of("learning_rate", *pairs)
+    assert found.items[0].effect.strength is Strength.TOO_LITTLE
+    assert row(found, "learning_rate")[2] == text
+
+
+def test_an_effect_among_the_scored_says_where_training_fails_on_its_good_side() -> None:
+    pairs: list[Any] = [(10.0**-i, 90.0 - i) for i in range(1, 6)] + [(1.0, None), (0.5, None)]
+    found = of("learning_rate", *pairs)
+    assert row(found, "learning_rate")[2].startswith("higher is better, x at 0.5 (moderate, tau +1, p 0.02")
+
+
+@pytest.mark.parametrize(
+    ("levels", "scores", "text"),
+    [
+        ([64, 32, 16, 8], (50, 60, 70, 80), "best at low end; lower is better"),
+        ([8, 16, 32, 64], (50, 60, 70, 80), "best at high end; higher is better"),
+        (["small", "medium", "large", "huge"], (50, 60, 70, 80), "best at late end; later in order is better"),
+        (["small", "medium", "large", "huge"], (80, 70, 60, 50), "best at early end; earlier in order is better"),
+        ([64, 32, 16, 8], (80, 70, 60, 50), "best at high end; higher is better"),
+    ],
+)
+def test_levels_that_fall_or_have_names_have_effects_in_the_right_words(levels: list[Any], scores: Any, text: str) -> None:
+    space = Space.from_mapping({"a": {"type": "ordinal", "levels": levels, "default": levels[0], "meaning": "m"}})
+    pairs: list[Any] = [({"a": level}, score + i / 10) for i in range(2) for level, score in zip(levels, scores, strict=True)]
+    shown = row(parameters(space, trajectory(*pairs), 20), "a")[2]
+    assert shown.startswith(text)
+    assert f"tau {'-' if 'lower' in text or 'earlier' in text else '+'}" in shown
 
 
 def test_noise_is_called_significant_about_as_often_as_it_says() -> None:
@@ -221,6 +260,11 @@ def test_untried_levels_are_listed() -> None:
         (((3, 50.0), (5, 90.0)), BestAt.HIGHEST, False),
         (((2, 90.0), (5, 50.0)), BestAt.LOWEST, True),
         (((2, 90.0),), BestAt.ONLY, True),
+        (((2, 90.0), (4, None)), BestAt.ONLY, True),
+        (((2, 50.0), (3, 50.0), (4, 50.0)), BestAt.SHARED, False),
+        (((2, 90.0), (3, 80.0), (4, 90.0)), BestAt.SHARED, False),
+        (((2, 90.0), (2, 60.0), (3, 80.0)), BestAt.LOWEST, False),  # the best trial, but not the best mean
+        (((2, 90.0), (2, 90.0), (3, 80.0)), BestAt.LOWEST, True),
     ],
 )
 def test_it_says_where_the_best_value_lies(pairs: tuple[tuple[int, float], ...], where: BestAt, beyond: bool) -> None:
@@ -228,11 +272,48 @@ def test_it_says_where_the_best_value_lies(pairs: tuple[tuple[int, float], ...],
     assert (found.best_at, found.beyond) == (where, beyond)
 
 
-def test_a_value_is_never_rounded_out_of_its_range() -> None:
-    hp = Number(name="a", default=0.12345, meaning="m", low=0.12345, high=0.98765)
-    assert axis.shown(hp, 0.12345) == "0.12345"
-    assert axis.shown(hp, 0.5432101) == "0.543"
-    assert axis.shown(hp, 0.98765) == "0.98765"
+def test_every_value_with_the_best_score_is_marked() -> None:
+    shown = row(of("layers", (2, 90.0), (3, 80.0), (4, 90.0)), "layers")
+    assert shown[1] == Points(((2, "90*"), (3, 80.0), (4, "90*")))
+    assert "best at" not in shown[2]
+
+
+def test_means_that_differ_are_written_apart() -> None:
+    shown = row(of("layers", (2, 90.04), (3, 90.01), (4, 30.0), (5, 60.0)), "layers")[1]
+    assert shown == Points(((2, "90.04*"), (3, 90.01), (4, 30.0), (5, 60.0)))
+
+
+@pytest.mark.parametrize(
+    ("tried", "covered", "gap"),
+    [
+        ((1, 5), "100%", "1..5 (60%)"),
+        ((1, 2, 3, 4, 5), None, "all tried"),
+        ((2, 4), "60%", "below 2 (20%)"),
+        ((3,), "20%", "below 3 (40%)"),
+        ((1, 4), "80%", "1..4 (40%)"),
+    ],
+)
+def test_an_integer_whose_ends_were_tried_is_covered(tried: tuple[int, ...], covered: str | None, gap: str) -> None:
+    assert row(of("layers", *[(n, 50.0) for n in tried]), "layers")[3] == (f"{covered}; {gap}" if covered else gap)
+
+
+def test_a_range_is_covered_only_by_its_very_ends() -> None:
+    assert row(of("learning_rate", (1e-5, 50.0), (0.9999, 60.0)), "learning_rate")[3].startswith(">99%; 1e-5..0.9999 (")
+    assert row(of("learning_rate", (1e-5, 50.0), (1.0, 60.0)), "learning_rate")[3] == "100%; 1e-5..1 (100%)"
+
+
+def test_levels_that_only_failed_are_not_just_tried() -> None:
+    found = of("optimizer", ("sgd", None), ("adam", 50.0), ("rmsprop", 60.0))
+    assert row(found, "optimizer")[3] == "all tried, failed: sgd"
+    assert found.items[2].coverage.failed == ("sgd",)
+
+
+def test_a_value_of_an_integer_that_only_failed_is_not_just_tried() -> None:
+    assert row(of("layers", (1, None), *[(n, 50.0 + n) for n in range(2, 6)]), "layers")[3] == "all tried, failed: 1"
+
+
+def test_what_was_never_active_is_open_as_a_whole() -> None:
+    assert row(of("layers", (1, 50.0)), "momentum")[3] == "0%; whole range (100%)"
 
 
 def test_before_the_first_trial_everything_is_open() -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tcs.made import SPACE, config, failed, ok, trajectory
 
 from harness.tcs.section import Detail, Phrase
-from harness.tcs.status import SearchStatus, Trend, status
+from harness.tcs.status import RunnerUp, SearchStatus, Trend, noise_text, status
 
 
 def of(*scores: float | None, budget: int = 10) -> SearchStatus:
@@ -27,8 +29,50 @@ def test_the_first_of_two_equal_scores_is_the_incumbent() -> None:
     found = of(60.0, 60.0)
     assert found.incumbent is not None
     assert found.incumbent.trial == 1
-    assert found.runner_up is not None
-    assert (found.runner_up.trial, found.runner_up.behind_pct) == (2, 0.0)
+    assert (found.shared, found.runner_up) == ((2,), None)
+    assert facts(found)["incumbent"] == "trial 1, score 60, shared with trial 2; no improvement in 1 trial since"
+    assert "runner_up" not in facts(found)
+
+
+def test_the_runner_up_is_behind_all_that_share_the_lead() -> None:
+    found = of(60.0, 59.999, 60.0, 60.0, 40.0)
+    assert found.shared == (3, 4)
+    assert facts(found)["incumbent"].startswith("trial 1, score 60, shared with trials 3 and 4; ")
+    assert facts(found)["runner_up"] == "trial 2, 0.001 behind"
+
+
+def test_scores_that_differ_are_written_apart() -> None:
+    found = of(95.286, 95.2861, 95.289, 30.0)
+    assert "95.286 (trial 1), 95.2861 (trial 2), 95.289 (trial 3)" in facts(found)["trend"]
+    assert facts(found)["incumbent"].startswith("trial 3, score 95.289;")
+
+
+@pytest.mark.parametrize(
+    ("scores", "text"),
+    [
+        ((50.0,), "one; 0 of 1 failed"),
+        ((50.0, None), "one; 1 of 2 failed"),
+        ((50.0, 50.0, 50.0), "3, all equal; 0 of 3 failed"),
+        ((50.0, 60.0), "two, worst 50; 0 of 2 failed"),
+        ((50.0, 60.0, 60.0), "median 60, worst 50, 0 of 3 failed"),
+        ((50.0, 60.01, 60.04), "median 60.01, worst 50, 0 of 3 failed"),
+        ((60.04, 50.0, 60.04), "median 60.04, worst 50, 0 of 3 failed"),
+    ],
+)
+def test_median_and_worst_are_not_those_of_nothing(scores: tuple[float | None, ...], text: str) -> None:
+    assert facts(of(*scores))["all_scores"] == text
+
+
+def test_a_flat_trend_names_the_failures_in_it() -> None:
+    assert facts(of(50.0, 60.0, 61.0, 60.0, None, None))["trend"].startswith("flat")
+    assert facts(of(50.0, 60.0, 61.0, 60.0, None, None))["trend"].endswith("; 0 in the last 2 trials, of which 2 failed")
+
+
+def test_a_gain_just_below_the_threshold_is_not_rounded_onto_it() -> None:
+    assert (
+        facts(of(50.0, 50.0, 50.0, 50.0, 50.0, 50.4999))["trend"]
+        == "slow: 50 (trial 1), 50.5 (trial 6); +0.4999 in the last 2 trials"
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,7 +80,7 @@ def test_the_first_of_two_equal_scores_is_the_incumbent() -> None:
     [
         ((50.0, 60.0), Trend.UNKNOWN),
         ((50.0, 60.0, 60.3, 60.0, 60.2, 61.0), Trend.RISING),
-        ((50.0, 60.0, 61.0, 61.0, 61.2, 60.0), Trend.SLOWING),
+        ((50.0, 60.0, 61.0, 61.0, 61.2, 60.0), Trend.SLOW),
         ((50.0, 60.0, 61.0, 60.0, 60.0, 60.0), Trend.FLAT),
         ((None, None, None, 60.0), Trend.UNKNOWN),
     ],
@@ -61,6 +105,13 @@ def test_a_lead_is_held_against_the_noise_of_the_two_curves() -> None:
     assert "within epoch noise 4" in facts(near)["runner_up"]
     assert clear.runner_up is not None
     assert not clear.runner_up.within_noise
+
+
+def test_a_lead_as_large_as_the_noise_is_within_it() -> None:
+    second = RunnerUp(trial=2, score_pct=60.0, behind_pct=1.25, noise_pct=1.25)
+    assert second.within_noise
+    assert noise_text(1.25, 1.25) == "within epoch noise 1.25"
+    assert not replace(second, noise_pct=1.24).within_noise
 
 
 def test_many_improvements_are_folded_and_marked() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tcs.made import epochs, failed, ok
 
 from harness.tcs.curve import read_curve
-from harness.tcs.verdict import Judgement, Verdict, bars, gain_ahead_pct, judge
+from harness.tcs.verdict import Judgement, Verdict, bars, gain_ahead_pct, judge, rise_text
 from harness.trial import Epoch, Outcome, Status
 
 from tcs import made  # isort: skip
@@ -133,3 +133,23 @@ def test_the_gain_ahead_is_zero_unless_the_slope_is_clear() -> None:
     assert climb is not None
     assert gain_ahead_pct(noise) == 0.0
     assert gain_ahead_pct(climb) == pytest.approx(9.0)
+
+
+def test_a_score_just_below_a_threshold_is_not_written_as_the_threshold() -> None:
+    assert judge(ok([49.0] * 12, [49.96] * 12)).reason == "training score ends at 49.96, below 50"
+    assert (
+        judge(ok([84.0] * 12, [84.96] * 12), bar_pct=90.0).reason == "training score 84.96, where another trial's validation has 90"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rise", "text"),
+    [
+        (0.0, "at its minimum"),
+        (0.001, "<1% above its minimum"),
+        (0.23, "23% above its minimum"),
+        (1e9, "over 9900% above its minimum"),
+    ],
+)
+def test_the_rise_of_a_loss_is_not_rounded_to_nothing(rise: float, text: str) -> None:
+    assert rise_text(rise) == text
