@@ -29,7 +29,14 @@ LEVELS = Space.from_mapping(
         "batch_size": {"type": "ordinal", "levels": [8, 16, 32, 64], "default": 32, "meaning": "rows"},
         "layers": {"type": "int", "low": 1, "high": 5, "default": 2, "meaning": "depth"},
         "optimizer": {"type": "categorical", "choices": ["sgd", "adam"], "default": "adam", "meaning": "update rule"},
-        "momentum": {"type": "float", "low": 0.0, "high": 0.99, "default": 0.9, "meaning": "momentum", "when": {"optimizer": "sgd"}},
+        "momentum": {
+            "type": "float",
+            "low": 0.0,
+            "high": 0.99,
+            "default": 0.9,
+            "meaning": "momentum",
+            "when": {"optimizer": "sgd"},
+        },
     }
 )
 
