@@ -11,7 +11,7 @@ LLMS   ?= tcs_phi4,raw_phi4,tcs_qwen,raw_qwen
 PEERS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test torture lint reproduce report bench tasks tables data doctor clean
+.PHONY: help setup test check-full torture lint reproduce report bench tasks tables data doctor clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ $(VENV)/.ready: pyproject.toml scripts/constraints.txt
 
 test: $(VENV)/.ready ## Run the tests (under five minutes; ARGS=... goes to pytest)
 	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+check-full: $(VENV)/.ready ## Run the exhaustive checks that make test leaves out: every scikit-learn estimator, coverage of intervals, ...
+	$(PY) -m pytest -n 2 --dist loadfile -m full $(ARGS)
 
 torture: $(VENV)/.ready ## Kill, fill up, crowd and deceive the harness: its guarantees in full (under twenty minutes)
 	HARNESS_TORTURE=full $(PY) -m pytest tests/torture -n 2 --dist loadgroup $(ARGS)
