@@ -20,7 +20,7 @@ import yaml
 
 from harness.arguments import own_conf
 from harness.environment import one_thread
-from harness.errors import HarnessError
+from harness.errors import HarnessError, printable
 from harness.llm.config import LlmSettings
 from harness.llm.ready import readiness
 from harness.readiness import Readiness
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         show([*examine([conf_dir(), *(chosen.conf or own_conf())])])
     except HarnessError as error:
-        print(f"harness: {error}", file=sys.stderr)
+        print(f"harness: {printable(str(error))}", file=sys.stderr)
         return error.exit_status
     return 0
 
@@ -140,6 +140,8 @@ def show(findings: Sequence[tuple[str, Readiness]]) -> None:
     last = ""
     for group, found in findings:
         text = Text(found.reason)
+        if found.warning:
+            text.append(f"\n{found.warning}", style="yellow")
         if found.command:
             text.append(f"\n$ {found.command}", style="cyan")
         state = Text("ready", style="green") if found.ready else Text("not ready", style="yellow")

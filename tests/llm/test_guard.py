@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from servers.ollama_api import count_tokens
+from servers.tokens import count_tokens
 
 from harness.llm.backend import Message, ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.errors import TruncatedPrompt
