@@ -11,7 +11,7 @@ from harness.errors import SettingsError
 OLLAMA_PORT = 11434
 HOSTED = "ollama.com"
 # A server that listens everywhere is told so; a client that connects asks this machine.
-_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "localhost"}
 
 
 def ollama_url(base_url: str | None) -> str:

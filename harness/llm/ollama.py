@@ -6,9 +6,12 @@ Not through its OpenAI-style endpoint, which ignores `num_ctx`. Every chat asks 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import time
 import weakref
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -83,17 +86,18 @@ class Ollama:
     def _connected(self) -> ollama.Client:
         if self._client is None:
             import httpx  # noqa: PLC0415 - 0.3 s that a command without an LLM does not pay
-            import ollama  # noqa: PLC0415
 
             seconds, key = self._settings.timeout_seconds, read_key("OLLAMA_API_KEY")
-            self._client = ollama.Client(
-                host=self._url,
-                # The client would take the variable as it stands, its line break too, and show it in the error.
-                headers={"Authorization": f"Bearer {key}"} if key else {},
-                timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
-                # No method of this object: the client would keep it alive, and so its own connections open.
-                event_hooks={"request": [_ask_for_whole_prompts], "response": [partial(_keep_headers, self._headers)]},
-            )
+            with _variables_aside():
+                import ollama  # noqa: PLC0415
+
+                self._client = ollama.Client(
+                    host=self._url,
+                    headers={"Authorization": f"Bearer {key}"} if key else {},
+                    timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
+                    # No method of this object: the client would keep it alive, and so its own connections open.
+                    event_hooks={"request": [_ask_for_whole_prompts], "response": [partial(_keep_headers, self._headers)]},
+                )
             weakref.finalize(self, self._client.close)
         return self._client
 
@@ -126,11 +130,11 @@ class Ollama:
             return None
 
     def _translate(self, error: Exception, request: Request) -> BackendError:
+        if isinstance(error, BackendError):
+            return error
         import httpx  # noqa: PLC0415
         import ollama  # noqa: PLC0415
 
-        if isinstance(error, BackendError):
-            return error
         if isinstance(error, ollama.ResponseError):
             return self._refusal(error.status_code, _message(error.error), request)
         if isinstance(error, ConnectionError | httpx.ConnectError | httpx.ConnectTimeout):
@@ -164,6 +168,20 @@ class Ollama:
         if "does not support thinking" in text:
             return BadRequest(f"{where}: {text}; set llm.think=null")
         return BadRequest(f"{where} refuses the request: {status} {text}")
+
+
+@contextlib.contextmanager
+def _variables_aside() -> Iterator[None]:
+    """Take Ollama's variables out of the environment for a moment.
+
+    The client reads them too, as soon as it is imported: it stops at quotes around an address that Ollama's own programs take, and
+    sends a key with the line break that it was read with, which the error then shows.
+    """
+    aside = {name: os.environ.pop(name) for name in ("OLLAMA_HOST", "OLLAMA_API_KEY") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(aside)
 
 
 def _read_facts(client: ollama.Client, model: str, version: str | None) -> ModelFacts:
@@ -225,8 +243,9 @@ def _why(error: ValueError) -> str:
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
-def _message(text: str) -> str:
-    """Unwrap an error text: newer servers put llama.cpp's own JSON error inside theirs."""
+def _message(error: Any) -> str:
+    """Unwrap an error text: newer servers put llama.cpp's own JSON error inside theirs, and others send an object."""
+    text = error if isinstance(error, str) else json.dumps({"error": error})
     for _ in range(2):
         try:
             inner = json.loads(text)

@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 from harness.llm.address import ollama_url
 from harness.llm.backend import DOUBLE
 from harness.llm.config import LlmSettings
-from harness.llm.keys import read_key
+from harness.llm.keys import read_key, state_of
 from harness.readiness import Readiness as Readiness  # the backends take it from here
 from harness.scrub import one_line
 
@@ -65,6 +65,10 @@ def ollama_status(base_url: str | None = None, *, timeout_seconds: float = PROBE
         listed = get_json(f"{url}/api/tags", timeout_seconds=timeout_seconds, key=key)["models"]
         windows = {str(entry["name"]): _window_of(entry) for entry in listed}
         return OllamaStatus(url, True, str(version), windows)
+    except urllib.error.HTTPError as error:
+        said = one_line(f"{error.code} {error.reason}", limit=100)
+        lets_in = f"; {state_of('OLLAMA_API_KEY')}" if error.code in (401, 403) else ""
+        return OllamaStatus(url, False, problem=f"what answers at {url} is not Ollama, or lets nobody in (it says {said}{lets_in})")
     except urllib.error.URLError as error:
         return OllamaStatus(url, False, problem=f"no Ollama at {url} ({one_line(str(error.reason), limit=100)})")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException) as error:

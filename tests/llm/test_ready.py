@@ -7,7 +7,6 @@ import pytest
 from servers.double import Double
 from servers.ollama_api import OllamaDouble
 
-from harness.llm.address import ollama_url
 from harness.llm.config import LlmSettings
 from harness.llm.ready import ollama_status, pulled_name, readiness
 
@@ -61,27 +60,6 @@ def test_a_server_that_hangs_is_not_waited_for() -> None:
 def test_the_status_lists_what_is_pulled(ollama: OllamaDouble) -> None:
     status = ollama_status(ollama.url)
     assert (status.up, status.version, status.models) == (True, "0.32.15-double", ("phi4-reasoning:14b", "qwen2.5-coder:32b"))
-
-
-@pytest.mark.parametrize(
-    ("base_url", "environment", "url"),
-    [
-        (None, None, "http://127.0.0.1:11434"),
-        (None, "gpu", "http://gpu:11434"),
-        (None, "gpu:8080", "http://gpu:8080"),
-        (None, "https://ollama.example", "https://ollama.example"),
-        (None, "[::1]", "http://[::1]:11434"),
-        (None, "[::1]:8080", "http://[::1]:8080"),
-        ("http://here:1/", "gpu", "http://here:1"),
-        ("http://here:1/ollama/", None, "http://here:1/ollama"),
-    ],
-)
-def test_the_address_is_completed_as_ollama_does(
-    monkeypatch: pytest.MonkeyPatch, base_url: str | None, environment: str | None, url: str
-) -> None:
-    if environment is not None:
-        monkeypatch.setenv("OLLAMA_HOST", environment)
-    assert ollama_url(base_url) == url
 
 
 @pytest.mark.parametrize(
