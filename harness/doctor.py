@@ -53,14 +53,19 @@ def examine(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
     """Yield (group, finding) for tasks, LLMs, W&B and the GPU. A check that fails is a finding; none raises."""
     for path in _files(folders, "task"):
         yield "task", _task(path)
+    yield from examine_llms(folders)
+    yield "tracking", _wandb()
+    yield "hardware", _gpu()
+
+
+def examine_llms(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
+    """Yield (group, finding) for the LLMs alone."""
     for path in _files(folders, "llm"):
         settings = _read(path)
         if isinstance(settings, Readiness):
             yield "LLM", settings
         elif settings.get("_target_"):
             yield "LLM", _llm(settings)
-    yield "tracking", _wandb()
-    yield "hardware", _gpu()
 
 
 def _files(folders: Sequence[Path], group: str) -> list[Path]:
