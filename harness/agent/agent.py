@@ -67,7 +67,8 @@ class _Exchange:
 class Agent:
     """Proposes what a language model proposes.
 
-    Given the same replies, the same configurations: everything else is a function of (space, seed, trajectory).
+    Given the same replies, the same configurations: everything else is a function of (space, seed, trajectory). The replies themselves
+    repeat from records only; a live model's may differ from one run to the next, although each call has its seed.
     """
 
     def __init__(

@@ -7,6 +7,10 @@
         def ready(settings: LlmSettings) -> Readiness: ...           # for `python -m harness.doctor`; quick; raises HarnessError at most
 
 Behaviour is added by wrapping (see `build.py`): a wrapper is a backend too.
+
+What repeats: a record, which answers the same request with the same reply for ever (`replay.py`). What does not: a live reply at a
+temperature above 0, although the seed is sent. On one Ollama the first call, the same call with its prompt cached, and the call after
+a reload gave three texts, each of them stable.
 """
 
 from __future__ import annotations

@@ -60,11 +60,12 @@ class Guarded:
     def complete(self, request: Request) -> Reply:
         fewest, most = prompt_token_range(request)
         if request.num_ctx is not None and most + _SHORTEST_REPLY_TOKENS > request.num_ctx:
-            reply = request.max_tokens or _USUAL_REPLY_TOKENS
+            kept_free = request.max_tokens or _USUAL_REPLY_TOKENS
             raise TruncatedPrompt(
                 f"the prompt of trial {request.trial} may need {most} tokens and its reply at least {_SHORTEST_REPLY_TOKENS}, together "
-                f"{most + _SHORTEST_REPLY_TOKENS}, and the window has {request.num_ctx}: raise llm.num_ctx to {_rounded(most + reply)} or "
-                f"more (that leaves {reply} for the reply), or shorten the context (agent.log_every=5)",
+                f"{most + _SHORTEST_REPLY_TOKENS}, and the window has {request.num_ctx}: raise llm.num_ctx to "
+                f"{_rounded(most + kept_free)} or more (that leaves {kept_free} for the reply), or shorten the context "
+                "(agent.log_every=5)",
                 prompt_tokens=most,
                 window_tokens=request.num_ctx,
             )

@@ -2,6 +2,9 @@
 
 Not through its OpenAI-style endpoint, which ignores `num_ctx`. Every chat asks the server to refuse a prompt that does not fit
 (`truncate: false`, `shift: false`: Ollama 0.12.6 and later; older ones ignore it, and `guard.py` reads their counts).
+
+Seen on a real 0.32.15: a schema's structure, enumerations and bounds of integers are held, bounds of floats are not. The same seed gives
+another text once the prompt is cached or the model was reloaded (see `backend.py`).
 """
 
 from __future__ import annotations

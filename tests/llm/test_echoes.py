@@ -88,7 +88,7 @@ class Echo(Double):
 def settings_for(kind: str, server: Double) -> LlmSettings:
     target = {"ollama": "harness.llm.ollama.Ollama", "openai": "harness.llm.openai.OpenAI"}[kind]
     url = server.address if kind == "ollama" else f"{server.address}/v1"
-    more = {"timeout_seconds": 5.0, "tries": 1, "num_ctx": 4096, "max_tokens": 50}
+    more: dict[str, Any] = {"timeout_seconds": 5.0, "tries": 1, "num_ctx": 4096, "max_tokens": 50}
     return LlmSettings(name=kind, _target_=target, model="m", base_url=url, key_env=VARIABLE["openai"], **more)
 
 

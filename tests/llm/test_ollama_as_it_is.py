@@ -50,7 +50,7 @@ def chat(server: OllamaDouble, **more: Any) -> dict[str, Any]:
     return answer
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[str, str, Any, int, Any]] = {
     "a get of the chat": ("GET", "/api/chat", None, 405, "405 method not allowed"),
     "a post of the list": ("POST", "/api/tags", {}, 405, "405 method not allowed"),
     "an unknown path": ("GET", "/api/nothing", None, 404, "404 page not found"),

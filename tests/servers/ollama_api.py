@@ -10,13 +10,13 @@ Its version ends in `-double`, so that nothing takes it for a model.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from servers.double import Call, Double, Refusal
+from servers.ollama_parts import overflow, shared_beginning, streamed, without_float_bounds
 from servers.ollama_refusals import NOT_ALLOWED, NOT_FOUND, check_body, check_format, check_options, not_json
 from servers.replies import example_in, schema_in
 from servers.script import TRANSPORT, WRAPPED, Script, Step
@@ -186,7 +186,7 @@ class OllamaDouble(Double):
         self.count(kind)
         self._load(name, body)
         if body.get("stream", True):
-            call.send_lines(_streamed(answer), "application/x-ndjson")
+            call.send_lines(streamed(answer), "application/x-ndjson")
         else:
             call.send_json(200, answer)
 
@@ -238,7 +238,7 @@ class OllamaDouble(Double):
         """Return the schema that the reply will fit."""
         held = body.get("format")
         if isinstance(held, dict):
-            return held if self.float_bounds else _without_float_bounds(held)
+            return held if self.float_bounds else without_float_bounds(held)
         return schema_in(body["messages"]) or (_ANY_OBJECT if held == "json" else None)
 
     def _refuse(self, step: Step, body: Mapping[str, Any]) -> None:
@@ -252,7 +252,7 @@ class OllamaDouble(Double):
             "unauthorized": (401, "unauthorized"),
             "quota": (429, "you have reached your weekly usage limit, please upgrade your plan"),
             "not_pulled": (404, f"model '{body.get('model')}' not found"),
-            "too_long": (400, _overflow(window * 2, window)),
+            "too_long": (400, overflow(window * 2, window)),
         }
         if step.do in errors:
             self.count(step.do)
@@ -268,7 +268,7 @@ class OllamaDouble(Double):
         if step.do == "truncated":
             return max(1, sum(sizes) // 4)
         if sum(sizes) > window and self.honest and body.get("truncate") is False:
-            raise Refusal(400, self.error_body(400, _overflow(sum(sizes), window)))
+            raise Refusal(400, self.error_body(400, overflow(sum(sizes), window)))
         while len(sizes) > 1 and sum(sizes) > window:
             del sizes[0]
         seen = min(sum(sizes), int(window))
@@ -277,7 +277,7 @@ class OllamaDouble(Double):
     def _cached(self, body: Mapping[str, Any]) -> int:
         """Return how many tokens of a prompt stand in the cache: those that it begins with as an earlier one did."""
         text = json.dumps(body["messages"])
-        return max((count_tokens(_shared_beginning(text, earlier)) for earlier in self._prompts), default=0)
+        return max((count_tokens(shared_beginning(text, earlier)) for earlier in self._prompts), default=0)
 
     def _answer(self, body: Mapping[str, Any], text: str, prompt_tokens: int, reason: str) -> dict[str, Any]:
         text, tokens, cut = cut_at(text, (body.get("options") or {}).get("num_predict", -1))
@@ -295,45 +295,3 @@ class OllamaDouble(Double):
         }
         answer = {"model": body["model"], "created_at": _WHEN, "message": message, "done": True, "done_reason": reason}
         return {**answer, **{name: value for name, value in metrics.items() if value}}
-
-
-def _shared_beginning(one: str, other: str) -> str:
-    length = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return one[:length]
-
-
-def _without_float_bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema as the real sampler holds it: the bounds of floats are not among what it can."""
-    loose = copy.deepcopy(dict(schema))
-
-    def widen(part: Any) -> None:
-        if isinstance(part, dict):
-            if part.get("type") == "number":
-                part.update({"minimum": -1e7, "maximum": 1e7})
-            for inner in part.values():
-                widen(inner)
-        elif isinstance(part, list):
-            for inner in part:
-                widen(inner)
-
-    widen(loose)
-    return loose
-
-
-def _streamed(answer: dict[str, Any]) -> list[bytes]:
-    """Cut an answer into the lines of a stream; the last holds the metrics."""
-    text = answer["message"]["content"]
-    size = max(1, len(text) // 8)
-    head = {"model": answer["model"], "created_at": answer["created_at"]}
-    lines = [
-        {**head, "message": {"role": "assistant", "content": text[i : i + size]}, "done": False} for i in range(0, len(text), size)
-    ]
-    lines.append({**answer, "message": {"role": "assistant", "content": ""}})
-    return [json.dumps(line).encode() + b"\n" for line in lines]
-
-
-def _overflow(prompt_tokens: int, window: int) -> str:
-    """Return the error text of the newer servers: llama.cpp's own JSON inside Ollama's."""
-    text = f"request ({prompt_tokens} tokens) exceeds the available context size ({window} tokens), try increasing it"
-    detail = {"code": 400, "message": text, "type": "exceed_context_size_error", "n_prompt_tokens": prompt_tokens, "n_ctx": window}
-    return json.dumps({"error": detail}, separators=(",", ":"))

@@ -42,11 +42,10 @@ def check_body(body: Any) -> None:
     for name, (kind, go) in _FIELDS.items():
         value = body.get(name)
         if value is not None and not isinstance(value, kind):
-            raise _refused(400, f"json: cannot unmarshal {_json_kind(value)} into Go struct field ChatRequest.{name} of type {go}")
+            raise _wrong_type(value, name, go)
     for message in body.get("messages") or ():
         if not isinstance(message, dict):
-            kind = _json_kind(message)
-            raise _refused(400, f"json: cannot unmarshal {kind} into Go struct field ChatRequest.messages of type api.Message")
+            raise _wrong_type(message, "messages", "api.Message")
     keep_alive = body.get("keep_alive")
     if isinstance(keep_alive, str) and not _DURATION.fullmatch(keep_alive):
         missing = keep_alive.lstrip("+-").isdigit()
@@ -105,6 +104,10 @@ def _resolves(reference: str, root: Mapping[str, Any]) -> bool:
 def _json_kind(value: Any) -> str:
     kinds = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
     return kinds[type(value)]
+
+
+def _wrong_type(value: Any, field: str, go: str) -> Refusal:
+    return _refused(400, f"json: cannot unmarshal {_json_kind(value)} into Go struct field ChatRequest.{field} of type {go}")
 
 
 def _refused(status: int, text: str) -> Refusal:

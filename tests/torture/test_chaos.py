@@ -151,4 +151,4 @@ def test_the_report_s_funnel_and_provenance_count_the_faults_that_were_injected(
     asked_again = sum(
         int(t.proposal.source.rpartition("-")[2]) for c in data.cells for t in c.trials if "retry" in t.proposal.source
     )
-    assert asked_again + 3 * sources["fallback"] == injected(*REPLIES)
+    assert asked_again + 3 * sources["fallback"] == injected(*REPLIES, *BROKEN_OFF)
