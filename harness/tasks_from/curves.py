@@ -100,12 +100,12 @@ def _unless_refused(earlier: Earlier | None, fitted: Any, scale: Scale, epochs: 
     if earlier is None:
         # Said only of those that train step by step: of a nearest neighbour nobody expects a curve.
         if {"warm_start", "n_estimators"} & _params(fitted).keys():
-            _say_once(f"{name}: a curve of one point, since what it is part of the way through fit cannot be seen")
+            _say_once(f"{name}: its curve has one point, since fit does not show the steps before its end")
         return
     try:
         yield from earlier(fitted, scale, epochs)
     except REFUSALS as error:
-        _say_once(f"{name}: a curve without its earlier points, since {' '.join(str(error).split())}")
+        _say_once(f"{name}: its curve lacks the points before the last: {' '.join(str(error).split())}")
 
 
 def _staged(fitted: Any, scale: Scale, epochs: int) -> Iterator[Epoch]:
@@ -189,18 +189,18 @@ def _watched(network: Any, train: Part, scale: Scale, epochs: int, seed: int) ->
     watch = _Watch(network, scale, _ends(network.max_iter, epochs))
     given = network.random_state
     source = check_random_state(keyed_seed(seed, "passes") if given is None else given)
+    watched = _Watched.of(source, watch.look)
     error = None
     try:
-        network.set_params(random_state=_Watched.of(source, watch.look))
-        _fit(network, train)
+        _fit(network.set_params(random_state=watched), train)
     except _Diverged:
         pass
     # Whatever a training raises, its curve up to there is kept.
     except Exception as raised:
         error = raised
     finally:
-        source.set_state(network.random_state.get_state())
         network.set_params(random_state=given)
+        source.set_state(watched.get_state())
     yield from watch.seen
     if error is not None:
         raise error

@@ -70,4 +70,6 @@ def _need_two_classes(parts: dict[str, Part]) -> None:
     for name, part in parts.items():
         here = len(set(np.asarray(part.targets).tolist()))
         if here != 2 or len(everywhere) != 2:
-            raise SettingsError(f"auc needs the same two classes in every part; {name} has {here} of {len(everywhere)}; try accuracy")
+            raise SettingsError(
+                f"auc needs the same two classes in every part; {name} has {here} of {len(everywhere)}; try accuracy"
+            )
