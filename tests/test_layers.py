@@ -19,7 +19,8 @@ LAYERS: list[set[str]] = [
     {"hyperparameter"},
     {"space"},
     {"trial"},
-    {"task", "optimizer", "record", "environment", "arguments", "target", "lock", "memory"},
+    {"task", "optimizer", "record", "environment", "arguments", "target", "lock", "memory", "process_state"},
+    {"isolation"},
     {"tasks_from", "task_settings", "disk", "seeds", "packed"},
     {"help", "training", "llm", "tcs", "store", "optimizers"},
     {"identity"},
@@ -73,6 +74,9 @@ STANDARD_ONLY = {
     "environment",
     "arguments",
     "help",
+    "stop",
+    "process_state",
+    "isolation",
     "training",
 }
 TASKS_SEE = {"readiness", "tasks_from", "errors", "randomness", "hyperparameter", "space", "trial", "task"}
