@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 from harness import process_state
 from harness.process_state import State, Values, changes, imported
@@ -41,53 +42,55 @@ class Isolation:
     @contextlib.contextmanager
     def building(self) -> Iterator[None]:
         """Isolate a block that imports and builds the task."""
-        with _apart({}, seed=0) as imports:
-            imports.begun = process_state.read()
+        with _Apart({}, seed=0) as apart:
+            apart.begun = process_state.read()
             yield
-            self._own = changes(imports.begun, process_state.read(imports.begun))
+            self._own = changes(apart.begun, process_state.read(apart.begun))
 
-    @contextlib.contextmanager
-    def training(self, seed: int) -> Iterator[None]:
+    def training(self, seed: int) -> contextlib.AbstractContextManager[object]:
         """Isolate a block that trains once."""
-        with _apart(self._own, seed=seed):
-            yield
+        return _Apart(self._own, seed=seed)
 
 
-@contextlib.contextmanager
-def _apart(own: Mapping[str, Values], *, seed: int) -> Iterator[_Imports]:
-    outside = process_state.read()
-    try:
-        with _global_generators(seed) as seed_new, _hydra_set_aside(), _wandb_set_aside():
-            process_state.write({"sys": {"argv": ["harness"]}})
-            process_state.write(_by_imports)
-            process_state.write(own)
-            with _Imports(outside, seed_new).watched() as imports:
-                yield imports
-    finally:
-        process_state.write(changes(process_state.read(outside), outside))
+class _Apart:
+    """Isolates a block. Meanwhile it stands in for Python's `import`, to tell what an import sets from what a call sets.
 
-
-class _Imports:
-    """Stands in for Python's `import` while foreign code runs, to tell what an import sets from what a call sets.
-
-    `outside`, the state to come back to, gains the libraries that foreign code is the first to import, as they were when their import
-    ended; `begun`, the one that the block began with, gains these and whatever else imports set.
+    `begun`, the state that the block begins with, gains what imports set. Libraries that foreign code is the first to import come into
+    both states as they were when their import ended. (Written out, not composed of context managers: it runs twice for every trial.)
     """
 
-    def __init__(self, outside: State, seed_new: Callable[[], None]) -> None:
+    def __init__(self, own: Mapping[str, Values], *, seed: int) -> None:
         self.begun: State = {}
-        self._outside, self._seed_new = outside, seed_new
+        self._own = own
+        self._generators = _Generators(seed)
         self._thread = threading.get_ident()
-        self._inside = False
+        self._importing = False
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[_Imports]:
+    def __enter__(self) -> _Apart:
+        self._outside = process_state.read()
         self._import = builtins.__import__
-        builtins.__import__ = self
+        self._hydra, self._wandb = _set_hydra_aside(), _set_wandb_aside()
+        self._silenced = False
         try:
-            yield self
+            process_state.write({"sys": {"argv": ["harness"]}, **_by_imports})
+            process_state.write(self._own)
+            self._meet_libraries()
+            builtins.__import__ = self
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        builtins.__import__ = self._import
+        try:
+            _put_wandb_back(self._wandb)
         finally:
-            builtins.__import__ = self._import
+            if self._silenced:
+                os.environ.pop("WANDB_SILENT", None)
+            _put_hydra_back(self._hydra)
+            self._generators.put_back()
+            process_state.write(changes(process_state.read(self._outside), self._outside))
 
     def __call__(
         self,
@@ -99,28 +102,32 @@ class _Imports:
     ) -> Any:
         if threading.get_ident() != self._thread or _is_loaded(name, globals, fromlist, level):
             return self._import(name, globals, locals, fromlist or (), level)
-        if self._inside:
+        if self._importing:
             try:
                 return self._import(name, globals, locals, fromlist or (), level)
             finally:
-                self._meet()
-        self._inside = True
+                self._meet_libraries()
+        self._importing = True
         before = process_state.read()
         try:
             return self._import(name, globals, locals, fromlist or (), level)
         finally:
-            self._inside = False
-            self._meet()
+            self._importing = False
+            self._meet_libraries()
             self._keep(changes({**self._outside, **before}, process_state.read()))
 
-    def _meet(self) -> None:
+    def _meet_libraries(self) -> None:
         """Take down the state of libraries that are new, and seed their generators."""
         new = [name for name, part in process_state.PARTS.items() if name not in self._outside and imported(part.module)]
         if new:
-            state = process_state.read(dict.fromkeys(new, {}))
+            state = process_state.read(new)
             self._outside.update(state)
             self.begun.update(state)
-        self._seed_new()
+        self._generators.seed_new()
+        if "wandb" in sys.modules and "WANDB_SILENT" not in os.environ:
+            # Unless the user wants the fifteen lines that W&B writes on a run: they would be fifteen lines a trial.
+            os.environ["WANDB_SILENT"] = "true"
+            self._silenced = True
 
     def _keep(self, found: State) -> None:
         for part, values in found.items():
@@ -139,68 +146,65 @@ def _is_loaded(name: str, globals: Mapping[str, Any] | None, fromlist: Sequence[
     return module is not None and all(hasattr(module, each) for each in fromlist or ())
 
 
-@contextlib.contextmanager
-def _global_generators(seed: int) -> Iterator[Callable[[], None]]:
-    """Give foreign code global generators that are seeded, and the harness its own back.
+class _Generators:
+    """The global random generators of Python, NumPy and torch: seeded for foreign code, and afterwards as they were before."""
 
-    Yield a function that seeds those of libraries that were imported meanwhile.
-    """
-    key = keyed_seed(seed, "global generators")
-    state, held = random.getstate(), dict[str, Any]()
+    # Another one behind NumPy's functions: to copy the state of its own and set it again takes a seventh of a millisecond.
+    _numpy: ClassVar[Any] = None
 
-    def seed_new() -> None:
-        numpy, torch = imported("numpy.random"), imported("torch")
-        if numpy is not None and "numpy" not in held:
-            held["numpy"] = numpy.get_bit_generator()
-            # Another generator behind the same functions: to copy NumPy's state and set it again takes a seventh of a millisecond.
-            numpy.set_bit_generator(_numpy_generator(numpy))
-            numpy.seed(key)
-        if torch is not None and "torch" not in held:
-            held["torch"] = torch.get_rng_state()
-            torch.default_generator.manual_seed(key)
+    def __init__(self, seed: int) -> None:
+        self._key = keyed_seed(seed, "global generators")
+        self._before: dict[str, Any] = {}
+
+    def seed_new(self) -> None:
+        """Seed those that are there and were not the last time."""
+        before, numpy, torch = self._before, imported("numpy.random"), imported("torch")
+        if "random" not in before:
+            before["random"] = random.getstate()
+            random.seed(self._key)
+        if numpy is not None and "numpy" not in before:
+            before["numpy"] = numpy.get_bit_generator()
+            _Generators._numpy = _Generators._numpy or numpy.MT19937(0)
+            numpy.set_bit_generator(_Generators._numpy)
+            numpy.seed(self._key)
+        if torch is not None and "torch" not in before:
+            before["torch"] = torch.get_rng_state()
+            torch.default_generator.manual_seed(self._key)
             if torch.cuda.is_initialized():
-                torch.cuda.manual_seed_all(key)
+                torch.cuda.manual_seed_all(self._key)
 
-    random.seed(key)
-    seed_new()
-    try:
-        yield seed_new
-    finally:
-        random.setstate(state)
-        if "numpy" in held:
-            sys.modules["numpy.random"].set_bit_generator(held["numpy"])
-        if "torch" in held:
-            sys.modules["torch"].set_rng_state(held["torch"])
-
-
-_numpy_generators: list[Any] = []
+    def put_back(self) -> None:
+        """Set all as they were."""
+        before = self._before
+        if "random" in before:
+            random.setstate(before["random"])
+        if "numpy" in before:
+            sys.modules["numpy.random"].set_bit_generator(before["numpy"])
+        if "torch" in before:
+            sys.modules["torch"].set_rng_state(before["torch"])
 
 
-def _numpy_generator(numpy_random: Any) -> Any:
-    if not _numpy_generators:
-        _numpy_generators.append(numpy_random.MT19937(0))
-    return _numpy_generators[0]
-
-
-@contextlib.contextmanager
-def _hydra_set_aside() -> Iterator[None]:
-    """Let foreign code compose configurations and be a Hydra application, as if there were none around it."""
-    singleton = imported("hydra.core.singleton")
-    ours = singleton.Singleton._instances if singleton is not None else None
-    if singleton is not None:
-        singleton.Singleton._instances = _fresh(ours)
-    try:
-        yield
-    finally:
-        singleton = imported("hydra.core.singleton")
-        if singleton is not None:
-            singleton.Singleton._instances = _fresh(singleton.Singleton._instances) if ours is None else ours
-
-
+# Hydra's global objects that are one application's.
 _OF_AN_APPLICATION = ("GlobalHydra", "HydraConfig", "JobRuntime", "VersionBase")
 
 
-def _fresh(instances: Any) -> dict[Any, Any]:
+def _set_hydra_aside() -> Any:
+    """Let foreign code compose configurations and be a Hydra application, as if there were none around it. Return what to put back."""
+    singleton: Any = imported("hydra.core.singleton")
+    if singleton is None:
+        return None
+    ours = singleton.Singleton._instances
+    singleton.Singleton._instances = _without_application(ours)
+    return ours
+
+
+def _put_hydra_back(ours: Any) -> None:
+    singleton: Any = imported("hydra.core.singleton")
+    if singleton is not None:
+        singleton.Singleton._instances = _without_application(singleton.Singleton._instances) if ours is None else ours
+
+
+def _without_application(instances: Mapping[Any, Any]) -> dict[Any, Any]:
     """Return Hydra's global objects as an application finds them: with its plugins, which take long to find, and what these stored."""
     found = {kind: instance for kind, instance in instances.items() if kind.__name__ not in _OF_AN_APPLICATION}
     for kind in found:
@@ -211,24 +215,26 @@ def _fresh(instances: Any) -> dict[Any, Any]:
     return found
 
 
-@contextlib.contextmanager
-def _wandb_set_aside() -> Iterator[None]:
-    """Let foreign code keep W&B runs of its own; those that it leaves open are finished, as they would be at the end of a program."""
-    global _wandb_session
+def _set_wandb_aside() -> Any:
+    """Let foreign code keep W&B runs of its own. Return the harness's session."""
     setup: Any = imported("wandb.sdk.wandb_setup")
     ours = getattr(setup, "_singleton", None)
     if setup is not None:
         setup._singleton = _wandb_session
+    return ours
+
+
+def _put_wandb_back(ours: Any) -> None:
+    """Finish the runs that foreign code left open, as the end of a program would, and go on with the harness's session."""
+    global _wandb_session
+    setup: Any = imported("wandb.sdk.wandb_setup")
+    if setup is None:
+        return
+    session = setup._singleton
     try:
-        yield
+        # Whatever goes wrong with it says nothing about the training.
+        with contextlib.suppress(Exception):
+            if session is not None and session is not ours:
+                session.finish_all_active_runs()
     finally:
-        setup = imported("wandb.sdk.wandb_setup")
-        if setup is not None:
-            session = setup._singleton
-            try:
-                # Whatever goes wrong with it says nothing about the training.
-                with contextlib.suppress(Exception):
-                    if session is not None and session is not ours:
-                        session.finish_all_active_runs()
-            finally:
-                _wandb_session, setup._singleton = setup._singleton, ours
+        _wandb_session, setup._singleton = setup._singleton, ours

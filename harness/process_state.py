@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -31,10 +31,15 @@ class Part:
     write: Callable[[Any, Values], None]
 
 
-def read(known: Mapping[str, Values] | None = None) -> State:
-    """Return the state of this process; with `known`, of its parts only."""
-    names = PARTS if known is None else known
-    return {name: PARTS[name].read(module) for name in names if (module := imported(PARTS[name].module)) is not None}
+def read(known: Iterable[str] | None = None) -> State:
+    """Return the state of this process; with `known`, of these parts only."""
+    found: State = {}
+    for name in PARTS if known is None else known:
+        part = PARTS[name]
+        module = imported(part.module)
+        if module is not None:
+            found[name] = part.read(module)
+    return found
 
 
 def write(changes: Mapping[str, Values]) -> None:
@@ -55,30 +60,32 @@ def changes(before: Mapping[str, Values], after: Mapping[str, Values]) -> State:
     return found
 
 
+_whole: dict[str, ModuleType] = {}
+
+
 def imported(name: str) -> ModuleType | None:
     """Return a module that is imported already, and wholly; None when it is not."""
     module = sys.modules.get(name)
+    if module is None or module is _whole.get(name):
+        return module
     # A lazy one (W&B makes some) is only a name yet, and any look into it would import it.
-    if module is None or "Lazy" in type(module).__name__ or getattr(getattr(module, "__spec__", None), "_initializing", False):
+    if "Lazy" in type(module).__name__ or getattr(getattr(module, "__spec__", None), "_initializing", False):
         return None
+    _whole[name] = module
     return module
 
 
-def _read_process(_: Any) -> dict[str, Any]:
+def _read_folder(_: Any) -> dict[str, Any]:
     try:
-        folder = os.getcwd()  # noqa: PTH109 - a path object costs more than the call
+        return {"folder": os.getcwd()}  # noqa: PTH109 - a path object costs more than the call
     except FileNotFoundError:  # somebody removed it
-        folder = None
-    os.umask(umask := os.umask(0o077))
-    return {"folder": folder, "umask": umask}
+        return {"folder": None}
 
 
-def _write_process(_: Any, values: Values) -> None:
-    if (folder := values.get("folder")) is not None:
+def _write_folder(_: Any, values: Values) -> None:
+    if values["folder"] is not None:
         with contextlib.suppress(OSError):
-            os.chdir(folder)
-    if "umask" in values:
-        os.umask(values["umask"])
+            os.chdir(values["folder"])
 
 
 def _read_environment(_: Any) -> dict[str, Any]:
@@ -125,14 +132,13 @@ def _read_signals(module: Any) -> dict[str, Any]:
     # The functions behind the module's: those make enumerations of what these return, a microsecond each.
     state: dict[str, Any] = {name: module.getsignal(number) for name, number in _NUMBERS.items()}
     state["blocked"] = module.pthread_sigmask(signal.SIG_BLOCK, ())
-    state["timer"] = module.getitimer(signal.ITIMER_REAL)[0] > 0.0
     return state
 
 
 def _write_signals(_: Any, values: Values) -> None:
     if threading.current_thread() is not threading.main_thread():
         return
-    if values.get("timer") is False:  # one that was set before is not known to run still
+    if values.get("SIGALRM") == signal.SIG_DFL:  # with which an alarm that still runs would end the process
         signal.setitimer(signal.ITIMER_REAL, 0.0)
     for name, handler in values.items():
         if name in _NUMBERS and handler is not None:  # None: not from Python
@@ -259,7 +265,7 @@ def _write_resolvers(omegaconf: Any, values: Values) -> None:
 
 
 PARTS = {
-    "process": Part("os", _read_process, _write_process),
+    "folder": Part("os", _read_folder, _write_folder),
     "environment": Part("os", _read_environment, _write_environment),
     "sys": Part("sys", _read_sys, _write_sys),
     "signals": Part("_signal", _read_signals, _write_signals),

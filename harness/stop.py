@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from typing import Any
 _STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 # With what launchers and test runners end a program. A training that has a use of its own for one sets its handler while it trains.
 _FOREIGN = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGALRM)
+_NOTED = tuple(map(int, (*_STATUS, *_FOREIGN)))
 # With what a whole process group is ended, so that a child may die of it before its parent hears of it.
 GROUP_WIDE = frozenset({*_STATUS, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU})
 # A signal to a whole group reaches its processes within that time of each other, also on a busy machine.
@@ -27,6 +29,8 @@ GROUP_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 
 Handler = Callable[[int, FrameType | None], Any]
+# The function behind signal.getsignal, which makes an enumeration of what this returns, a microsecond each.
+_handler: Callable[[int], Any] = sys.modules["_signal"].getsignal
 _asked: list[int] = []  # signals that stop this process
 _raised: list[BaseException] = []  # what others' handlers raised
 _passed: list[int] = []  # signals whose handler let the program go on
@@ -103,17 +107,20 @@ def stops_noted() -> Iterator[None]:
         yield
         return
     global _depth
-    wrapped = _wrap_handlers()
+    _passed.clear()
+    wrapped, arrivals = _wrap_handlers(), _noted_arrivals()
+    before = arrivals.begin()
     _depth += 1
     try:
-        with _arrivals_noted():
-            _passed.clear()
+        try:
             yield
+        finally:
+            arrivals.end(before)
         stop_if_asked()
     finally:
         _depth -= 1
         for number, noting in wrapped.items():
-            if signal.getsignal(number) is noting:
+            if _handler(number) is noting:
                 signal.signal(number, noting.handler)
         if not _depth:
             _raised.clear()
@@ -139,59 +146,60 @@ class _Noting:
 
 def _wrap_handlers() -> dict[int, _Noting]:
     wrapped = {}
-    for number in (*_STATUS, *_FOREIGN):
-        handler = signal.getsignal(number)
+    for number in _NOTED:
+        handler = _handler(number)
         if callable(handler) and handler is not _stop and not isinstance(handler, _Noting):
-            wrapped[int(number)] = noting = _Noting(handler)
+            wrapped[number] = noting = _Noting(handler)
             signal.signal(number, noting)
     return wrapped
 
 
 class _Arrivals:
-    """The numbers of signals as the system delivers them, whatever handler there is, through Python's own wake-up pipe."""
+    """The numbers of signals as the system delivers them, whatever handler there is, through Python's own wake-up descriptor."""
 
     def __init__(self) -> None:
-        self.read, self.write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else _pipe()
+        self._read, self._write = os.pipe()
+        for end in (self._read, self._write):
+            os.set_blocking(end, False)
+        self._heard = _heard
 
-    def take(self) -> bytes:
-        """Return what came since the last time."""
+    def begin(self) -> int:
+        """Have them written down from now on. Return the descriptor that was there before, for `end`."""
+        before = signal.set_wakeup_fd(-1)
+        if before not in (-1, self._write):  # an event loop's, whose program does what is to be done about signals
+            signal.set_wakeup_fd(before)
+            return before
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        if self._heard != _heard:
+            self._take()
+        return before
+
+    def end(self, before: int) -> None:
+        """Note one that ends programs and came to none of the handlers of this module since `begin`."""
+        if before != self._write:
+            signal.set_wakeup_fd(before)
+        heard, self._heard = self._heard, _heard
+        came = [number for number in self._take() if number in _STATUS]
+        if came and heard == _heard:
+            _asked.append(came[0])
+
+    def _take(self) -> bytes:
+        self._heard = _heard
         try:
-            return os.read(self.read, 4096)
+            return os.read(self._read, 4096)
         except BlockingIOError:
             return b""
-
-
-def _pipe() -> tuple[int, int]:
-    ends = os.pipe()
-    for end in ends:
-        os.set_blocking(end, False)
-    return ends
 
 
 _arrivals: _Arrivals | None = None
 
 
-@contextlib.contextmanager
-def _arrivals_noted() -> Iterator[None]:
-    """Note Ctrl-C, SIGTERM and SIGHUP also where foreign code took their handlers away."""
+def _noted_arrivals() -> _Arrivals:
     global _arrivals
     if _arrivals is None:
         _arrivals = _Arrivals()
         os.register_at_fork(after_in_child=_forget_in_fork)
-    before = signal.set_wakeup_fd(_arrivals.write, warn_on_full_buffer=False)
-    if before not in (-1, _arrivals.write):  # an event loop's, which must hear of signals: its program handles them
-        signal.set_wakeup_fd(before)
-        yield
-        return
-    _arrivals.take()
-    heard = _heard
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(before)
-        came = [number for number in _arrivals.take() if number in _STATUS]
-        if came and _heard == heard:
-            _asked.append(came[0])
+    return _arrivals
 
 
 def _forget_in_fork() -> None:

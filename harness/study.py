@@ -175,9 +175,8 @@ def _missing_data(target: str, params: str) -> str:
     try:
         with Isolation().building():
             made = load_target(target)
-        if not hasattr(made, "prepare"):
-            return f"its YAML names data, and {target} has no prepare(params) to fetch them"
-        with Isolation().building():
+            if not hasattr(made, "prepare"):
+                return f"its YAML names data, and {target} has no prepare(params) to fetch them"
             made.prepare(json.loads(params))
     except HarnessError as error:
         return str(error)
