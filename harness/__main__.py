@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,10 +11,14 @@ from typing import NoReturn
 
 from harness.arguments import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
 from harness.environment import one_thread
-from harness.errors import HarnessError, printable
+from harness.errors import HarnessError, shown
 from harness.help import help_text
+<<<<<<< HEAD
 from harness.scrub import scrub_tracebacks
 from harness.stop import heed_signals, ignore_signals, stop_status
+=======
+from harness.stop import Interrupted, heed_signals, ignore_signals, stop_status
+>>>>>>> part-isolation
 
 STOPPED = "stopped; the same command goes on from here"
 
@@ -21,11 +26,14 @@ STOPPED = "stopped; the same command goes on from here"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    0 when all cells are done, 1 when some are not, 2 for a mistake in the command, 130 after Ctrl-C, 143 after SIGTERM.
+    0 when all cells are done, 1 when some are not, 2 for a mistake in the command, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     try:
         heed_signals()
         status, text = _run(argv)
+    except Interrupted as stop:
+        # Whoever calls this has a handler of its own, and waits for what that raised.
+        raise (stop.__cause__ or KeyboardInterrupt) from None
     except BaseException as error:
         if stop_status() is None and not isinstance(error, KeyboardInterrupt):
             raise
@@ -65,7 +73,8 @@ def _run(argv: Sequence[str] | None) -> tuple[int, str]:
 
 
 def _complain(text: str, status: int) -> int:
-    print(f"harness: {printable(text)}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the terminal is gone
+        print(f"harness: {shown(text)}", file=sys.stderr, flush=True)
     return status
 
 

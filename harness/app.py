@@ -24,9 +24,15 @@ from harness.arguments import conf_dir, config_dirs, normalise
 from harness.environment import COMMAND_PID, end_with_command, one_thread
 from harness.errors import HarnessError, SettingsError
 from harness.progress import watch
+<<<<<<< HEAD
 from harness.settings import cells, refuse_unused, register, resolved
 from harness.stop import heed_signals
 from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells
+=======
+from harness.settings import cells, register, resolved
+from harness.stop import Interrupted, heed_signals, stops_noted
+from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells, study_folder
+>>>>>>> part-isolation
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -80,11 +86,23 @@ def run_by_hydra(folder: Path) -> None:
 
 
 def job(config: Any) -> Result:
-    """Run the cells of one composed config, in this process or in a launcher's worker. Never raises what a sweep must survive."""
+    """Run the cells of one composed config, in this process or in a launcher's worker. Never raises what a sweep must survive.
+
+    What a launcher's handler of a signal raises to end this process comes through (submitit's SystemExit, when the job is queued
+    again); an ordinary exception of its is a line of the result.
+    """
     one_thread()
     end_with_command()
     if os.environ.get(COMMAND_PID) != str(os.getpid()):
         heed_signals()  # the command itself does already
+    try:
+        with stops_noted():
+            return _job(config)
+    except Interrupted as stop:
+        return Result(stopped=(f"{platform.node()}: {stop}",))
+
+
+def _job(config: Any) -> Result:
     started_in = HydraConfig.get().runtime.cwd
     try:
         enter(started_in)
@@ -113,7 +131,7 @@ def run_single(config: Any) -> None:
     settings = resolved(config)
     refuse_unused((entry.partition("=")[0] for entry in HydraConfig.get().overrides.task), [settings])
     asked = list(cells(settings))
-    study = Path(settings["out"]) / settings["study"]
+    study = study_folder(settings)
     add_to_plan(study, asked)
     missing = [cell for cell in asked if not is_done(study, cell)]
     blocked = blocked_by(settings) if missing else None

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from harness.build import build_optimizer, build_task
 from harness.errors import Exhausted
 from harness.identity import Cell
+from harness.isolation import Isolation
 from harness.stop import stop_if_asked
 from harness.store import SCHEMA, CellFolder
 from harness.task import Task
@@ -62,7 +63,9 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
             try:
                 proposal = optimizer.propose(trajectory)
             except Exhausted:
+                stop_if_asked()
                 break
+            stop_if_asked()  # a method that goes on without what failed (an LLM's call) takes a stop for a failure too
             proposal = Proposal(task.space.check(proposal.config), proposal.source, proposal.note)
             trial = _train(trainer, len(trajectory) + 1, proposal, cell.train_seed, time.perf_counter() - started)
             folder.append(trial)
@@ -85,16 +88,24 @@ def evaluator_of(cell: Cell) -> tuple[Task, Trainer]:
         from harness.tabulated.replay import replayed  # noqa: PLC0415 - NumPy, and only a table's cell waits for it
 
         return replayed(cell.task, cell.time_limit_seconds)
-    task = build_task(cell.task)
-    return task, trainer_for(task, cell.task, time_limit_seconds=cell.time_limit_seconds, memory_limit_mb=cell.memory_limit_mb)
+    isolation = Isolation()
+    with isolation.building():
+        task = build_task(cell.task)
+    limits = {"time_limit_seconds": cell.time_limit_seconds, "memory_limit_mb": cell.memory_limit_mb}
+    return task, trainer_for(task, cell.task, isolation=isolation, **limits)
 
 
 def trainer_for(
-    task: Task, spec: Mapping[str, Any], *, time_limit_seconds: float | None, memory_limit_mb: float | None = None
+    task: Task,
+    spec: Mapping[str, Any],
+    *,
+    time_limit_seconds: float | None,
+    memory_limit_mb: float | None = None,
+    isolation: Isolation | None = None,
 ) -> Trainer:
-    """Return a trainer in this process, or in a child when there is a limit to enforce."""
+    """Return a trainer in this process, or in a child when there is a limit to enforce. `isolation`: what the task was built in."""
     if time_limit_seconds is None and memory_limit_mb is None:
-        return InProcess(task)
+        return InProcess(task, isolation)
     from harness.child import InChild  # noqa: PLC0415 - multiprocessing is not for free, and few runs need it
 
     return InChild(spec, time_limit_seconds, memory_limit_mb=memory_limit_mb, keep=True)

@@ -20,9 +20,11 @@ from typing import Any, ClassVar
 
 from harness.build import build_task
 from harness.errors import HarnessError, SettingsError
+from harness.isolation import Isolation
 from harness.memory import descendants, used_mb
 from harness.space import Config
-from harness.training import checked_epochs, describe, outcome_of
+from harness.stop import GROUP_WIDE, stop_if_asked, stop_if_asked_soon, stops_noted
+from harness.training import describe, outcome_of, run_epochs
 from harness.trial import Epoch, Outcome, Status
 
 # A child must import the task's libraries and load its data before the trial's own clock starts.
@@ -70,6 +72,13 @@ class InChild:
         self._pipe: Connection | None = None
 
     def train(self, config: Config, *, seed: int) -> Outcome:
+        stop_if_asked()
+        with stops_noted():
+            outcome = self._train(config, seed)
+            stop_if_asked(failed=not outcome.ok)
+        return outcome
+
+    def _train(self, config: Config, seed: int) -> Outcome:
         pipe = self._pipe or self._start()
         started = time.perf_counter()
         curve: list[Epoch] = []
@@ -172,6 +181,8 @@ class InChild:
             process.wait(5)
         code = process.returncode
         self._kill()
+        if code is not None and -code in GROUP_WIDE:  # sent to this process too, perhaps, and not to say anything of the training
+            stop_if_asked_soon()
         if code is None:
             return "it closed its pipe"
         if code >= 0:
@@ -198,8 +209,10 @@ def serve(descriptor: int, parent: int) -> None:
     os.set_inheritable(descriptor, False)
     with contextlib.suppress(EOFError, ConnectionError):  # the parent went away
         spec = pipe.recv()
+        isolation = Isolation()
         try:
-            task = build_task(spec)
+            with isolation.building():
+                task = build_task(spec)
         # The border to foreign code: the parent turns the reason into its own error.
         except Exception as error:
             pipe.send(str(error) if isinstance(error, HarnessError) else describe(error))
@@ -207,15 +220,9 @@ def serve(descriptor: int, parent: int) -> None:
         pipe.send(None)
         while True:
             config, seed = pipe.recv()
-            error_text = None
-            try:
-                for epoch in checked_epochs(task, config, seed):
-                    pipe.send(epoch)
-                    if epoch.non_finite():
-                        break
-            except (Exception, SystemExit) as raised:
-                error_text = describe(raised)
-            pipe.send(error_text)
+            with isolation.training(seed):
+                error = run_epochs(task, config, seed, pipe.send)
+            pipe.send(error)
 
 
 def _die_with(parent: int) -> None:

@@ -16,7 +16,10 @@ A training that fails raises none of these: it is an `Outcome` with a status (se
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import os
+import re
 from collections.abc import Iterable, Sequence
 
 from harness.scrub import without_secrets
@@ -75,6 +78,14 @@ def printable(text: str) -> str:
     """
     text = without_secrets(text)
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def shown(text: str) -> str:
+    """Return a text for people: `printable`, and what lies below the working folder is named from there."""
+    with contextlib.suppress(OSError):
+        folder = os.getcwd().rstrip("/")  # noqa: PTH109 - no paths are made of it
+        text = re.sub(rf"(?<![^\s'\"(:=]){re.escape(folder)}/(?=.)", "", text) if folder else text
+    return printable(text)
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
-from harness.errors import printable
+from harness.errors import shown
 from harness.packed import packed
 from harness.store import FAILURE, SUMMARY, TRIALS
 
@@ -249,7 +249,7 @@ class LiveView(PlainView):
 def say(text: str) -> None:
     """Print one line for the user, beside whatever goes to standard output."""
     with contextlib.suppress(OSError):  # nobody reads on (`2>&1 | head`): no reason to stop a sweep
-        print(printable(text), file=sys.stderr, flush=True)
+        print(shown(text), file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -25,15 +25,20 @@ from filelock import FileLock, Timeout
 from harness.cell import Cell, Tracker, end_trainers, run_cell
 from harness.disk import Batch
 from harness.environment import environment
-from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError
+from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError, shown
+from harness.isolation import Isolation
 from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendUnavailable
 from harness.packed import packed
 from harness.progress import say
 from harness.readiness import Readiness
 from harness.record import CHECKSUM, check_seal
+<<<<<<< HEAD
 from harness.scrub import without_secrets_in
 from harness.stop import stop_if_asked
+=======
+from harness.stop import stop_if_asked, stops_noted
+>>>>>>> part-isolation
 from harness.store import MANIFEST, SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
 from harness.target import load_target
 from harness.training import describe
@@ -173,10 +178,11 @@ def blocked_by(settings: Mapping[str, Any]) -> tuple[str, str] | None:
 def _missing_data(target: str, params: str) -> str:
     """Have a task fetch its data, and return what went wrong, or nothing."""
     try:
-        made = load_target(target)
-        if not hasattr(made, "prepare"):
-            return f"its YAML names data, and {target} has no prepare(params) to fetch them"
-        made.prepare(json.loads(params))
+        with Isolation().building():
+            made = load_target(target)
+            if not hasattr(made, "prepare"):
+                return f"its YAML names data, and {target} has no prepare(params) to fetch them"
+            made.prepare(json.loads(params))
     except HarnessError as error:
         return str(error)
     return ""
@@ -206,7 +212,8 @@ def is_done(study: Path, cell: Cell | Planned) -> bool:
 class Result:
     """What a job did with its cells; plain data, since it may cross processes.
 
-    `failed`, `blocked` and `busy` hold one line each; `fatal` says why the job could not go on at all.
+    `failed`, `blocked` and `busy` hold one line each; `fatal` says why the job could not go on at all, `stopped` what its launcher
+    ended it with.
     """
 
     done: int = 0
@@ -215,9 +222,15 @@ class Result:
     blocked: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()
     fatal: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
 
     def __add__(self, other: Result) -> Result:
         return Result(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Result)))
+
+
+def study_folder(settings: Mapping[str, Any]) -> Path:
+    """Return the folder of the study that settings are of, from the root on: foreign code may change the working folder."""
+    return Path(settings["out"]).absolute() / settings["study"]
 
 
 def run_cells(cells: Iterable[Cell], settings: Mapping[str, Any]) -> Result:
@@ -225,10 +238,10 @@ def run_cells(cells: Iterable[Cell], settings: Mapping[str, Any]) -> Result:
 
     A cell that fails is written down and the next one starts; a full disk ends it all.
     """
-    study = Path(settings["out"]) / settings["study"]
+    study = study_folder(settings)
     result = Result()
     try:
-        with Batch(study) as batch:
+        with stops_noted(), Batch(study) as batch:
             result = _run_in_turn(list(cells), study, settings, batch)
     except StorageError as error:
         return result + Result(fatal=(str(error),))
@@ -269,12 +282,12 @@ def _run(cell: Cell, study: Path, settings: Mapping[str, Any], batch: Batch) -> 
             return Result(skipped=1)
         try:
             run_cell(cell, folder, tracker_for(settings, study), manifest)
-        except (StorageError, BackendUnavailable, CellBusy):
-            raise
         # A method's own bug must not cost the rest of the sweep: it is written down, reported, and tried again by a relaunch.
         except Exception as error:
             stop_if_asked()
-            text = str(error) if isinstance(error, HarnessError) else describe(error)
+            if isinstance(error, StorageError | BackendUnavailable | CellBusy):
+                raise
+            text = shown(str(error)) if isinstance(error, HarnessError) else describe(error)
             folder.fail({"error": text, "traceback": traceback.format_exc(), "trials": len(folder.trials)})
             return Result(failed=(f"{cell.folder}: {text}",))
     return Result(done=1)
@@ -305,7 +318,8 @@ def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional
     """
     if result.fatal:
         raise StorageError(result.fatal[0])
-    problems = [f"busy: {line}" for line in result.busy]
+    problems = [f"stopped: {line}" for line in result.stopped]
+    problems += [f"busy: {line}" for line in result.busy]
     problems += [f"blocked: {line}" for line in dict.fromkeys(result.blocked)]
     problems += [f"failed: {line}" for line in result.failed]
     total = sum(map(len, planned.values()))

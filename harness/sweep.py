@@ -24,8 +24,13 @@ from harness.cell import Cell
 from harness.errors import CellsFailed, SettingsError
 from harness.progress import watch
 from harness.seeds import as_text
+<<<<<<< HEAD
 from harness.settings import cells, refuse_unused, resolved
 from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells
+=======
+from harness.settings import cells, resolved
+from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells, study_folder
+>>>>>>> part-isolation
 
 VARIANT_BYTES = 100
 # Swept keys that name a row or a column of the tables by themselves; any other makes a variant of the arm.
@@ -46,7 +51,7 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
     combinations = compose_all(sweeper, [expand_suites(argument, config_folders(sweeper)) for argument in arguments])
     if not combinations:
         raise SettingsError("the sweep is empty: one of its keys has no values")
-    study_of = {id(c): Path(c.settings["out"]) / c.settings["study"] for c in combinations}
+    study_of = {id(c): study_folder(c.settings) for c in combinations}
     by_study: dict[Path, list[Cell]] = {}
     for combination in combinations:
         by_study.setdefault(study_of[id(combination)], []).extend(combination.cells)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +13,11 @@ from typing import Any, NoReturn
 from harness.arguments import conf_dir, config_dirs, expand_suites, with_own_conf
 from harness.environment import one_thread
 from harness.errors import HarnessError, SettingsError, StorageError, near
+from harness.isolation import Isolation
 from harness.progress import duration, say
 from harness.settings import task_settings
 from harness.space import Space
+from harness.stop import heed_signals, stop_status
 from harness.tabulated.bar import Bar
 from harness.tabulated.file import read_table, write_table
 from harness.tabulated.grid import Grid
@@ -49,10 +49,12 @@ KEYS = ("task", "workers", "out")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 when all is made or equal, 1 when --verify finds a difference, 2 for a mistake."""
+    """Run one command and return its exit status: 0 when all is made or equal, 1 when --verify finds a difference, 2 for a mistake.
+
+    Stopped, it is the status of the signal, as in `python -m harness`.
+    """
     one_thread()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heed_signals()
     try:
         arguments = list(sys.argv[1:] if argv is None else argv)
         chosen = _parsed(arguments)
@@ -71,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_status
     except KeyboardInterrupt:
         print("harness.tabulate: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        return stop_status() or 130
     return 0
 
 
@@ -149,9 +151,10 @@ def _make(spec: dict[str, Any], out: Path, workers: int) -> None:
 
 def _fetch_data(spec: dict[str, Any]) -> None:
     """Have a task fetch its data once, before several processes would. Raises HarnessError."""
-    made = load_target(spec["_target_"])
-    if spec["data"] and hasattr(made, "prepare"):
-        made.prepare(spec["params"])
+    with Isolation().building():
+        made = load_target(spec["_target_"])
+        if spec["data"] and hasattr(made, "prepare"):
+            made.prepare(spec["params"])
 
 
 def _told(name: str, path: Path, header: Header, entries: Sequence[Entry]) -> str:

@@ -6,6 +6,7 @@ in full, by the launch that finishes it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -15,6 +16,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from harness.cell import Cell
 from harness.progress import say
+from harness.stop import stop_if_asked
 from harness.store import CALLS, MANIFEST, TRIALS
 from harness.training import describe
 from harness.trial import MEASURES, Trial
@@ -53,20 +55,44 @@ class NoTracker:
 
 
 def _never_costs_a_trial(method: F) -> F:
-    """Turn any failure of W&B into one warning, after which the cell goes on without it."""
+    """Turn any failure of W&B into one warning, after which the cell goes on without it.
+
+    A stop that was raised inside W&B is none.
+    """
 
     @functools.wraps(method)
     def guarded(self: WandbTracker, *args: Any, **kwargs: Any) -> None:
         if self.broken:
             return
         try:
-            method(self, *args, **kwargs)
+            with _environment_of_its_own(self._study):
+                method(self, *args, **kwargs)
         # W&B raises its own errors, the network's and the operating system's; none of them is worth a trial.
         except Exception as error:
             self.broken = True
+            stop_if_asked()
             say_once(f"W&B: {describe(error)}; going on without it, the records are complete")
 
     return cast(F, guarded)
+
+
+_environment: dict[str, str] = {}
+
+
+@contextlib.contextmanager
+def _environment_of_its_own(study: Path) -> Iterator[None]:
+    """Show W&B the variables that are for the harness's runs alone: a training may have runs of its own, with its own settings."""
+    for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # otherwise every run leaves files in the home folder
+        _environment.setdefault(variable, str((study / "wandb").resolve()))
+    before = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
+    os.environ.update({name: value for name, value in _environment.items() if name not in before})
+    try:
+        yield
+    finally:
+        after = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
+        for name in after.keys() - before.keys():
+            _environment[name] = os.environ.pop(name)  # W&B's address of its own service, for the next call
+        os.environ.update(before)
 
 
 @functools.cache
@@ -98,8 +124,6 @@ class WandbTracker:
     @_never_costs_a_trial
     def start(self, cell: Cell, manifest: Mapping[str, Any], trials: tuple[Trial, ...]) -> None:
         """Open the run, and log what an earlier launch left."""
-        for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # otherwise every run leaves files in the home folder
-            os.environ.setdefault(variable, str((self._study / "wandb").resolve()))
         import wandb  # noqa: PLC0415 - half a second
 
         if self._mode == "online" and not WandbTracker.server_unreachable:

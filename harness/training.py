@@ -6,13 +6,15 @@ in C.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from typing import Protocol
 
 from harness.errors import printable
+from harness.isolation import Isolation
 from harness.space import Config
-from harness.stop import stop_if_asked
+from harness.stop import stop_if_asked, stops_noted
 from harness.task import Task
 from harness.trial import Epoch, Outcome, Status
 
@@ -32,32 +34,51 @@ class Trainer(Protocol):
 
 
 class InProcess:
-    """Trains here. Costs nothing, and cannot stop a training that hangs."""
+    """Trains here. Costs next to nothing, and cannot stop a training that hangs.
 
-    def __init__(self, task: Task) -> None:
+    `isolation`: what the task was built in.
+    """
+
+    def __init__(self, task: Task, isolation: Isolation | None = None) -> None:
         self._task = task
+        self._isolation = Isolation() if isolation is None else isolation
 
     def train(self, config: Config, *, seed: int) -> Outcome:
         stop_if_asked()
-        started = time.perf_counter()
         curve: list[Epoch] = []
-        error = None
-        try:
-            for epoch in checked_epochs(self._task, config, seed):
-                curve.append(epoch)
-                if epoch.non_finite():
-                    break
-        # The border to foreign training code: whatever it raises is data about the configuration, not a failure of the harness.
-        except (Exception, SystemExit) as raised:
-            error = describe(raised)
-        stop_if_asked()
-        return outcome_of(curve, error, time.perf_counter() - started)
+        with stops_noted():
+            with self._isolation.training(seed):
+                started = time.perf_counter()
+                error = run_epochs(self._task, config, seed, curve.append)
+                seconds = time.perf_counter() - started
+            stop_if_asked(failed=error is not None)
+        return outcome_of(curve, error, seconds)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def checked_epochs(task: Task, config: Config, seed: int) -> Iterator[Epoch]:
+def run_epochs(task: Task, config: Config, seed: int, done: Callable[[Epoch], None]) -> str | None:
+    """Train once, and hand each epoch to `done` as it ends; return in words how the training failed, None when it did not.
+
+    Whether a signal to stop made it fail is for the caller to ask (`stop.py`).
+    """
+    epochs = checked_epochs(task, config, seed)
+    try:
+        for epoch in epochs:
+            done(epoch)
+            if epoch.non_finite():
+                break
+    # The border to foreign training code: whatever it raises is data about the configuration, not a failure of the harness.
+    except (Exception, SystemExit) as raised:
+        return describe(raised)
+    # The clean-up of one that diverged; what it raises comes too late to matter.
+    with contextlib.suppress(Exception, SystemExit):
+        epochs.close()
+    return None
+
+
+def checked_epochs(task: Task, config: Config, seed: int) -> Generator[Epoch]:
     """Yield a training's epochs, numbered from 1. Raises TypeError or ValueError for what is not an epoch of percentages."""
     for number, epoch in enumerate(task.train(dict(config), seed=seed), start=1):
         if not isinstance(epoch, Epoch):
@@ -94,6 +115,9 @@ def outcome_of(curve: list[Epoch], error: str | None, seconds: float) -> Outcome
 
 def describe(error: BaseException) -> str:
     """Return an exception in one line of bounded length, in which nothing can move a terminal's cursor or change its colours."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    text = printable(text)
+    try:
+        words = str(error)
+    except Exception:
+        words = "(it cannot say what)"
+    text = printable(" ".join(f"{type(error).__name__}: {words}".split()))
     return text if len(text) <= ERROR_LENGTH else text[: ERROR_LENGTH - 3] + "..."

@@ -20,8 +20,14 @@ LAYERS: list[set[str]] = [
     {"hyperparameter"},
     {"space"},
     {"trial"},
+<<<<<<< HEAD
     {"task", "optimizer", "record", "environment", "arguments", "target", "lock", "memory"},
     {"tasks_from", "task_settings", "disk", "seeds", "packed", "versions"},
+=======
+    {"task", "optimizer", "record", "environment", "arguments", "target", "lock", "memory", "process_state"},
+    {"isolation"},
+    {"tasks_from", "task_settings", "disk", "seeds", "packed"},
+>>>>>>> part-isolation
     {"help", "training", "llm", "tcs", "store", "optimizers"},
     {"identity"},
     {"agent"},
@@ -76,6 +82,9 @@ STANDARD_ONLY = {
     "environment",
     "arguments",
     "help",
+    "stop",
+    "process_state",
+    "isolation",
     "training",
 }
 TASKS_SEE = {"readiness", "tasks_from", "errors", "randomness", "hyperparameter", "space", "trial", "task"}

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from harness.child import InChild
 from harness.space import Config
+from harness.stop import Interrupted
 from harness.tabulated.part import Entry
 
 Job: TypeAlias = tuple[int, Config, int]
@@ -83,6 +84,8 @@ class Worker(threading.Thread):
                 # A child that was killed to stop looks like a training that crashed.
                 if not self._stopped:
                     self._results.put(entry)
+        except (KeyboardInterrupt, Interrupted):
+            pass  # what stops this process stops its main thread too
         # Whatever it is, the main thread must hear of it, or it would wait for ever.
         except Exception as error:
             self._results.put(error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.build import build_task
+from harness.isolation import Isolation
 from harness.randomness import keyed_random
 from harness.space import Config, Space
 from harness.tabulated.file import Table
@@ -44,7 +45,9 @@ def verify(task: Mapping[str, Any], table: Table, count: int) -> Iterator[Compar
     """Train `count` entries again, the same ones on every machine, and yield each as it ends. `task` is the task's settings."""
     levels = {name: entry.get("levels") or entry["choices"] for name, entry in table.header.subject.space.items()}
     grid = Grid.of(Space.from_mapping(task["space"]), levels)
-    trainer = InProcess(build_task(task))
+    isolation = Isolation()
+    with isolation.building():
+        trainer = InProcess(build_task(task), isolation)
     places = [(number, seed) for seed in table.header.subject.train_seeds for number in range(len(grid.configs))]
     # Its own key: the first few are the same for every count.
     keyed_random(0, "verify").shuffle(places)
