@@ -9,7 +9,8 @@ import pytest
 from report.conftest import in_memory
 
 from harness.report.arms import Arm, arms_of, mixed_arms
-from harness.report.contrasts import Contrast, contrasts_of, p_text, pairs_text
+from harness.report.contrasts import p_text, pairs_text
+from harness.report.families import Contrast, contrasts_of
 from harness.report.findings import find
 from harness.report.frames import rows_by
 from harness.report.options import Options
@@ -61,7 +62,7 @@ def test_the_task_s_own_card_is_compared_with_the_renamed_one_and_never_across_c
 
 def test_rules_with_textbooks_stand_against_rules_without() -> None:
     rules = [PlantedArm(f"r-{n}", target="harness.optimizers.rules.Rules", options={"names": n}) for n in ("real", "anonymous")]
-    assert found(*rules) == {("names", "r-real", "r-anonymous")}
+    assert found(*rules) == {("parts", "r-real", "r-anonymous")}
 
 
 def test_the_rules_stand_against_the_tcs_from_the_same_start() -> None:

@@ -9,19 +9,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.report.statistics import (
+from harness.report.intervals import (
     Array,
     Resampling,
-    holm,
     mean_over_strata,
     probability_of_improvement,
-    rank_biserial,
     seed_interval,
-    seeds_needed,
-    smallest_p,
     task_interval,
-    wilcoxon_p,
 )
+from harness.report.statistics import holm, rank_biserial, seeds_needed, smallest_p
 
 HOW = Resampling(resamples=1000)
 SPREADS = (0.3, 0.5, 1.0, 1.0, 2.0, 3.0)
