@@ -43,6 +43,7 @@ FEW_SEEDS, FEW_PAIRS, FEW_TASKS = 10, 100, 12
 ROUNDING, FLAT = 1e-9, 1e-6
 # Draws without any spread have no t value; when they are more than this share, the bootstrap has nothing to say.
 MOST_FLAT = 0.01
+UNBOUNDED = "the spread has no bounds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +152,20 @@ def _in_units(strata: Strata) -> tuple[list[Array], float]:
 def _estimate(value: float, error: float, freedom: float, drawn: Array | None, how: Resampling) -> Estimate:
     """Return the wider of Student's t and of the studentised draws (sorted; None without), and the larger of their p values."""
     if not (0.0 < error < math.inf and math.isfinite(value)):
-        return Estimate(value, why="the spread has no bounds")
+        return Estimate(value, why=UNBOUNDED)
     seen = value / error
     low, high = special.stdtrit(freedom, [how.tail, 1 - how.tail])
     below, above = float(special.stdtr(freedom, seen)), float(special.stdtr(freedom, -seen))
     if drawn is not None:
-        ends = np.quantile(drawn, [how.tail, 1 - how.tail])
-        low, high = min(low, ends[0]), max(high, ends[1])
+        first, last = np.quantile(drawn, [how.tail, 1 - how.tail])
+        low, high = min(low, first), max(high, last)
         place, least = float(np.interp(seen, drawn, np.linspace(0.0, 1.0, len(drawn)))), 1 / (len(drawn) + 1)
         below, above = max(below, place, least), max(above, 1 - place, least)
     p = min(1.0, 2 * min(below, above))
-    return Estimate(value, value - float(high) * error, value - float(low) * error, p, "t" if drawn is None else "wider")
+    ends = value - float(high) * error, value - float(low) * error
+    if not all(map(math.isfinite, ends)):
+        return Estimate(value, why=UNBOUNDED)
+    return Estimate(value, *ends, p, "t" if drawn is None else "wider")
 
 
 def _studentised(deviations: Array, errors: Array, error: float) -> Array | None:
