@@ -254,8 +254,8 @@ def _regret_table(regret: pd.DataFrame, histories: Histories) -> Table:
         if any((arm, task) in found for task in tasks)
     ]
     note = (
-        "Columns `best` and `floor` of csv/regret.csv are the validation scores that count as 0 and as 1, column `origin` says where the "
-        "best is from, and `area` of csv/regret.csv is the mean over the trials."
+        "Columns `best` and `floor` of csv/regret.csv are the validation scores that count as 0 and as 1. `origin` of csv/regret.csv says "
+        "where the best is from, and `area` of csv/regret.csv is the mean over the trials."
     )
     title = "Normalised regret of the validation score at the end, per task"
     return Table("regret", title, columns("arm", *tasks), tuple(rows), regret, (note,))
