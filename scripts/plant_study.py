@@ -40,7 +40,8 @@ EPOCHS = 12
 class PlantedArm:
     """An arm: its settings, and by how many points its chosen configuration beats the task's base on the test set.
 
-    `effect` may differ by task. `failure_rate`: of trials. `retry_rate` and `fallback_rate`: of an LLM's proposals.
+    `effect` may differ by task. `failure_rate`: of trials. `retry_rate` and `fallback_rate`: of an LLM's proposals. `facts`: what its
+    server says of the model that answers, beside its name.
     """
 
     name: str
@@ -55,6 +56,7 @@ class PlantedArm:
     failure_rate: float = 0.05
     retry_rate: float = 0.0
     fallback_rate: float = 0.0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def effect_on(self, task: str) -> float:
         """Return the planted effect on one task, in points."""
@@ -178,6 +180,7 @@ def _note(arm: PlantedArm, number: int, source: str) -> dict[str, Any]:
     return {
         "analysis": f"Trial {number}: the step size matters most; dropout shows too little evidence.",
         "context": f"## Status\ntrial {number} of 10\n\n## Changes\nlearning_rate 0.001 -> 0.003: +1.2 points\n",
+        "model": {"backend": "planted", "model": str(arm.llm["model"]), **arm.facts},
         "replies": [{"call": call, "role": "agent", "problem": problem} for call, problem in enumerate(problems, start=1)],
     }
 

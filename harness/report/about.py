@@ -12,7 +12,9 @@ from harness.report.coverage import coverage_sentence
 from harness.report.data import StudyData, mapping
 from harness.report.document import Column, Fold, Item, Section, Table, listed, row
 from harness.report.frames import Frames, rows_of
+from harness.report.intervals import LEAST_DIFFERING, LEAST_SEEDS
 from harness.report.options import Options
+from harness.report.simulated import coverage_table, coverage_words, repeated_words
 
 
 def facts_of(study: StudyData, frames: Frames, reference: tuple[str, str]) -> tuple[tuple[str, str], ...]:
@@ -29,6 +31,7 @@ def facts_of(study: StudyData, frames: Frames, reference: tuple[str, str]) -> tu
         ("Reference arm", f"{reference[0]} ({reference[1]})"),
         *_run_fact(study),
         *_table_fact(study),
+        *_repeated_fact(study),
         ("Read from", f"{study.origin} ({study.caveat})" if study.caveat else study.origin),
     )
 
@@ -62,6 +65,21 @@ def _table_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _repeated_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
+    """Say that methods drew the same numbers on every task, as in cells that were made before identities held versions."""
+    begun = [cell for cell in study.cells if cell.identity]
+    old = [cell for cell in begun if "versions" not in cell.identity]
+    if not old or len({cell.task for cell in old}) == 1:
+        return ()
+    where = "methods" if len(old) == len(begun) else f"in {len(old)} of {len(begun)} cells, methods"
+    text = (
+        f"{where} drew the same numbers on every task, as they did before cells recorded versions: the scores of one seed move together "
+        "over tasks (correlations up to 0.37 were seen), and intervals over several tasks are too short. In the worst case of the "
+        f"simulations they hold the truth {repeated_words()}, where 95 are meant"
+    )
+    return (("Draws", text),)
+
+
 def _many(count: int, name: str) -> str:
     return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
@@ -73,12 +91,18 @@ def about_section(study: StudyData, arms: Mapping[str, Arm], options: Options) -
         "Every score is a percentage, higher is better. A trial's score is that of its best epoch by validation; a cell's is the test "
         "score of the trial with the best validation score. No method sees a test score. A trial that fails uses up budget and has no "
         "score; nothing stands in for it.",
-        f"{percent} intervals of differences are stratified bootstrap-t intervals ({options.resamples:,} resamples): seeds are drawn again "
-        "within each task, and each draw is divided by its own standard error; with fewer than 5 seeds a task, Student's t with Welch and "
-        "Satterthwaite's degrees of freedom. In simulations with 6 tasks and 5 to 30 seeds they hold the truth 94 to 96 times in 100 "
-        "(scripts/interval_coverage.py); with one task whose seeds mostly tie and rarely fail, less. They are for one comparison at a "
-        "time. The source of the method reports about 0.9 percentage "
-        "points between its small LLMs and GPT-4, on its own six tasks with 10 trials; these are other tasks.",
+        f"{percent} intervals of differences are the wider of two on either side: Student's t with Welch and Satterthwaite's degrees of "
+        f"freedom, and a stratified bootstrap-t ({options.resamples:,} resamples), which draws seeds again within each task and divides "
+        f"each draw by its own standard error. With fewer than {LEAST_SEEDS} seeds a task it is Student's t alone. They are for one "
+        "comparison at a time, and take what one seed draws on different tasks as independent.",
+        f"There is no interval, and so neither a PASS nor a FAIL, where hardly any pair differs: where all pairs of a task are alike, or "
+        f"most are and fewer than {LEAST_DIFFERING} differ. Pairs that all tie leave open how much the next one would differ. Only of arms "
+        "that are the same by construction is more known, and that is in their settings, not in their scores.",
+        *coverage_words(),
+        Fold("How often the intervals hold the truth, case by case", (coverage_table(),)),
+        "The curves over trials carry Student's t intervals of mean scores, not of differences.",
+        "The source of the method reports about 0.9 percentage points between its small LLMs and GPT-4, on its own six tasks with 10 "
+        "trials; these are other tasks.",
         _tasks(study),
         _arms(arms),
         Fold("Versions and machines", (_versions(study),)),
@@ -104,15 +128,27 @@ def _arms(arms: Mapping[str, Arm]) -> Table:
         Column("start-up trials"),
         Column("budget"),
     )
-    rows = tuple(row(arm.name, arm.in_words, arm.model or "–", str(arm.startup_trials), str(arm.budget)) for arm in arms.values())
+    rows = tuple(row(arm.name, arm.in_words, _model(arm), str(arm.startup_trials), str(arm.budget)) for arm in arms.values())
     data = pd.DataFrame(
         {
             name: getattr(arm, name)
             for name in ("name", "kind", "method", "context", "llm", "model", "start", "startup_trials", "budget")
         }
+        | {
+            "answered_by": ", ".join(arm.answered.others),
+            "test_double": arm.answered.double,
+            "small_llm": arm.small_llm,
+            "knows_default": arm.knows_default,
+        }
         for arm in arms.values()
     )
     return Table("arms", "Arms, as their manifests describe them", heads, rows, data)
+
+
+def _model(arm: Arm) -> str:
+    """Name the model that was asked, and what answered in its place."""
+    others = f"; answered by {listed(arm.answered.others, 3)}" if arm.answered.others else ""
+    return f"{arm.model or '–'}{others}{'; a test double' if arm.answered.double else ''}"
 
 
 def _versions(study: StudyData) -> Table:

@@ -13,11 +13,11 @@ from scipy import stats
 
 from harness.report.arms import Arm
 from harness.report.data import CellData, StudyData, mapping
-from harness.report.document import Column, Figure, Item, Section, Table, Text, columns, number, row
+from harness.report.document import Column, Figure, Fold, Item, Section, Table, Text, columns, number, row
 from harness.report.drawing import Curve, curves
 from harness.report.frames import Frames, rows_of
+from harness.report.intervals import NAN, Array
 from harness.report.options import Options
-from harness.report.statistics import NAN, Array
 
 SHOWN_TRIALS = (1, 3, 5, 10)
 COLOURED = 6
@@ -72,7 +72,8 @@ def _carried_on(values: Array, budget: int) -> Array:
 def mean_curve(strata: Sequence[Array], confidence: float) -> tuple[Array, Array, Array]:
     """Return mean over tasks of the mean over seeds, and its t interval, after each trial; `strata` are arrays (seeds, budget).
 
-    The means are over the cells that have an incumbent by then: NaN where a task has none, no interval where one has fewer than two.
+    The means are over the cells that have an incumbent by then: NaN where a task has none, no interval where one has fewer than two or
+    where all seeds of every task are alike.
     """
     counts = np.array([(~np.isnan(values)).sum(axis=0) for values in strata])
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -82,7 +83,8 @@ def mean_curve(strata: Sequence[Array], confidence: float) -> tuple[Array, Array
         parts = np.where(counts > 1, squares / (counts - 1) / counts, NAN)
         total = parts.sum(axis=0)
         df = np.where(total > 0, total**2 / (parts**2 / (counts - 1)).sum(axis=0), 1.0)
-        half = stats.t.ppf(0.5 + confidence / 2, df) * np.sqrt(total) / len(strata)
+        # Seeds that all tie say nothing of the seed that will not.
+        half = np.where(total > 0, stats.t.ppf(0.5 + confidence / 2, df) * np.sqrt(total) / len(strata), NAN)
     mean = means.mean(axis=0)
     return mean, mean - half, mean + half
 
@@ -146,6 +148,7 @@ def regret_frame(histories: Histories, frames: Frames, arms: Mapping[str, Arm], 
     (of all trials without such an arm).
     """
     draws = frames.trials[frames.trials["arm"].map(lambda name: arms[name].method.endswith("random.Random"))]
+    floor_of = "random search's trials" if len(draws) else "all trials"
     floors = (draws if len(draws) else frames.trials).groupby("task")["val"].median().to_dict()
     rows = []
     for (arm, task), values in histories.val.items():
@@ -156,9 +159,9 @@ def regret_frame(histories: Histories, frames: Frames, arms: Mapping[str, Arm], 
         # Of scores that are no percentages, even the mean may be more than a float can hold.
         with np.errstate(over="ignore", invalid="ignore"):
             regret = (best - values) / (best - floor)
-            about = {"best": float(best.mean()), "origin": references[0][1], "floor": floor}
+            about = {"best": float(best.mean()), "origin": references[0][1], "floor": floor, "floor_of": floor_of}
         rows.append({"arm": arm, "task": task} | about | _regret(regret))
-    return pd.DataFrame(rows, columns=["arm", "task", "best", "origin", "floor", "regret", "area", "scored", "cells"])
+    return pd.DataFrame(rows, columns=["arm", "task", "best", "origin", "floor", "floor_of", "regret", "area", "scored", "cells"])
 
 
 def _regret(regret: Array) -> dict[str, float]:
@@ -183,6 +186,8 @@ def anytime_section(study: StudyData, frames: Frames, arms: Mapping[str, Arm], f
         items.append(_figure("anytime_average", "Averaged over tasks", frame, ("average",), focus, options))
     items.append(_figure("anytime_tasks", "Per task", frame, histories.tasks, focus, options))
     items.append(_table(frame, regret, histories))
+    if len(regret):
+        items.append(Fold("Regret per task", (_regret_table(regret, histories),)))
     return Section("anytime", "Anytime: the score after every trial", tuple(items))
 
 
@@ -226,16 +231,34 @@ def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> T
         Column("area", hint="mean regret over the trials"),
     ]
     origins = sorted(set(regret["origin"]))
-    # An empty table has no origin, and "(see the CSV)" names the one of each row.
-    origin = ", or ".join(ORIGINS[name] for name in origins or ["seen"]) + (" (see the CSV)" if len(origins) > 1 else "")
+    where = " (column `origin` of csv/regret.csv says which)" if len(origins) > 1 else ""
+    origin = ", or ".join(ORIGINS[name] for name in origins or ["seen"]) + where  # an empty table has no origin
+    floor_of = regret["floor_of"].iloc[0] if len(regret) else "random search's trials"
     notes = (
-        f"regret: of the validation score at the end, normalised: 0 is {origin}, 1 the median of random search's trials.",
+        f"regret: of the validation score at the end, normalised: 0 is {origin}, 1 the median of {floor_of}.",
         "area: the mean of that regret over the trials. (k/n): only k of n cells had a success by then, and the mean is over those.",
     )
     data = frame[(frame["task"] == "average") & frame["trial"].isin(shown)].merge(whole.reset_index(), on="arm", how="left")
     return Table(
         "anytime", "Average test score of the incumbent after so many trials, %", columns("arm", *heads), tuple(rows), data, notes
     )
+
+
+def _regret_table(regret: pd.DataFrame, histories: Histories) -> Table:
+    """Show each task's regret at the end; its data hold what it is measured from."""
+    found = {(e["arm"], e["task"]): e for e in rows_of(regret)}
+    tasks = [task for task in histories.tasks if (regret["task"] == task).any()]
+    rows = [
+        row(arm, *(number(found.get((arm, task), {}).get("regret"), 3) for task in tasks))
+        for arm in histories.arms
+        if any((arm, task) in found for task in tasks)
+    ]
+    note = (
+        "Columns `best` and `floor` of csv/regret.csv are the validation scores that count as 0 and as 1. `origin` of csv/regret.csv says "
+        "where the best is from, and `area` of csv/regret.csv is the mean over the trials."
+    )
+    title = "Normalised regret of the validation score at the end, per task"
+    return Table("regret", title, columns("arm", *tasks), tuple(rows), regret, (note,))
 
 
 def _score_after(entry: dict[str, Any] | None) -> Text:

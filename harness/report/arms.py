@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.report.answered import Answered, answered
 from harness.report.data import CellData, StudyData, mapping
 
 CONTEXTS = {
@@ -16,7 +17,10 @@ CONTEXTS = {
     "blind": "its own past proposals only",
     "shuffled": "a TCS with shuffled outcomes",
 }
-# These differ from cell to cell within an arm.
+# Backends that run the weights on the user's own machine.
+LOCAL_BACKENDS = ("ollama", "llamacpp")
+# Parameters in billions. The largest of the source's small LLMs has 32.
+LARGEST_SMALL = 40.0
 # What differs between the cells of one arm. The card is the task's own, and a table is of one task.
 _OF_THE_CELL = ("task", "seed", "train_seed", "card", "evaluator")
 
@@ -26,7 +30,8 @@ class Arm:
     """One row of the tables.
 
     `kind` is llm, rules, classical, or unknown (no cell of it ever wrote a manifest). `context`, `model` and `llm` are empty without
-    an LLM. `setting` is the identity without task and seeds. `startup_trials` of the method, `budget` in trials.
+    an LLM. `setting` is the identity without task and seeds. `startup_trials` of the method, `budget` in trials. `small` and
+    `knows_default` are what the settings say, None where they say nothing; `backend` is the class that asks the LLM.
     """
 
     name: str
@@ -38,6 +43,10 @@ class Arm:
     start: str = ""
     startup_trials: int = 0
     budget: int = 0
+    backend: str = ""
+    small: bool | None = None
+    knows_default: bool | None = None
+    answered: Answered = field(default_factory=Answered)
     setting: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -51,6 +60,17 @@ class Arm:
         return not self.method.rpartition(".")[2].startswith("DefaultOnly")
 
     @property
+    def small_llm(self) -> bool:
+        """Whether the arm asks a small local LLM: its settings say so (`llm.small`), or else its backend is local and no server said
+        that the model is larger than the source's.
+        """
+        if self.kind != "llm" or self.small is not None:
+            return self.kind == "llm" and bool(self.small)
+        asked = {self.backend.lower(), *(name.lower().replace("_", "") for name in self.answered.backends)}
+        local = bool(asked & set(LOCAL_BACKENDS)) and not self.model.casefold().endswith(("-cloud", ":cloud"))
+        return local and not self.answered.billions > LARGEST_SMALL
+
+    @property
     def in_words(self) -> str:
         """The arm in one phrase."""
         shown = CONTEXTS.get(self.context, self.context or "an unnamed context")
@@ -62,11 +82,10 @@ class Arm:
 
 def arms_of(study: StudyData) -> dict[str, Arm]:
     """Return every arm by name, in the order of the plan."""
-    first: dict[str, CellData] = {}
+    cells: dict[str, list[CellData]] = {}
     for cell in study.cells:
-        if cell.arm not in first or (cell.identity and not first[cell.arm].identity):
-            first[cell.arm] = cell
-    return {name: _arm(cell) for name, cell in first.items()}
+        cells.setdefault(cell.arm, []).append(cell)
+    return {name: _arm(next((cell for cell in of_arm if cell.identity), of_arm[0]), of_arm) for name, of_arm in cells.items()}
 
 
 def mixed_arms(study: StudyData) -> list[str]:
@@ -90,22 +109,42 @@ def _setting(cell: CellData) -> dict[str, Any]:
     return setting | {"renamed": renamed, "tables": "evaluator" in cell.identity}
 
 
-def _arm(cell: CellData) -> Arm:
+def _arm(cell: CellData, cells: Sequence[CellData]) -> Arm:
+    """Describe an arm by one of its cells, and by who answered in all of them."""
     identity = cell.identity
     optimizer, agent, llm = (mapping(identity.get(key)) for key in ("optimizer", "agent", "llm"))
-    method = str(optimizer.get("_target_", ""))
+    method, model = str(optimizer.get("_target_", "")), str(llm.get("model", "") or "")
+    kind = _kind(identity, method, llm)
     return Arm(
         name=cell.arm,
-        kind=_kind(identity, method, llm),
+        kind=kind,
         method=method,
         context=str(agent.get("context", "")) if llm.get("model") else "",
-        model=str(llm.get("model", "") or ""),
+        model=model,
         llm=_llm_name(cell, llm),
         start=str(identity.get("start", "")),
         startup_trials=cell.startup_trials,
         budget=cell.budget,
+        backend=str(llm.get("target", "")).rpartition(".")[2],
+        small=_flag(mapping(cell.settings.get("llm")).get("small")),
+        knows_default=_knows_default(cell, kind, method),
+        answered=answered(cells, model) if kind == "llm" else Answered(),
         setting=_setting(cell),
     )
+
+
+def _knows_default(cell: CellData, kind: str, method: str) -> bool | None:
+    """Say whether a method is shown the default configuration whatever its start; None where neither settings nor records tell."""
+    said = _flag(mapping(cell.settings.get("optimizer")).get("knows_default"))
+    if said is not None:
+        return said
+    if kind in ("rules", "llm"):
+        return True
+    return False if method.startswith("harness.optimizers.") else None
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _llm_name(cell: CellData, llm: Mapping[str, Any]) -> str:

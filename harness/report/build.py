@@ -31,7 +31,7 @@ def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[
     compared = () if found.frames.done.empty else _compared(found, cells)
     sections: list[Section] = [
         *compared,
-        coverage_section(found.frames, arms),
+        coverage_section(found.frames, found.marks),
         *([check_section(outcomes)] if outcomes else []),
         about_section(study, arms, options),
     ]
@@ -48,12 +48,12 @@ def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
     focus = focus_arms(arms, order, found.gaps, found.reference[0])
     return (
         score_section(found),
-        verdict_section(found.gaps, found.reference, options),
-        contrast_section(found.contrasts, options),
+        verdict_section(found.gaps, found.reference, found.marks, options),
+        contrast_section(found.contrasts, found.marks, options),
         *rank_section(found.test, options),
         anytime_section(study, found.frames, arms, focus, options),
         stability_section(stability_frame(study, options), order, options),
-        funnel_section(found.funnel, options),
+        funnel_section(found.funnel, found.marks, options),
         cost_section(cost_frame(study), found.test.averages, arms, order),
         story_section(study, arms, cells, options.told),
     )

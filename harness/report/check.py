@@ -29,10 +29,10 @@ import yaml
 
 from harness.errors import SettingsError, near
 from harness.report.data import State
-from harness.report.document import Column, Section, Table, Text, Tone, number, row
+from harness.report.document import Column, Section, Table, Text, Tone, interval, number, row
 from harness.report.findings import Findings
 from harness.report.frames import rows_by
-from harness.report.statistics import seed_interval
+from harness.report.intervals import seed_interval
 
 MET, NOT_MET, SKIPPED = "met", "NOT MET", "skipped"
 TONES: dict[str, Tone] = {MET: "good", NOT_MET: "bad", SKIPPED: "muted"}
@@ -167,10 +167,8 @@ def _gap(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
             and estimate.low >= terms.get("low_at_least", -math.inf)
             and estimate.high <= terms.get("high_at_most", math.inf)
         )
-    return (
-        met,
-        f"{number(estimate.value, 2, sign=True)} [{number(estimate.low, 2, sign=True)}, {number(estimate.high, 2, sign=True)}]",
-    )
+    ends_text = f"no interval: {estimate.why}" if estimate.why else interval(estimate.low, estimate.high)
+    return met, f"{number(estimate.value, 2, sign=True)} {ends_text}"
 
 
 def _verdict(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:

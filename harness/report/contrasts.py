@@ -2,116 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from harness.report.arms import Arm
-from harness.report.document import Column, Figure, Fold, Item, Section, Table, interval, number, row
+from harness.report.document import Column, Figure, Fold, Item, Section, Table, interval, listed, number, row
 from harness.report.drawing import Line, forest
+from harness.report.families import FAMILIES, FOLDED, contrasts_of
 from harness.report.frames import rows_of
-from harness.report.options import Options
-from harness.report.pairs import Pairs, ScoreIndex
-from harness.report.statistics import (
+from harness.report.intervals import (
+    FEW_PAIRS,
+    FEW_SEEDS,
+    FEW_TASKS,
     Array,
     Resampling,
-    holm,
+    is_few,
     probability_of_improvement,
-    rank_biserial,
     seed_interval,
-    smallest_p,
     task_interval,
-    wilcoxon_p,
 )
+from harness.report.marks import NO_BREAK, Marks
+from harness.report.options import Options
+from harness.report.pairs import Pairs, ScoreIndex
+from harness.report.statistics import holm, rank_biserial, smallest_p
 
 LEVEL = 0.05
-FOLDED = ("names", "card", "startup", "first")
-FAMILIES = {
-    "context": "What the LLM is shown: the TCS against each other context, same LLM, same start",
-    "rules": "Does it take an LLM: the TCS read by an LLM against the TCS read by fixed rules, same start",
-    "start": "The default configuration tried first, against not, same method",
-    "random": "More than the start: each method against random search from the same start",
-    "names": "Real hyperparameter names against anonymous ones, same method",
-    "card": "The task's own card against one that a model cannot have read about, same method",
-    "startup": "Few start-up trials against more, same method, same start",
-    "first": "Gain of each arm over its own first trial",
-}
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """`first` less `second`; for the family `first`, both are the same arm."""
-
-    family: str
-    first: str
-    second: str
-
-
-def contrasts_of(arms: Mapping[str, Arm]) -> Iterator[Contrast]:
-    """Yield every pair of arms that differ in one thing, as their manifests say."""
-    known = [arm for arm in arms.values() if arm.kind != "unknown"]
-    for one in known:
-        for other in known:
-            family = _family(one, other)
-            if family:
-                yield Contrast(family, one.name, other.name)
-    yield from (Contrast("random", one.name, other.name) for one in known for other in known if _beyond_random(one, other))
-    yield from (Contrast("first", arm.name, arm.name) for arm in known if arm.budget > 1)
-
-
-def _family(one: Arm, other: Arm) -> str | None:
-    """Return in what single thing `one` (the side of interest) and `other` differ; None when it is not one thing, or not this way."""
-    if one.setting.get("renamed") is False and other.setting.get("renamed") and _rest(one, "renamed") == _rest(other, "renamed"):
-        return "card"
-    if one.kind == "llm" and other.kind == "llm":
-        if one.context == "tcs" != other.context and _same_agent(one, other, "context", "log_every") and one.start == other.start:
-            return "context"
-        if _part(one, "agent").get("names") == "real" != _part(other, "agent").get("names"):
-            return (
-                "names" if one.context == other.context and _same_agent(one, other, "names") and one.start == other.start else None
-            )
-    if one.kind == "llm" and one.context == "tcs" and other.kind == "rules":
-        return "rules" if one.start == other.start else None
-    if one.kind == other.kind == "rules" and one.start == other.start:
-        return "names" if _shown_names(one) == "real" != _shown_names(other) else None
-    if one.start == "default" and other.start == "none" and _rest(one, "start") == _rest(other, "start"):
-        return "start"
-    same_method = one.method == other.method and one.start == other.start and one.kind == other.kind == "classical"
-    return "startup" if same_method and 0 < one.startup_trials < other.startup_trials else None
-
-
-def _beyond_random(one: Arm, other: Arm) -> bool:
-    plain = other.kind == "classical" and other.method.endswith("random.Random")
-    return plain and one.method != other.method and one.start == other.start and one.budget == other.budget > 1 and one.tries_more
-
-
-def _same_agent(one: Arm, other: Arm, *but: str) -> bool:
-    """Say whether two agents ask the same LLM in the same way, but for some keys; the TCS's own settings count where both have them."""
-    if one.setting.get("renamed") != other.setting.get("renamed"):
-        return False
-    agents = [{key: value for key, value in _part(arm, "agent").items() if key not in but} for arm in (one, other)]
-    summaries = [_part(arm, "tcs") for arm in (one, other)]
-    same_summary = not all(summaries) or summaries[0] == summaries[1]
-    return agents[0] == agents[1] and _part(one, "llm") == _part(other, "llm") and same_summary
-
-
-def _shown_names(arm: Arm) -> Any:
-    options = _part(arm, "optimizer").get("options")
-    return options.get("names") if isinstance(options, Mapping) else None
-
-
-def _part(arm: Arm, key: str) -> Mapping[str, Any]:
-    value = arm.setting.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _rest(arm: Arm, key: str) -> str:
-    return json.dumps({name: value for name, value in arm.setting.items() if name != key}, sort_keys=True)
+UNLIKE = "§"
 
 
 def contrast_frame(arms: Mapping[str, Arm], test: ScoreIndex, first_test: ScoreIndex, options: Options) -> pd.DataFrame:
@@ -123,7 +43,7 @@ def contrast_frame(arms: Mapping[str, Arm], test: ScoreIndex, first_test: ScoreI
     rows = []
     for contrast in contrasts_of(arms):
         pairs = test.pairs(contrast.first, contrast.second, first_test if contrast.family == "first" else None)
-        rows.append({"family": contrast.family, "first": contrast.first, "second": contrast.second, **measures(pairs, how)})
+        rows.append({**vars(contrast), **measures(pairs, how)})
     frame = pd.DataFrame(rows, columns=CONTRAST_COLUMNS[:-2])
     frame["p_holm"], frame["reachable"] = np.nan, False
     for _, group in frame.groupby("family", sort=False):
@@ -137,6 +57,7 @@ CONTRAST_COLUMNS = [
     "family",
     "first",
     "second",
+    "unlike",
     "pairs",
     "lacking",
     "tasks",
@@ -148,6 +69,8 @@ CONTRAST_COLUMNS = [
     "low",
     "high",
     "method",
+    "why",
+    "few",
     "tasks_low",
     "tasks_high",
     "improvement",
@@ -178,31 +101,36 @@ def measures(pairs: Pairs, how: Resampling) -> dict[str, Any]:
         "low": seeds.low,
         "high": seeds.high,
         "method": seeds.method,
+        "why": seeds.why,
+        "few": is_few(strata),
         "tasks_low": tasks.low,
         "tasks_high": tasks.high,
         "improvement": improvement.value,
         "improvement_low": improvement.low,
         "improvement_high": improvement.high,
         "rank_biserial": rank_biserial(values) if len(values) else math.nan,
-        "p": wilcoxon_p(values),
+        # Pairs that all tie are no sign of a difference, by any test.
+        "p": 1.0 if len(values) and not np.any(values) else seeds.p,
         "smallest_p": smallest_p(int((values != 0).sum())),
     }
 
 
-def contrast_section(frame: pd.DataFrame, options: Options) -> Section:
+def contrast_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Section:
     """Build a table a family, and the figure of all of them but the gains over the first trial."""
     percent = f"{100 * options.confidence:g} %"
     items: list[Item] = [
         f"Each row compares two arms that differ in one thing, over pairs of the same task and seed. The difference is in points of test "
         f"score, averaged over tasks; its {percent} interval is for these tasks (seeds drawn again within each), the one after it for "
-        "other tasks of their kind (tasks drawn again too). P(better) is the chance that a pair favours the first arm, ties counting "
-        "half; r is the rank-biserial correlation, from −1 to +1; p is Wilcoxon's signed-rank test with Holm's correction within the table."
+        "other tasks of their kind (tasks drawn again too). p is of that same averaged difference being 0, from the same distribution "
+        "as the interval for these tasks, with Holm's correction within the table. P(better) is the chance that a pair favours the "
+        "first arm, ties counting half. r is the rank-biserial correlation, from −1 to +1, of all pairs put together: it weighs how "
+        "many pairs favour an arm, and can disagree with the average."
     ]
     present = [family for family in FAMILIES if (frame["family"] == family).any()]
     if set(present) - {"first"}:
-        items.append(_figure(frame[frame["family"] != "first"], percent))
+        items.append(_figure(frame[frame["family"] != "first"], marks, percent))
     for family in present:
-        table = _table(family, frame[frame["family"] == family], percent)
+        table = _table(family, frame[frame["family"] == family], marks, percent)
         items.append(Fold(FAMILIES[family], (table,)) if family in FOLDED else table)
     absent = [title.partition(":")[0] for family, title in FAMILIES.items() if family not in present]
     if absent:
@@ -210,7 +138,7 @@ def contrast_section(frame: pd.DataFrame, options: Options) -> Section:
     return Section("contrasts", "Contrasts: what makes the difference", tuple(items))
 
 
-def _table(family: str, frame: pd.DataFrame, percent: str) -> Table:
+def _table(family: str, frame: pd.DataFrame, marks: Marks, percent: str) -> Table:
     heads = (
         Column("arm" if family == "first" else "first − second", numeric=False),
         Column("pairs"),
@@ -225,7 +153,7 @@ def _table(family: str, frame: pd.DataFrame, percent: str) -> Table:
     for entry in rows_of(frame):
         rows.append(
             row(
-                label(entry),
+                label(entry, marks),
                 pairs_text(entry),
                 number(entry["difference"], 2, sign=True),
                 interval(entry["low"], entry["high"]),
@@ -235,10 +163,36 @@ def _table(family: str, frame: pd.DataFrame, percent: str) -> Table:
                 p_text(entry["p_holm"], bool(entry["reachable"])),
             )
         )
+    return Table(f"contrasts_{family}", FAMILIES[family], heads, tuple(rows), frame, _notes(frame, marks))
+
+
+def _notes(frame: pd.DataFrame, marks: Marks) -> tuple[str, ...]:
+    """Say what stands behind a table's marks and dashes, and where its intervals may be too short."""
     notes = [f"* below {LEVEL}."] if ((frame["p_holm"] < LEVEL) & frame["reachable"]).any() else []
     if not frame["reachable"].all():
         notes.append(f"“too few”: so few pairs differ that no outcome could bring Holm's p below {LEVEL}.")
-    return Table(f"contrasts_{family}", FAMILIES[family], heads, tuple(rows), frame, tuple(notes))
+    notes += [f"{UNLIKE} {unlike}." for unlike in dict.fromkeys(frame["unlike"]) if unlike]
+    without: dict[str, list[str]] = {}
+    for entry in rows_of(frame):
+        if entry["why"] and entry["pairs"]:
+            without.setdefault(entry["why"], []).append(label(entry))
+    notes += [f"No interval: {listed(labels)}: {why}." for why, labels in without.items()]
+    if frame["few"].any():
+        notes.append(few_note())
+    if frame["tasks_low"].notna().any() and int(frame["tasks"].max()) < FEW_TASKS:
+        notes.append(
+            f"Other tasks: from fewer than {FEW_TASKS} tasks, an interval for others takes these for a fair draw of their kind, with gains "
+            "that are not skewed."
+        )
+    return (*notes, *marks.notes([*frame["first"], *frame["second"]]))
+
+
+def few_note() -> str:
+    """Say what intervals from few pairs may lack."""
+    return (
+        f"With fewer than {FEW_SEEDS} seeds a task, or {FEW_PAIRS} pairs in all, a rare collapse may not have been seen, and intervals of "
+        "skewed differences are too short (see Method)."
+    )
 
 
 def pairs_text(entry: Mapping[str, Any]) -> str:
@@ -247,9 +201,12 @@ def pairs_text(entry: Mapping[str, Any]) -> str:
     return text if entry["tasks"] == entry["of_tasks"] else f"{text}, in {entry['tasks']} of {entry['of_tasks']} tasks"
 
 
-def label(entry: Mapping[str, Any]) -> str:
-    """Name a contrast."""
-    return str(entry["first"]) if entry["family"] == "first" else f"{entry['first']} − {entry['second']}"
+def label(entry: Mapping[str, Any], marks: Marks | None = None) -> str:
+    """Name a contrast, with the marks of its arms where they are given, and one where the two compare unlike things."""
+    first, second = ((marks.name(str(entry[side])) if marks else str(entry[side])) for side in ("first", "second"))
+    if entry["family"] == "first":
+        return first
+    return f"{first} − {second}{NO_BREAK}{UNLIKE}" if entry["unlike"] else f"{first} − {second}"
 
 
 def p_text(p: float, reachable: bool) -> str:
@@ -262,10 +219,10 @@ def p_text(p: float, reachable: bool) -> str:
     return f"{text} *" if p < LEVEL else text
 
 
-def _figure(frame: pd.DataFrame, percent: str) -> Figure:
+def _figure(frame: pd.DataFrame, marks: Marks, percent: str) -> Figure:
     known = frame.dropna(subset=["difference"])
     lines = [
-        Line(label(entry), entry["difference"], entry["low"], entry["high"], group=FAMILIES[family].partition(":")[0])
+        Line(label(entry, marks), entry["difference"], entry["low"], entry["high"], group=FAMILIES[family].partition(":")[0])
         for family in FAMILIES
         for entry in rows_of(known[known["family"] == family])
     ]

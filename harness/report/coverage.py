@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from harness.report.arms import Arm
 from harness.report.data import State
 from harness.report.document import Column, Fold, Item, Section, Table, Text, columns, listed, row
 from harness.report.frames import Frames, rows_by, rows_of
+from harness.report.marks import Marks
 
 _COUNTED = tuple(State)
 _MARK = {
@@ -21,14 +21,10 @@ _MARK = {
 }
 
 
-# Between a name and its mark, so that no line ends there.
-NO_BREAK = "\u00a0"
-
-
-def coverage_section(frames: Frames, arms: dict[str, Arm]) -> Section:
+def coverage_section(frames: Frames, marks: Marks) -> Section:
     """Count the planned cells by state, show done of planned per arm and task, and give every reason."""
     counts = coverage_counts(frames)
-    tables: list[Item] = [_arm_table(counts, arms), Fold("Seeds done of planned, per arm and task", (_grid(frames),), opened=True)]
+    tables: list[Item] = [_arm_table(counts, marks), Fold("Seeds done of planned, per arm and task", (_grid(frames),), opened=True)]
     reasons = _reasons(frames)
     if reasons is not None:
         tables.append(reasons)
@@ -56,7 +52,7 @@ def coverage_sentence(frames: Frames) -> str:
     return f"{done} of {planned} planned cells are done{tail}."
 
 
-def _arm_table(counts: pd.DataFrame, arms: dict[str, Arm]) -> Table:
+def _arm_table(counts: pd.DataFrame, marks: Marks) -> Table:
     per_arm = counts.drop(columns="task").groupby("arm", sort=False).sum().reset_index()
     heads = [Column("planned"), *(Column(state.value) for state in _COUNTED)]
     rows = []
@@ -66,9 +62,8 @@ def _arm_table(counts: pd.DataFrame, arms: dict[str, Arm]) -> Table:
             count = int(entry[state.value])
             bad = state is not State.DONE and count > 0
             texts.append(Text(str(count), tone="warn" if bad else "muted" if not count else ""))
-        rows.append(row(marked(entry["arm"], arms), *texts))
-    notes = (startup_note(),) if any(arm.all_startup for arm in arms.values()) else ()
-    table = Table("coverage", "Cells by state", columns("arm", *heads), tuple(rows), counts, notes)
+        rows.append(row(marks.name(entry["arm"]), *texts))
+    table = Table("coverage", "Cells by state", columns("arm", *heads), tuple(rows), counts, marks.notes(per_arm["arm"]))
     return replace(table, narrow=(_incomplete(table),))
 
 
@@ -117,13 +112,3 @@ def _reasons(frames: Frames) -> Table | None:
 
 def _why(reason: str, fix: str) -> str:
     return f"{reason.rstrip('.')}. {fix}" if fix else reason
-
-
-def marked(name: str, arms: dict[str, Arm]) -> str:
-    """Return an arm's name with a dagger when its whole budget is start-up."""
-    return f"{name}{NO_BREAK}†" if name in arms and arms[name].all_startup else name
-
-
-def startup_note() -> str:
-    """Say what the dagger means."""
-    return "† the whole budget is the method's random start-up: random search under another name"

@@ -35,6 +35,8 @@ _LATEX = {
     "×": r"$\times$",
     "†": r"\textdagger{}",
     "‡": r"\textdaggerdbl{}",
+    "¶": r"\P{}",
+    "§": r"\S{}",
     "→": r"$\rightarrow$",
     "Δ": r"$\Delta$",
     "…": r"\ldots{}",

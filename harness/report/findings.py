@@ -12,12 +12,13 @@ from harness.report.arms import Arm, arms_of
 from harness.report.contrasts import contrast_frame
 from harness.report.data import StudyData
 from harness.report.frames import Frames, frames_of
-from harness.report.funnel import funnel_frame
+from harness.report.funnel import fallback_shares, funnel_frame, marked_arms
 from harness.report.gaps import gap_frame
+from harness.report.intervals import Resampling
+from harness.report.marks import Marks
 from harness.report.options import Options
 from harness.report.pairs import ScoreIndex
 from harness.report.scores import ScoreBook
-from harness.report.statistics import Resampling
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Findings:
     test: ScoreBook
     val: ScoreBook
     funnel: pd.DataFrame
+    marks: Marks
 
     @property
     def absent(self) -> list[str]:
@@ -54,7 +56,7 @@ def find(study: StudyData, options: Options) -> Findings:
     # An arm without a done cell has nothing to compare; the coverage says why.
     ran = {name: arm for name, arm in arms.items() if (frames.done["arm"] == name).any()}
     reference = choose_reference(arms, ran, options)
-    index = ScoreIndex.of(frames)
+    index, funnel = ScoreIndex.of(frames), funnel_frame(study, arms)
     return Findings(
         study=study,
         options=options,
@@ -62,11 +64,12 @@ def find(study: StudyData, options: Options) -> Findings:
         arms=arms,
         reference=reference,
         index=index,
-        gaps=gap_frame(index, ran, arms[reference[0]], options),
+        gaps=gap_frame(index, ran, arms[reference[0]], fallback_shares(funnel), options),
         contrasts=contrast_frame(ran, index, ScoreIndex.of(frames, "first_test"), options),
         test=ScoreBook.of(frames, "test"),
         val=ScoreBook.of(frames, "val"),
-        funnel=funnel_frame(study, arms),
+        funnel=funnel,
+        marks=Marks(arms, marked_arms(funnel, options), options.fallback_share),
     )
 
 

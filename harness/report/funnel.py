@@ -9,11 +9,16 @@ from typing import Any
 import pandas as pd
 
 from harness.report.arms import Arm
+<<<<<<< HEAD
 from harness.report.calls import ABORTED, REPEAT, UNPARSED
 from harness.report.coverage import NO_BREAK
+=======
+from harness.report.calls import REPEAT, UNPARSED
+>>>>>>> part-stats
 from harness.report.data import CellData, State, StudyData
 from harness.report.document import Column, Item, Section, Table, Text, columns, row, share
 from harness.report.frames import rows_of
+from harness.report.marks import Marks
 from harness.report.options import Options
 
 PROVENANCE = ("default", "optimizer", "llm", "retry", "fallback")
@@ -59,13 +64,20 @@ def over_fallback(frame: pd.DataFrame, options: Options) -> pd.Series[bool]:
     return frame["fallback"] > options.fallback_share * asked.where(asked > 0, 1)
 
 
+def fallback_shares(frame: pd.DataFrame) -> dict[str, float]:
+    """Return, for each arm, the share of the proposals asked of its LLM that are random draws instead."""
+    sums = frame.groupby("arm")[["trials", "default", "optimizer", "fallback"]].sum()
+    asked = sums["trials"] - sums["default"] - sums["optimizer"]
+    return {str(arm): float(part) for arm, part in (sums["fallback"] / asked.where(asked > 0, 1)).items()}
+
+
 def marked_arms(frame: pd.DataFrame, options: Options) -> set[str]:
     """Return the arms with more fallback trials than the options allow."""
     sums = frame.groupby("arm")[["trials", "default", "optimizer", "fallback"]].sum().reset_index()
     return set(sums.loc[over_fallback(sums, options), "arm"])
 
 
-def funnel_section(frame: pd.DataFrame, options: Options) -> Section:
+def funnel_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Section:
     """Build the funnel and the provenance of trials; a sentence when the study has no LLM arm."""
     title = "Validity funnel: what the LLMs said, and what was trained"
     if frame.empty:
@@ -82,34 +94,46 @@ def funnel_section(frame: pd.DataFrame, options: Options) -> Section:
         "when no earlier trial had it. A bad reply goes back with the complaint; when the attempts are used up, one random draw takes its "
         "place and is marked as a fallback: it is never counted as the LLM's."
     ]
-    items += [_funnel_table(sums), _provenance_table(sums, flagged, options)]
+    items += [_funnel_table(sums, marks), _provenance_table(sums, flagged, marks, options)]
     return Section("funnel", title, tuple(items))
 
 
-def _funnel_table(sums: pd.DataFrame) -> Table:
+def _funnel_table(sums: pd.DataFrame, marks: Marks) -> Table:
     rows = []
     for entry in rows_of(sums):
         if not entry["calls"]:
-            rows.append(row(entry["arm"], "–", *(Text("–", tone="muted") for _ in STEPS[1:])))
+            rows.append(row(marks.name(entry["arm"]), "–", *(Text("–", tone="muted") for _ in STEPS[1:])))
             continue
         texts = [f"{entry[step]} ({share(entry[step], entry['calls'])})" for step in STEPS[1:]]
-        rows.append(row(entry["arm"], str(entry["calls"]), *texts))
+        rows.append(row(marks.name(entry["arm"]), str(entry["calls"]), *texts))
     notes = ["In brackets: of the calls. Trained: the LLM's own configurations whose training ended with a score."]
     if sums["analyses"].any():
-        notes.append("Calls that only analyse are left out here; they are in the CSV and in the cost.")
+        notes.append(
+            "Calls that only analyse are left out here; they are column `analyses` of csv/funnel.csv, and part of the cost."
+        )
     if (sums["calls"] == 0).any():
         notes.append("–: this source of the report does not hold the calls.")
-    return Table("funnel", "Calls that ask for a configuration", columns("arm", *STEPS), tuple(rows), sums, tuple(notes))
+    return Table(
+        "funnel",
+        "Calls that ask for a configuration",
+        columns("arm", *STEPS),
+        tuple(rows),
+        sums,
+        (*notes, *marks.notes(sums["arm"])),
+    )
 
 
-def _provenance_table(sums: pd.DataFrame, cells: pd.DataFrame, options: Options) -> Table:
-    marked, limit = marked_arms(cells, options), f"{100 * options.fallback_share:g} %"
+def _provenance_table(sums: pd.DataFrame, cells: pd.DataFrame, marks: Marks, options: Options) -> Table:
+    limit = f"{100 * options.fallback_share:g} %"
     rows = []
     for entry in rows_of(sums):
         over = f"{entry['cells_over']} of {entry['cells']}"
-        shares = [Text(share(entry[name], entry["trials"]), tone=_tone(name, entry["arm"] in marked)) for name in PROVENANCE]
-        name = f"{entry['arm']}{NO_BREAK}‡" if entry["arm"] in marked else entry["arm"]
-        rows.append(row(name, str(entry["trials"]), *shares, Text(over, tone="warn" if entry["cells_over"] else "")))
+        shares = [
+            Text(share(entry[name], entry["trials"]), tone=_tone(name, entry["arm"] in marks.fallback)) for name in PROVENANCE
+        ]
+        rows.append(
+            row(marks.name(entry["arm"]), str(entry["trials"]), *shares, Text(over, tone="warn" if entry["cells_over"] else ""))
+        )
     heads = (
         "trials",
         "default",
@@ -119,14 +143,9 @@ def _provenance_table(sums: pd.DataFrame, cells: pd.DataFrame, options: Options)
         "fallback",
         Column(f"cells over {limit}", hint="fallback trials"),
     )
-    notes = (fallback_note(options),) if marked else ()
-    return Table("provenance", "Where the trained configurations came from", columns("arm", *heads), tuple(rows), cells, notes)
+    title = "Where the trained configurations came from"
+    return Table("provenance", title, columns("arm", *heads), tuple(rows), cells, marks.notes(sums["arm"]))
 
 
 def _tone(name: str, marked: bool) -> Any:
     return "warn" if name == "fallback" and marked else ""
-
-
-def fallback_note(options: Options) -> str:
-    """Say what the double dagger means."""
-    return f"‡ more than {100 * options.fallback_share:g} % of the proposals are random draws that stood in for the LLM"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.report.arms import Arm
-from harness.report.coverage import startup_note
 from harness.report.document import Table, Text, columns, number, row
 from harness.report.escape import cut, width
 from harness.report.frames import rows_by
+from harness.report.marks import Marks
 from harness.report.scores import TITLES, ScoreBook, best_arms
 
 COLUMNS = 80
@@ -18,9 +17,9 @@ LAYOUTS = ((True, True), (False, True), (False, False))
 GAP_WIDTH = 6
 
 
-def narrow_tables(book: ScoreBook, arms: Mapping[str, Arm], gaps: Mapping[str, float]) -> tuple[Table, Table]:
+def narrow_tables(book: ScoreBook, marks: Marks, gaps: Mapping[str, float]) -> tuple[Table, Table]:
     """Return the means (with gaps, if there is room) and the standard deviations."""
-    names = {arm: f"{arm}†" if arms[arm].all_startup else arm for arm in book.order}
+    names = {arm: marks.name(arm, "") for arm in book.order}
     taken = max(map(width, names.values())) + 4
     layouts = [(bool(gaps) and with_gap, star) for with_gap, star in LAYOUTS]
     with_gap, star = next((layout for layout in layouts if _needed(book, taken, *layout) <= COLUMNS), layouts[-1])
@@ -37,7 +36,7 @@ def narrow_tables(book: ScoreBook, arms: Mapping[str, Arm], gaps: Mapping[str, f
     key, title = TITLES[book.score]
     heads = columns("arm", *titles, "avg", *(["gap"] if with_gap else []))
     return (
-        Table(f"{key}_mean", f"{title}, %, mean over seeds", heads, tuple(means), book.scores, _notes(book, arms, star)),
+        Table(f"{key}_mean", f"{title}, %, mean over seeds", heads, tuple(means), book.scores, _notes(book, marks, star)),
         Table(
             f"{key}_sd",
             "Standard deviation over the same seeds, points",
@@ -69,11 +68,9 @@ def cut_titles(tasks: tuple[str, ...], room: int, least: int) -> list[str]:
     return [cut(task, limit) for task in tasks]
 
 
-def _notes(book: ScoreBook, arms: Mapping[str, Arm], star: bool) -> tuple[str, ...]:
+def _notes(book: ScoreBook, marks: Marks, star: bool) -> tuple[str, ...]:
     notes = ["*: the best mean as printed, among arms that have a score from every planned seed."] if star else []
     shown = book.scores[book.scores["arm"].isin(book.order)]
     if (shown["scored"] < shown["planned"]).any():
         notes.append("~: not every planned seed has a score; see the coverage.")
-    if any(arm.all_startup for arm in arms.values()):
-        notes.append(startup_note())
-    return tuple(notes)
+    return (*notes, *marks.notes(book.order))

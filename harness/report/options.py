@@ -15,9 +15,9 @@ class Options:
 
     `reference`: the arm that gaps are measured to; empty: the first of `references` that ran. `margin_points`: how much worse than the
     reference still counts as good enough. `confidence`: of every interval. `resamples`: of every bootstrap. `small_contexts`: the
-    contexts whose small-LLM arms get the verdict. `large_models`: model names that begin so are not small. `fallback_share`: an arm
-    with more fallback trials than this is marked. `catastrophe_points`: a trial that far below its cell's best counts as
-    catastrophic. `near_repeat`: largest move, as a share of each hyperparameter's range, that still counts as a repeat.
+    contexts whose small-LLM arms get the verdict. `small_models`: models that count as small although no settings say so.
+    `fallback_share`: an arm with more fallback trials than this is marked. `catastrophe_points`: a trial that far below its cell's best
+    counts as catastrophic. `near_repeat`: largest move, as a share of each hyperparameter's range, that still counts as a repeat.
     `told`: most cells told in full. `power`: of the seeds that the verdict asks for.
     """
 
@@ -27,7 +27,7 @@ class Options:
     confidence: float = 0.95
     resamples: int = 10_000
     small_contexts: tuple[str, ...] = ("tcs",)
-    large_models: tuple[str, ...] = ("gpt-3.5", "gpt-4", "gpt-5", "o1", "o3", "o4")
+    small_models: tuple[str, ...] = ()
     fallback_share: float = 0.1
     catastrophe_points: float = 20.0
     near_repeat: float = 0.02

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.report.frames import Frames, rows_of
-from harness.report.statistics import Array
+from harness.report.intervals import Array
+
+# Of a difference, in points: what is below is rounding.
+LEAST_POINTS = 1e-9
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class ScoreIndex:
         for task in self.tasks:
             here, there = ours.get(task, {}), theirs.get(task, {})
             values = np.array([here[seed] - there[seed] for seed in here if seed in there], dtype=np.float64)
+            # Equal scores that were summed in another order are a tie.
+            values[np.abs(values) < LEAST_POINTS] = 0.0
             differences[task] = values[~np.isnan(values)]
             missing[task] = int(np.isnan(values).sum())
         return Pairs(first, second, differences, missing)

@@ -12,8 +12,8 @@ from harness.errors import HarnessError
 from harness.report.data import CellData, State, StudyData, mapping
 from harness.report.document import Column, Section, Table, columns, number, row
 from harness.report.frames import rows_of
+from harness.report.intervals import NAN, Array
 from harness.report.options import Options
-from harness.report.statistics import NAN, Array
 from harness.space import Choice, Number, Space
 
 # A range's end hit by chance: an integer with few values is at an end all the time, and says nothing.

@@ -27,7 +27,8 @@ def story_section(study: StudyData, arms: Mapping[str, Arm], asked: Sequence[str
         return Section("cells", title, ("No cell is done.",))
     lead = (
         "A cell is one task tuned by one arm from one seed. Here is a typical one of each arm: the seed whose test score is the arm's "
-        "median on the study's first task. Others: --cell TASK/ARM/SEED. The test score is shown to the reader only, never to a method."
+        "median on its first task with a done cell. Others: --cell TASK/ARM/SEED. The test score is shown to the reader only, never to a "
+        "method."
     )
     folds: list[Item] = []
     for number_, cell in enumerate(cells, start=1):

@@ -9,7 +9,8 @@ import pytest
 from report.conftest import in_memory
 
 from harness.report.arms import Arm, arms_of, mixed_arms
-from harness.report.contrasts import Contrast, contrasts_of, p_text, pairs_text
+from harness.report.contrasts import p_text, pairs_text
+from harness.report.families import Contrast, contrasts_of
 from harness.report.findings import find
 from harness.report.frames import rows_by
 from harness.report.options import Options
@@ -61,7 +62,63 @@ def test_the_task_s_own_card_is_compared_with_the_renamed_one_and_never_across_c
 
 def test_rules_with_textbooks_stand_against_rules_without() -> None:
     rules = [PlantedArm(f"r-{n}", target="harness.optimizers.rules.Rules", options={"names": n}) for n in ("real", "anonymous")]
-    assert found(*rules) == {("names", "r-real", "r-anonymous")}
+    assert found(*rules) == {("parts", "r-real", "r-anonymous")}
+
+
+def test_rules_stand_against_rules_that_lack_one_thing_and_an_llm_against_rules_that_see_what_it_sees() -> None:
+    rules: dict[str, Any] = {"target": "harness.optimizers.rules.Rules"}
+    arms = [
+        PlantedArm("rules", **rules),
+        PlantedArm("anonymous", options={"names": "anonymous"}, **rules),
+        PlantedArm("shuffled", options={"names": "real", "outcomes": "shuffled"}, **rules),
+        PlantedArm("neither", options={"names": "anonymous", "outcomes": "shuffled"}, **rules),
+        PlantedArm("shuffled+default", options={"outcomes": "shuffled"}, **DEFAULT, **rules),
+        llm_arm("tcs", "phi4", "tcs"),
+        replace(llm_arm("hidden", "phi4", "tcs"), agent={"context": "tcs", "calls": "one", "names": "anonymous"}),
+    ]
+    pairs = found(*arms)
+    assert {pair for pair in pairs if pair[0] == "parts"} == {("parts", "rules", "anonymous"), ("parts", "rules", "shuffled")}
+    assert {pair for pair in pairs if pair[0] == "rules"} == {("rules", "tcs", "rules"), ("rules", "hidden", "anonymous")}
+
+
+def unlike(*arms: PlantedArm) -> list[tuple[str, str]]:
+    study = in_memory(PlantedStudy(list(arms), ("a",), (0,)))
+    return [(f"{c.first} - {c.second}", c.unlike) for c in contrasts_of(arms_of(study)) if c.family == "random"]
+
+
+def test_an_arm_that_knows_the_default_leads_against_random_search_only_where_both_start_from_it() -> None:
+    rules: dict[str, Any] = {"target": "harness.optimizers.rules.Rules"}
+    arms = [PlantedArm("rules", **rules), PlantedArm("random"), PlantedArm("tpe", target="harness.optimizers.tpe.TPE")]
+    assert unlike(*arms) == [
+        ("tpe - random", ""),
+        (
+            "rules - random",
+            "rules knows the default configuration, random does not: compare rules+default with random+default, "
+            "for which rules+default and random+default must run",
+        ),
+    ]
+    started = [PlantedArm("random from it", **DEFAULT), PlantedArm("rules from it", **rules, **DEFAULT)]
+    assert unlike(*arms, *started) == [
+        ("rules from it - random from it", ""),
+        ("tpe - random", ""),
+        (
+            "rules - random",
+            "rules knows the default configuration, random does not: compare rules from it with random from it",
+        ),
+    ]
+
+
+def test_whether_an_arm_knows_the_default_is_read_from_its_settings_before_anything_else() -> None:
+    study = in_memory(
+        PlantedStudy([PlantedArm("random"), PlantedArm("own", target="x.Own"), llm_arm("raw", "p", "raw")], ("a",), (0,))
+    )
+    assert {arm.name: arm.knows_default for arm in arms_of(study).values()} == {"random": False, "own": None, "raw": True}
+    says = {"random": False, "own": True, "raw": False}
+    cells = [
+        replace(c, manifest={**c.manifest, "settings": {**c.settings, "optimizer": {"knows_default": says[c.arm]}}})
+        for c in study.cells
+    ]
+    assert {arm.name: arm.knows_default for arm in arms_of(replace(study, cells=tuple(cells))).values()} == says
 
 
 def test_the_rules_stand_against_the_tcs_from_the_same_start() -> None:
@@ -112,7 +169,7 @@ def test_no_star_is_given_below_what_the_number_of_pairs_can_reach() -> None:
     assert p_text(entry["p_holm"], entry["reachable"]) == "too few"
     more = find(in_memory(PlantedStudy(arms, ("a",), range(6))), Options(resamples=200, reference="raw"))
     entry = rows_by(more.contrasts, "family")["context",]
-    assert p_text(entry["p_holm"], entry["reachable"]) == "0.031 *"
+    assert p_text(entry["p_holm"], entry["reachable"]) == "< 0.001 *"
 
 
 def test_an_arm_made_with_two_settings_is_named() -> None:

@@ -74,7 +74,7 @@ def test_the_questions_are_answered_from_what_was_planted(findings_of: FindingsO
         llm_arm("tcs_phi4", PHI, "tcs", -0.1, **DEFAULT),
         llm_arm("raw_phi4", PHI, "raw", -1.6, **DEFAULT),
     ]
-    assert words(findings_of(PlantedStudy(arms, TASKS, range(10)))) == ["Yes", "PASS", "No, or not only"]
+    assert words(findings_of(PlantedStudy(arms, TASKS, range(10)))) == ["Yes", "PASS, few pairs", "No, or not only"]
 
 
 def test_the_default_start_is_named_when_it_does_the_work(findings_of: FindingsOf) -> None:
@@ -98,8 +98,44 @@ def test_questions_whose_arms_did_not_run_stay_open(findings_of: FindingsOf) -> 
 def test_without_an_llm_the_rules_say_what_the_summary_is_worth(findings_of: FindingsOf) -> None:
     arms = [PlantedArm("random", -4.0), PlantedArm("rules", target="harness.optimizers.rules.Rules")]
     helps = answers_of(findings_of(PlantedStudy(arms, TASKS, range(5))))[0]
-    assert (helps.word, helps.lines[0][0]) == ("Not in this study", "rules − random")
+    assert (helps.word, helps.lines[0][0]) == ("Not in this study", "rules − random\u00a0§")
     assert helps.lines[0][1].startswith("+")
+    assert "§ rules knows the default configuration, random does not" in helps.text
+
+
+def test_rules_lead_with_what_compares_like_with_like(findings_of: FindingsOf) -> None:
+    rules: dict[str, Any] = {"target": "harness.optimizers.rules.Rules"}
+    arms = [PlantedArm("random", -4.0), PlantedArm("rules", **rules), PlantedArm("random+default", **DEFAULT)]
+    found = findings_of(PlantedStudy([*arms, PlantedArm("rules+default", **rules, **DEFAULT)], TASKS, range(5)))
+    assert [name for name, _ in answers_of(found)[0].lines] == ["rules+default − random+default"]
+    shown = table(build_report(found), "contrasts_random")
+    assert [row[0].text for row in shown.rows] == ["rules+default − random+default", "rules − random\u00a0§"]
+    assert "§ rules knows the default configuration, random does not: compare rules+default with random+default." in shown.notes
+
+
+def test_what_the_gain_of_the_rules_is_made_of_is_a_question_where_their_variants_ran(findings_of: FindingsOf) -> None:
+    rules: dict[str, Any] = {"target": "harness.optimizers.rules.Rules"}
+    arms = [
+        PlantedArm("rules", 0.0, **rules, **DEFAULT),
+        PlantedArm("anonymous", 0.0, options={"names": "anonymous"}, **rules, **DEFAULT),
+        PlantedArm("shuffled", -3.0, options={"outcomes": "shuffled"}, **rules, **DEFAULT),
+    ]
+    answer = answers_of(findings_of(PlantedStudy(arms, TASKS, range(10))))[-1]
+    assert (answer.question, answer.word) == ("What is the gain of the rules made of?", "The outcomes that they read")
+    assert [name for name, _ in answer.lines] == ["rules − anonymous", "rules − shuffled"]
+    assert len(answers_of(findings_of(PlantedStudy(arms[:1], TASKS)))) == 3
+
+
+def test_a_pass_from_few_pairs_says_so_wherever_it_stands(findings_of: FindingsOf) -> None:
+    arms = [GPT4, llm_arm("tcs_phi4", PHI, "tcs", 0.5, **DEFAULT)]
+    for seeds, word in ((9, "PASS, few pairs"), (25, "PASS")):
+        found = findings_of(PlantedStudy(arms, TASKS, range(seeds), noise=0.2))
+        assert gap(found, "tcs_phi4")["verdict"] == "PASS"
+        verdict = table(build_report(found), "verdict")
+        answer = answers_of(found)[1]
+        assert [verdict.rows[0][1].text, verdict.narrow[0].rows[0][1].text, answer.word] == [word] * 3
+        for text in (" ".join(verdict.notes), " ".join(verdict.narrow[0].notes), answer.text):
+            assert ("a rare collapse may not have been seen" in text) is (seeds < 10)
 
 
 @pytest.mark.parametrize(("effect", "verdict"), [(0.0, "PASS"), (-3.0, "FAIL"), (-0.9, "INCONCLUSIVE")])
@@ -171,7 +207,10 @@ def test_identical_arms_tie_exactly() -> None:
     twins = [replace(cell, arm="twin", manifest={**cell.manifest, "arm": "twin"}) for cell in study.cells]
     found = find(replace(study, cells=(*study.cells, *twins)), Options(reference="random", resamples=500))
     entry = gap(found, "twin")
-    assert (entry["gap"], entry["low"], entry["high"], entry["verdict"]) == (0.0, 0.0, 0.0, "PASS")
+    assert (entry["gap"], entry["verdict"]) == (0.0, "INCONCLUSIVE")
+    assert entry["reason"] == "all 20 pairs tie, which leaves no spread to judge by"
+    assert math.isnan(entry["low"])
+    assert math.isnan(entry["seeds_if_equal"])
     report = build_report(found)
     main = table(report, "scores")
     assert all(text.strong for row in main.rows for text in row[1:6])

@@ -19,6 +19,7 @@ from harness.report.document import Fold, Report, Table
 from harness.report.findings import find
 from harness.report.frames import frames_of, rows_by
 from harness.report.funnel import funnel_frame, marked_arms
+from harness.report.marks import Marks
 from harness.report.options import Options
 from harness.report.ranks import critical_difference, mean_ranks, rank_section
 from harness.report.scores import ScoreBook, best_arms
@@ -66,13 +67,13 @@ def test_every_state_is_counted_and_every_reason_is_given() -> None:
     assert coverage_sentence(frames) == (
         "1 of 6 planned cells are done; 1 failed, 1 blocked, 1 unfinished, 1 unreadable and 1 never started."
     )
-    section = coverage_section(frames, arms_of(study(*cells)))
+    section = coverage_section(frames, Marks(arms_of(study(*cells))))
     reasons = next(item for item in section.items if isinstance(item, Table) and item.key == "coverage_reasons")
     assert {row[1].text for row in reasons.rows} == {"failed", "blocked", "unfinished", "unreadable"}
 
 
 def test_a_complete_study_folds_its_coverage() -> None:
-    section = coverage_section(frames_of(study(cell([1.0]))), {})
+    section = coverage_section(frames_of(study(cell([1.0]))), Marks())
     assert section.items[0] == "1 of 1 planned cells are done, so every planned cell is in the tables."
     assert isinstance(section.items[1], Fold)
 
@@ -99,6 +100,12 @@ def test_ties_as_printed_are_both_best_and_an_incomplete_arm_is_not() -> None:
     cells.append(replace(cell([1.0], arm="d", seed=1), state=State.NEVER))
     book = ScoreBook.of(frames_of(study(*cells)), "test")
     assert best_arms(book.scores) == {"t": {"a", "b"}}
+
+
+def test_an_arm_that_lacks_seeds_never_has_the_best_average() -> None:
+    cells = [cell([50.0], arm="a"), cell([99.0], arm="d"), replace(cell([1.0], arm="d", seed=1), state=State.NEVER)]
+    rows = {row[0].text: row for row in the_table(build_report(find(study(*cells), OPTIONS)), "scores").rows}
+    assert [rows["a"][2].strong, rows["d"][2].strong] == [True, False]
 
 
 def test_the_average_is_over_all_tasks_or_not_at_all() -> None:
@@ -135,6 +142,29 @@ def test_regret_is_measured_from_the_best_seen_or_the_known_best() -> None:
     assert (entry["regret"], entry["area"], entry["floor"]) == (0.0, 1.0, 50.0)
     known = replace(data.cells[0], manifest={**data.cells[0].manifest, "settings": {"task": {"best_val_score_pct": 150.0}}})
     assert reference_bests(study(known), frames) == [(150.0, "known")]
+
+
+def test_the_regret_of_every_task_is_in_a_file_of_its_own() -> None:
+    data = study(cell([0.0, 50.0, 100.0]), cell([10.0, 20.0, 30.0], task="u"))
+    frame = the_table(build_report(find(data, OPTIONS)), "regret").data
+    assert list(frame["task"]) == ["t", "u"]
+    assert list(frame["origin"]) == ["seen", "seen"]
+    assert list(frame["floor_of"]) == ["random search's trials"] * 2
+    assert list(frame["area"]) == [1.0, 1.0]
+
+
+def test_what_stands_for_a_regret_of_one_is_named_as_what_it_is() -> None:
+    made = cell([0.0, 50.0, 100.0])
+    data = study(replace(made, manifest={"identity": {"optimizer": {"_target_": "a.Tpe"}, "start": "none"}}))
+    report = build_report(find(data, OPTIONS))
+    assert set(the_table(report, "regret").data["floor_of"]) == {"all trials"}
+    assert "1 the median of all trials." in the_table(report, "anytime").notes[0]
+
+
+def test_seeds_that_are_all_alike_have_no_interval_around_their_curve() -> None:
+    curve = rows_by(curve_frame(Histories.of(frames_of(study(cell([5.0]), cell([5.0], seed=1)))), 0.95), "task", "trial")
+    assert curve["t", 1]["test"] == 4.0
+    assert math.isnan(curve["t", 1]["low"])
 
 
 def test_on_a_table_each_cell_is_measured_from_the_best_of_its_training_seed() -> None:
