@@ -13,12 +13,8 @@ from harness.arguments import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
 from harness.environment import one_thread
 from harness.errors import HarnessError, shown
 from harness.help import help_text
-<<<<<<< HEAD
 from harness.scrub import scrub_tracebacks
-from harness.stop import heed_signals, ignore_signals, stop_status
-=======
 from harness.stop import Interrupted, heed_signals, ignore_signals, stop_status
->>>>>>> part-isolation
 
 STOPPED = "stopped; the same command goes on from here"
 

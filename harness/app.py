@@ -24,15 +24,9 @@ from harness.arguments import conf_dir, config_dirs, normalise
 from harness.environment import COMMAND_PID, end_with_command, one_thread
 from harness.errors import HarnessError, SettingsError
 from harness.progress import watch
-<<<<<<< HEAD
 from harness.settings import cells, refuse_unused, register, resolved
-from harness.stop import heed_signals
-from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells
-=======
-from harness.settings import cells, register, resolved
 from harness.stop import Interrupted, heed_signals, stops_noted
 from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells, study_folder
->>>>>>> part-isolation
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -95,8 +95,8 @@ class _Apart:
     def __call__(
         self,
         name: str,
-        globals: Mapping[str, Any] | None = None,  # noqa: A002 - as Python calls it
-        locals: Mapping[str, Any] | None = None,  # noqa: A002
+        globals: Mapping[str, Any] | None = None,
+        locals: Mapping[str, Any] | None = None,
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> Any:
@@ -135,7 +135,7 @@ class _Apart:
             self.begun[part] = {**self.begun.get(part, {}), **values}
 
 
-def _is_loaded(name: str, globals: Mapping[str, Any] | None, fromlist: Sequence[str] | None, level: int) -> bool:  # noqa: A002
+def _is_loaded(name: str, globals: Mapping[str, Any] | None, fromlist: Sequence[str] | None, level: int) -> bool:
     if level:
         package = str((globals or {}).get("__package__") or "")
         base = package.rsplit(".", level - 1)[0]

@@ -33,12 +33,8 @@ from harness.packed import packed
 from harness.progress import say
 from harness.readiness import Readiness
 from harness.record import CHECKSUM, check_seal
-<<<<<<< HEAD
 from harness.scrub import without_secrets_in
-from harness.stop import stop_if_asked
-=======
 from harness.stop import stop_if_asked, stops_noted
->>>>>>> part-isolation
 from harness.store import MANIFEST, SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
 from harness.target import load_target
 from harness.training import describe

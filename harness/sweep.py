@@ -24,13 +24,8 @@ from harness.cell import Cell
 from harness.errors import CellsFailed, SettingsError
 from harness.progress import watch
 from harness.seeds import as_text
-<<<<<<< HEAD
 from harness.settings import cells, refuse_unused, resolved
-from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells
-=======
-from harness.settings import cells, resolved
 from harness.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells, study_folder
->>>>>>> part-isolation
 
 VARIANT_BYTES = 100
 # Swept keys that name a row or a column of the tables by themselves; any other makes a variant of the arm.

@@ -20,14 +20,9 @@ LAYERS: list[set[str]] = [
     {"hyperparameter"},
     {"space"},
     {"trial"},
-<<<<<<< HEAD
-    {"task", "optimizer", "record", "environment", "arguments", "target", "lock", "memory"},
-    {"tasks_from", "task_settings", "disk", "seeds", "packed", "versions"},
-=======
     {"task", "optimizer", "record", "environment", "arguments", "target", "lock", "memory", "process_state"},
     {"isolation"},
-    {"tasks_from", "task_settings", "disk", "seeds", "packed"},
->>>>>>> part-isolation
+    {"tasks_from", "task_settings", "disk", "seeds", "packed", "versions"},
     {"help", "training", "llm", "tcs", "store", "optimizers"},
     {"identity"},
     {"agent"},

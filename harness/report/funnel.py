@@ -9,12 +9,7 @@ from typing import Any
 import pandas as pd
 
 from harness.report.arms import Arm
-<<<<<<< HEAD
 from harness.report.calls import ABORTED, REPEAT, UNPARSED
-from harness.report.coverage import NO_BREAK
-=======
-from harness.report.calls import REPEAT, UNPARSED
->>>>>>> part-stats
 from harness.report.data import CellData, State, StudyData
 from harness.report.document import Column, Item, Section, Table, Text, columns, row, share
 from harness.report.frames import rows_of
