@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from conftest import Cli
 from omegaconf import OmegaConf
+from optimizers.test_arms import settings
 from support.commands import CONF, FAULTY, records, run
 
 from harness.errors import SettingsError
@@ -284,5 +285,5 @@ def test_every_arm_that_refers_to_a_setting_of_some_arms_lists_it_among_those_it
     for path in sorted((CONF.parents[2] / "conf" / "optimizer").glob("*.yaml")):
         text = path.read_text()
         referred = set(re.findall(r"\$\{((?:agent|tcs|llm)\.[\w.]+)\}", text))
-        listed = OmegaConf.load(path).get("uses") or []
+        listed = settings(path.stem).get("uses") or []
         assert referred <= set(listed), path.name

@@ -1,7 +1,8 @@
 """SMAC3's facade for hyperparameter optimisation (Lindauer et al. 2022): a random forest, log expected improvement, local search.
 
 The library's own choices are kept, but for two: the start-up draws take the place of the initial design, and the forest learns from every
-trial, not from every eighth. SMAC knows conditions and orders of levels, so it is given the space as it is. Needs `pip install 'tcs-harness[smac]'`.
+trial, not from every eighth. SMAC knows conditions and orders of levels, so it is given the space as it is.
+Needs `pip install 'tcs-harness[smac]'`.
 """
 
 from __future__ import annotations
