@@ -221,8 +221,8 @@ def serve(descriptor: int, parent: int) -> None:
         while True:
             config, seed = pipe.recv()
             with isolation.training(seed):
-                error = run_epochs(task, config, seed, pipe.send)
-            pipe.send(error)
+                ended = run_epochs(task, config, seed, pipe.send)
+            pipe.send(ended)
 
 
 def _die_with(parent: int) -> None:

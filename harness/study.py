@@ -226,7 +226,7 @@ class Result:
 
 def study_folder(settings: Mapping[str, Any]) -> Path:
     """Return the folder of the study that settings are of, from the root on: foreign code may change the working folder."""
-    return Path(settings["out"]).absolute() / settings["study"]
+    return Path(settings["out"]).absolute() / str(settings["study"])
 
 
 def run_cells(cells: Iterable[Cell], settings: Mapping[str, Any]) -> Result:

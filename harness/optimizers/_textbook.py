@@ -155,9 +155,10 @@ class Textbook:
         return _KNOWN[usual][1].role if usual else None
 
     def cure(self, verdict: Verdict | None, hp: Hyperparameter) -> int:
-        """Return +1 or -1 when a training with this verdict wants more or less of a hyperparameter, else 0."""
+        """Return +1 or -1 when a training with this verdict wants a higher or lower position on a hyperparameter's scale, else 0."""
         role = self.role(hp)
-        return _CURES.get(verdict, {}).get(role, 0) if verdict and role else 0
+        wanted = _CURES.get(verdict, {}).get(role, 0) if verdict and role else 0
+        return -wanted if _falls(hp) else wanted
 
     def _belief(self, hp: Hyperparameter, config: Config) -> Belief | None:
         usual = self._usual.get(hp.name)
@@ -181,6 +182,12 @@ def usual_name(hp: Hyperparameter) -> str | None:
     described = "_".join(re.findall(r"[a-z0-9]+", hp.meaning.lower()))
     terms = [name for name in _USUAL if "_" in name and f"{described}_".startswith(f"{name}_")]
     return _USUAL[max(terms, key=len)] if terms else None
+
+
+def _falls(hp: Hyperparameter) -> bool:
+    """Say whether levels are listed from the highest number to the lowest, so that more of it lies at a lower position."""
+    numbers = [choice for choice in hp.choices if isinstance(choice, int | float)] if isinstance(hp, Choice) and hp.ordered else []
+    return len(numbers) > 1 and numbers[0] > numbers[-1]
 
 
 def _levels(hp: Hyperparameter) -> set[Value]:

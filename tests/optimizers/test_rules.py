@@ -167,3 +167,11 @@ def test_a_knob_that_brings_another_in_or_out_is_no_contrast() -> None:
         weights.append(dict(zip(axis.values, axis.weight, strict=True)))
     assert weights[0] == {"adam": 2.0, "sgd": 1.0, "rmsprop": 0.0}
     assert weights[1] == {"adam": 2.0 + CONTRAST_TRIALS, "sgd": 0.0, "rmsprop": 1.0 + CONTRAST_TRIALS}
+
+
+def test_a_cure_turns_with_levels_that_are_listed_from_the_highest_down() -> None:
+    entry = {"type": "ordinal", "levels": [0.0, 0.2, 0.5], "default": 0.2, "meaning": "share"}
+    rising = Space.from_mapping({"dropout": entry})
+    falling = Space.from_mapping({"dropout": entry | {"levels": [0.5, 0.2, 0.0]}})
+    assert Textbook(rising).cure(Verdict.OVERFITTING, rising["dropout"]) == 1
+    assert Textbook(falling).cure(Verdict.OVERFITTING, falling["dropout"]) == -1
