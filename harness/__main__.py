@@ -12,6 +12,7 @@ from harness.arguments import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
 from harness.environment import one_thread
 from harness.errors import HarnessError, printable
 from harness.help import help_text
+from harness.scrub import scrub_tracebacks
 from harness.stop import heed_signals, ignore_signals, stop_status
 
 STOPPED = "stopped; the same command goes on from here"
@@ -70,6 +71,7 @@ def _complain(text: str, status: int) -> int:
 
 def command() -> NoReturn:
     """Run the command of this process, and end it. Raises SystemExit."""
+    scrub_tracebacks()
     try:
         status = main()
         ignore_signals()

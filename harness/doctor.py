@@ -20,7 +20,7 @@ import yaml
 
 from harness.arguments import own_conf
 from harness.environment import one_thread
-from harness.errors import HarnessError
+from harness.errors import HarnessError, printable
 from harness.llm.config import LlmSettings
 from harness.llm.ready import readiness
 from harness.readiness import Readiness
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         show([*examine([conf_dir(), *(chosen.conf or own_conf())])])
     except HarnessError as error:
-        print(f"harness: {error}", file=sys.stderr)
+        print(f"harness: {printable(str(error))}", file=sys.stderr)
         return error.exit_status
     return 0
 
@@ -53,14 +53,19 @@ def examine(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
     """Yield (group, finding) for tasks, LLMs, W&B and the GPU. A check that fails is a finding; none raises."""
     for path in _files(folders, "task"):
         yield "task", _task(path)
+    yield from examine_llms(folders)
+    yield "tracking", _wandb()
+    yield "hardware", _gpu()
+
+
+def examine_llms(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
+    """Yield (group, finding) for the LLMs alone."""
     for path in _files(folders, "llm"):
         settings = _read(path)
         if isinstance(settings, Readiness):
             yield "LLM", settings
         elif settings.get("_target_"):
             yield "LLM", _llm(settings)
-    yield "tracking", _wandb()
-    yield "hardware", _gpu()
 
 
 def _files(folders: Sequence[Path], group: str) -> list[Path]:
@@ -140,6 +145,8 @@ def show(findings: Sequence[tuple[str, Readiness]]) -> None:
     last = ""
     for group, found in findings:
         text = Text(found.reason)
+        if found.warning:
+            text.append(f"\n{found.warning}", style="yellow")
         if found.command:
             text.append(f"\n$ {found.command}", style="cyan")
         state = Text("ready", style="green") if found.ready else Text("not ready", style="yellow")

@@ -19,6 +19,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from harness.scrub import without_secrets
+
 
 class HarnessError(Exception):
     """The base: its text is one line that says what is wrong and what to do."""
@@ -68,7 +70,10 @@ class Exhausted(Exception):
 
 
 def printable(text: str) -> str:
-    """Return a text in which nothing can move a terminal's cursor, change its colours or turn its direction: such characters are spelt."""
+    """Return a text without secrets, in which nothing can move a terminal's cursor, change its colours or turn its direction: such
+    characters are spelt.
+    """
+    text = without_secrets(text)
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.errors import RecordError
+from harness.scrub import holds_secret, without_secrets_in
 from harness.trial import MEASURES, Epoch, Outcome, Proposal, Status, Trial, measures_of
 
 SCHEMA = 1
@@ -81,6 +82,12 @@ def json_text(data: Any, **layout: Any) -> str:
 
 
 def _text(data: Any, encoder: json.JSONEncoder) -> str:
+    text = _encoded(data, encoder)
+    # Every record is written here, so no key can reach one, whoever let it through.
+    return _encoded(without_secrets_in(data), encoder) if holds_secret(text) else text
+
+
+def _encoded(data: Any, encoder: json.JSONEncoder) -> str:
     try:
         text = encoder.encode(data)
     except ValueError:

@@ -32,6 +32,7 @@ from harness.packed import packed
 from harness.progress import say
 from harness.readiness import Readiness
 from harness.record import CHECKSUM, check_seal
+from harness.scrub import without_secrets_in
 from harness.stop import stop_if_asked
 from harness.store import MANIFEST, SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
 from harness.target import load_target
@@ -183,9 +184,19 @@ def _missing_data(target: str, params: str) -> str:
 
 @functools.cache
 def _readiness(llm: str) -> Readiness:
+    """Ask once a command, and say once what is ready and yet not as one may think: a test double, a window that does not fit."""
     from harness.llm.ready import readiness  # noqa: PLC0415 - an HTTP client, and only an agent's cell needs it
 
-    return readiness(LlmSettings.from_mapping(json.loads(llm)))
+    found = readiness(LlmSettings.from_mapping(json.loads(llm)))
+    if found.warning:
+        _warn(found.warning)
+    return found
+
+
+@functools.cache
+def _warn(text: str) -> None:
+    """Print a warning about an LLM, once for all arms that ask it."""
+    say(f"llm: {text}")
 
 
 def is_done(study: Path, cell: Cell | Planned) -> bool:
@@ -256,7 +267,7 @@ def _run_in_turn(waiting: list[Cell], study: Path, settings: Mapping[str, Any], 
 
 
 def _run(cell: Cell, study: Path, settings: Mapping[str, Any], batch: Batch) -> Result:
-    manifest = cell.manifest(settings, environment())
+    manifest = without_secrets_in(cell.manifest(settings, environment()))  # W&B gets it too
     with CellFolder(study / cell.folder, manifest, sync=settings["store"]["sync"], batch=batch) as folder:
         if folder.restored:
             say(f"{cell.folder}: {MANIFEST} is missing; it is written anew, and the {len(folder.trials)} trials there are kept")

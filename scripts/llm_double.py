@@ -3,7 +3,8 @@
     python scripts/llm_double.py --api ollama --port 11434
     python scripts/llm_double.py --api openai --port 8000 --script faults.json
 
-By default every call gets a valid configuration, drawn from the JSON schema of the request. `--script` names a JSON file as
+By default every call gets a valid configuration, drawn from the JSON schema of the request: the double says in its version that it is
+one, and so do commands, records and reports. `--script` names a JSON file as
 tests/servers/script.py describes it; `curl http://127.0.0.1:PORT/double` shows what was answered and what was injected.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from servers.ollama_api import PULLED, OllamaDouble
+from servers.ollama_api import PULLED, VERSION, OllamaDouble
 from servers.openai_api import KEY, MODELS, OpenAIDouble
 from servers.script import Script
 
@@ -31,11 +32,18 @@ def main() -> None:
     parser.add_argument("--script", type=Path, help="JSON file with the faults to inject")
     parser.add_argument("--model", action="append", help="a model that is there (may be given again)")
     parser.add_argument("--key", help=f"openai: the only key that is let in (default: {KEY}; '' lets in anyone)", default=KEY)
+    parser.add_argument("--thinker", action="append", default=[], help="ollama: a model that can think (may be given again)")
+    parser.add_argument("--version", default=VERSION, help=f"ollama: the version to imitate (default: {VERSION})")
+    parser.add_argument("--drifts", action="store_true", help="ollama: a warm cache and a reload change the text, as they do")
+    parser.add_argument(
+        "--loose-floats", action="store_true", help="ollama: do not hold a schema's bounds of floats, as it does not"
+    )
     args = parser.parse_args()
     script = Script.read(json.loads(args.script.read_text(encoding="utf-8"))) if args.script else Script()
     server: OllamaDouble | OpenAIDouble
     if args.api == "ollama":
-        server = OllamaDouble(script, port=args.port, models=args.model or PULLED)
+        habits = {"version": args.version, "drifts": args.drifts, "float_bounds": not args.loose_floats}
+        server = OllamaDouble(script, port=args.port, models=args.model or PULLED, thinkers=args.thinker, **habits)
     else:
         server = OpenAIDouble(script, port=args.port, models=args.model or MODELS, key=args.key or None)
     done = threading.Event()

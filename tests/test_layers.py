@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the bottom up: a module imports only from layers below its own, and from its own layer what stands before it or beside it.
 LAYERS: list[set[str]] = [
+    {"scrub"},
     {"errors"},
     {"randomness", "readiness", "stop"},
     {"hyperparameter"},
@@ -62,6 +63,8 @@ HEAVY = {
     "requests",
 }
 STANDARD_ONLY = {
+    "scrub",
+    "readiness",
     "errors",
     "randomness",
     "hyperparameter",

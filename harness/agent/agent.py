@@ -14,10 +14,10 @@ from typing import Any
 from harness.agent.context import Context
 from harness.agent.names import Names
 from harness.agent.prompt import card_text, example_config, load_prompts, space_text
-from harness.agent.reply import Answer, BadReply, Kind, parse_reply, refuse_repeat, strip_thinking
+from harness.agent.reply import Answer, BadReply, Kind, parse_reply, refuse_aborted, refuse_repeat, strip_thinking
 from harness.agent.schema import reply_schema
 from harness.errors import Exhausted, SettingsError, near
-from harness.llm.backend import Backend, Message, Reply
+from harness.llm.backend import ABORTED, Backend, Message, Reply
 from harness.llm.config import LlmSettings
 from harness.randomness import keyed_random, keyed_seed
 from harness.space import Config, Space
@@ -27,6 +27,8 @@ from harness.trial import Proposal, Trajectory
 ANALYSIS_WORDS = 150
 # What of a bad reply is shown to the model again: a reply can be megabytes long, and the prompt must not be.
 ECHO_CHARACTERS = 4_000
+# Of one that became a loop: shown its own loop, a model takes it up again.
+ECHO_OF_A_LOOP = 200
 DRAWS = 1_000
 
 
@@ -65,7 +67,8 @@ class _Exchange:
 class Agent:
     """Proposes what a language model proposes.
 
-    Given the same replies, the same configurations: everything else is a function of (space, seed, trajectory).
+    Given the same replies, the same configurations: everything else is a function of (space, seed, trajectory). The replies themselves
+    repeat from records only; a live model's may differ from one run to the next, although each call has its seed.
     """
 
     def __init__(
@@ -101,7 +104,7 @@ class Agent:
                 answer = self._judge(reply, shown)
             except BadReply as bad:
                 exchange.replies[-1] |= {"problem": str(bad), "kind": str(bad.kind)}
-                echo = strip_thinking(reply.text)[-ECHO_CHARACTERS:] or "(empty)"
+                echo = _echo(reply) or "(empty)"
                 retry = self._prompts.fill("retry", complaint=str(bad))
                 messages = [*messages[:2], Message("assistant", echo), Message("user", retry)]
                 continue
@@ -128,10 +131,13 @@ class Agent:
         question = self._prompts.fill("analyse", words=ANALYSIS_WORDS)
         asked = [opening[0], Message("user", f"{opening[1].content}\n\n{question}")]
         reply = self._ask(exchange, asked, "analyzer")
-        text = strip_thinking(reply.text)
-        if not text:
+        text = _echo(reply)
+        if reply.finish_reason == ABORTED:
+            problem = "the analysis repeated itself without end and was broken off"
+            exchange.replies[-1] |= {"problem": problem, "kind": str(Kind.ABORTED)}
+        elif not text:
             exchange.replies[-1] |= {"problem": "the analysis was empty", "kind": str(Kind.UNPARSED)}
-        return text[-ECHO_CHARACTERS:] or "(none was given)"
+        return text or "(none was given)"
 
     def _ask(self, exchange: _Exchange, messages: list[Message], role: str) -> Reply:
         call = len(exchange.replies) + 1
@@ -144,6 +150,7 @@ class Agent:
         return reply
 
     def _judge(self, reply: Reply, shown: Trajectory) -> Answer:
+        refuse_aborted(reply.finish_reason)
         answer = parse_reply(reply.text, self._names.space, cut_off=reply.finish_reason == "length")
         refuse_repeat(answer.config, shown)
         return answer
@@ -162,3 +169,9 @@ class Agent:
             if config not in tried:
                 return config
         raise Exhausted
+
+
+def _echo(reply: Reply) -> str:
+    """Return what of a reply is shown to the model again: its end, where the answer should stand, or the beginning of a loop."""
+    text = strip_thinking(reply.text)
+    return text[:ECHO_OF_A_LOOP] if reply.finish_reason == ABORTED else text[-ECHO_CHARACTERS:]

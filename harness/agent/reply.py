@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from harness.llm.scrub import foreign_text
+from harness.llm.backend import ABORTED
+from harness.scrub import foreign_text
 from harness.space import Config, Space
 from harness.trial import Trajectory
 
@@ -30,6 +31,7 @@ _FORM = 'answer with one JSON object {"analysis": "...", "config": {...}}'
 class Kind(StrEnum):
     """What a bad reply fell short of, in the order in which it is checked."""
 
+    ABORTED = "aborted"
     UNPARSED = "unparsed"
     INVALID = "invalid"
     REPEAT = "repeat"
@@ -69,6 +71,12 @@ def parse_reply(text: str, space: Space, *, cut_off: bool = False) -> Answer:
     analysis = found.get("analysis", "")
     text = analysis if isinstance(analysis, str) else json.dumps(analysis, ensure_ascii=False)
     return Answer(space.check(found["config"]), foreign_text(text))
+
+
+def refuse_aborted(finish_reason: str) -> None:
+    """Raise BadReply when the server broke the reply off because it had become a loop, whatever stands before that."""
+    if finish_reason == ABORTED:
+        raise BadReply(f"the reply repeated itself without end and was broken off: be brief, and {_FORM}", Kind.ABORTED)
 
 
 def refuse_repeat(config: Config, trajectory: Trajectory) -> None:

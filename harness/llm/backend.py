@@ -4,9 +4,13 @@
         def __init__(self, settings: LlmSettings): ...
         def complete(self, request: Request) -> Reply: ...           # raises BackendError, and nothing else
         @staticmethod
-        def ready(settings: LlmSettings) -> Readiness: ...           # for `python -m harness.doctor`; quick, never raises
+        def ready(settings: LlmSettings) -> Readiness: ...           # for `python -m harness.doctor`; quick; raises HarnessError at most
 
 Behaviour is added by wrapping (see `build.py`): a wrapper is a backend too.
+
+What repeats: a record, which answers the same request with the same reply for ever (`replay.py`). What does not: a live reply at a
+temperature above 0, although the seed is sent. On one Ollama the first call, the same call with its prompt cached, and the call after
+a reload gave three texts, each of them stable.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol
+
+from harness.scrub import foreign_text, one_line
 
 Schema = Mapping[str, Any]
 
@@ -86,29 +92,48 @@ class Request:
         return wire
 
 
+# What a server that is a test double has in what it calls itself.
+DOUBLE = "double"
+# The server broke the reply off, because it had become a loop.
+ABORTED = "aborted"
+_LONGEST_FACT = 300
+_OLD_NAMES = {"server_version": "server", "fingerprint": "server"}
 DECODING = ("seed", "temperature", "max_tokens", "num_ctx", "think")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What answered, as far as the server says; None where it does not.
+    """What answered, as far as the server says; None where it does not. No text of it can hold a secret.
 
-    `digest` identifies the weights, `context_tokens` is the window that the model was trained for, `reply_format` is what the server
-    accepted, and `adapted` names request fields that it made the backend send otherwise.
+    `model` is the name that the server gives the model, which may say more than the one that was asked for. `server` is what the server
+    calls itself: Ollama's version, OpenAI's `system_fingerprint`. `digest` identifies the weights, `context_tokens` is the window that
+    the model was trained for, `reply_format` is what the server accepted, and `adapted` names request fields that it made the backend
+    send otherwise.
     """
 
     backend: str
     model: str
-    server_version: str | None = None
+    server: str | None = None
     digest: str | None = None
     quantisation: str | None = None
     parameters: str | None = None
     family: str | None = None
     context_tokens: int | None = None
     capabilities: tuple[str, ...] = ()
-    fingerprint: str | None = None
     reply_format: str | None = None
     adapted: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value in ((name, getattr(self, name)) for name in self.__dataclass_fields__):
+            if isinstance(value, str):
+                object.__setattr__(self, name, _fact(value))
+            elif isinstance(value, tuple):
+                object.__setattr__(self, name, tuple(map(_fact, value)))
+
+    @property
+    def is_double(self) -> bool:
+        """Say whether a test double answered: it says so in what it calls itself."""
+        return DOUBLE in (self.server or "")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the known facts as plain data."""
@@ -116,7 +141,8 @@ class ModelFacts:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ModelFacts:
-        """Read what `to_dict` wrote; facts that a newer version added are left out."""
+        """Read what `to_dict` wrote; facts that a newer version added are left out, and an older one's names are read as today's."""
+        data = {_OLD_NAMES.get(name, name): value for name, value in data.items()}
         known: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in cls.__dataclass_fields__
         }
@@ -125,11 +151,11 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: any text at all, judged by nobody yet.
+    """What came back: any text at all, judged by nobody yet, and without secrets.
 
     `thinking` is what the server itself set apart from the text (a model's own `<think>` block stays in `text`). Tokens are the server's
     counts, None where it gives none. `seconds` is the wall time of the call, `load_seconds` the part that loaded the model.
-    `finish_reason` is the server's word: stop, length, ...
+    `finish_reason` is the server's word (stop, length, ...), or `aborted`: the server broke the reply off because it had become a loop.
     """
 
     text: str
@@ -141,6 +167,11 @@ class Reply:
     load_seconds: float | None = None
     finish_reason: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", foreign_text(self.text))
+        object.__setattr__(self, "thinking", foreign_text(self.thinking))
+        object.__setattr__(self, "finish_reason", _fact(self.finish_reason))
+
 
 class Backend(Protocol):
     """Something that answers."""
@@ -148,6 +179,10 @@ class Backend(Protocol):
     def complete(self, request: Request) -> Reply:
         """Return the model's reply, whatever its text is worth. Raises BackendError."""
         ...
+
+
+def _fact(text: str) -> str:
+    return one_line(text, limit=_LONGEST_FACT, guess=False)
 
 
 def digest(*parts: Any) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from harness.llm.errors import BackendError, TransportFault
-from harness.llm.scrub import one_line
+from harness.scrub import one_line
 
 T = TypeVar("T")
+_LONGEST_CHAIN = 5
 
 
 class ForeignError(Exception):
@@ -54,13 +55,27 @@ def cross(
         raise TransportFault(f"{who} gave no complete answer within {deadline_seconds:g} s (llm.timeout_seconds)")
     if error is not None:
         # Outside any `except`, so that the original hangs on the new error as its cause alone, and only if its text may be shown.
-        raise translate(error) from _showable(error)
+        translated, shown = translate(error), _showable(error)
+        if shown is translated:
+            raise translated
+        raise translated from shown
     return result  # type: ignore[return-value]
 
 
 def _showable(error: Exception) -> Exception:
-    text = str(error)
-    shown = one_line(text, limit=2000)
-    if isinstance(error, BackendError) or shown == text:
+    """Return the error itself, or its words alone when it, or an error that led to it, says what must not be shown."""
+    texts = [(one, str(one)) for one in _chain(error)]
+    shown = [(one, one_line(text, limit=2000)) for one, text in texts]
+    if shown == texts:
         return error
-    return ForeignError(f"{type(error).__module__}.{type(error).__qualname__}: {shown}")
+    words = [f"{type(one).__module__}.{type(one).__qualname__}: {text}" for one, text in shown]
+    return ForeignError(" <- ".join(words[:_LONGEST_CHAIN]))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it came from, as a traceback prints them."""
+    met: set[int] = set()
+    while error is not None and id(error) not in met:
+        met.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

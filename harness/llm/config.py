@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.errors import SettingsError, near
+from harness.llm.address import check_address
 from harness.llm.backend import Message, ReplyFormat, Request, Schema
+from harness.llm.keys import check_variable
 
 
 @dataclass
@@ -111,14 +112,5 @@ def _check(settings: LlmSettings) -> None:
     if settings.reply_format not in tuple(ReplyFormat):
         raise SettingsError(f"llm.reply_format={settings.reply_format}{near(settings.reply_format, map(str, ReplyFormat))}")
     if settings.base_url is not None:
-        _check_url(settings.base_url)
-
-
-def _check_url(url: str) -> None:
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"llm.base_url={url}: must be like http://localhost:11434")
-    if parts.username or parts.password:
-        raise SettingsError(
-            "llm.base_url: leave user and password out of it (it is recorded); put the key in llm.key_env's variable"
-        )
+        check_address(settings.base_url, "llm.base_url")
+    check_variable(settings.key_env)

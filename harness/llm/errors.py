@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import HarnessError
-from harness.llm.scrub import one_line
+from harness.scrub import one_line
 
 
 class BackendError(HarnessError):

@@ -18,6 +18,10 @@ _PIECES = re.compile(r"(?P<letters>[^\W\d_]+)|(?P<digits>\d+)|(?P<marks>(?:[^\w\
 _MARGIN = 1.2
 _PER_MESSAGE = 8  # what chat templates put around a turn: role and separators
 _SHORTEST_REPLY_TOKENS = 64
+_USUAL_REPLY_TOKENS = 1024  # kept free for a reply that has no limit
+# Ollama 0.30.0 counts only those prompt tokens that were not in its cache (0.30.1 counts all again). It refuses a prompt that does not
+# fit by itself, so the count is not needed there.
+_COUNTS_WITHOUT_CACHE = re.compile(r"0\.30\.0(?![.\d])")
 
 
 def token_range(text: str) -> tuple[int, int]:
@@ -56,9 +60,12 @@ class Guarded:
     def complete(self, request: Request) -> Reply:
         fewest, most = prompt_token_range(request)
         if request.num_ctx is not None and most + _SHORTEST_REPLY_TOKENS > request.num_ctx:
+            kept_free = request.max_tokens or _USUAL_REPLY_TOKENS
             raise TruncatedPrompt(
-                f"the prompt of trial {request.trial} may need {most} tokens, and the window has {request.num_ctx}: "
-                f"raise llm.num_ctx to {_rounded(most + (request.max_tokens or 1024))} or more, or shorten the context (agent.log_every=5)",
+                f"the prompt of trial {request.trial} may need {most} tokens and its reply at least {_SHORTEST_REPLY_TOKENS}, together "
+                f"{most + _SHORTEST_REPLY_TOKENS}, and the window has {request.num_ctx}: raise llm.num_ctx to "
+                f"{_rounded(most + kept_free)} or more (that leaves {kept_free} for the reply), or shorten the context "
+                "(agent.log_every=5)",
                 prompt_tokens=most,
                 window_tokens=request.num_ctx,
             )
@@ -79,7 +86,7 @@ def _cut(request: Request, reply: Reply, fewest: int) -> str | None:
     seen, window = reply.prompt_tokens, request.num_ctx
     if seen is None:
         return None
-    if seen < fewest:
+    if seen < fewest and not _COUNTS_WITHOUT_CACHE.match(reply.facts.server or ""):
         return f"the server counts {seen} tokens, and it has at least {fewest}"
     if window is not None and seen >= window:
         return f"the server counts {seen} tokens, which is all of the window of {window}"

@@ -21,7 +21,6 @@ from harness.llm.border import cross
 from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.ready import Readiness
-from harness.llm.scrub import foreign_text
 
 INSTALL = "pip install 'tcs-harness[llama-cpp]'"
 _WHOLE_FILE_BYTES = 256 << 20
@@ -68,8 +67,8 @@ class LlamaCpp:
             raise _refusal(answer["error"], request)
         choice, usage = answer["choices"][0], answer["usage"]
         return Reply(
-            text=foreign_text(choice["message"].get("content") or ""),
-            thinking=foreign_text(choice["message"].get("reasoning_content") or ""),
+            text=choice["message"].get("content") or "",
+            thinking=choice["message"].get("reasoning_content") or "",
             facts=_facts(path, None if request.schema is None else str(request.reply_format)),
             prompt_tokens=usage["prompt_tokens"],
             completion_tokens=usage["completion_tokens"],
@@ -159,7 +158,7 @@ def _problem(path: str | None) -> tuple[str, str]:
 def _facts(path: Path, reply_format: str | None) -> ModelFacts:
     xllamacpp: Any = importlib.import_module("xllamacpp")
     version = f"xllamacpp {xllamacpp.__version__}"
-    return ModelFacts("llama_cpp", path.name, server_version=version, digest=_file_digest(path), reply_format=reply_format)
+    return ModelFacts("llama_cpp", path.name, server=version, digest=_file_digest(path), reply_format=reply_format)
 
 
 def _file_digest(path: Path) -> str:

@@ -2,23 +2,29 @@
 
 Not through its OpenAI-style endpoint, which ignores `num_ctx`. Every chat asks the server to refuse a prompt that does not fit
 (`truncate: false`, `shift: false`: Ollama 0.12.6 and later; older ones ignore it, and `guard.py` reads their counts).
+
+Seen on a real 0.32.15: a schema's structure, enumerations and bounds of integers are held, bounds of floats are not. The same seed gives
+another text once the prompt is cached or the model was reloaded (see `backend.py`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
 import weakref
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request
+from harness.llm.address import ollama_url
+from harness.llm.backend import ABORTED, ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.border import cross
 from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
-from harness.llm.ready import Readiness, get_json, is_pulled, ollama_ready, ollama_url
-from harness.llm.scrub import foreign_text
+from harness.llm.keys import read_key
+from harness.llm.ready import Readiness, context_length, get_json, ollama_ready, pulled_name
 from harness.llm.waits import retry_after_seconds
 
 if TYPE_CHECKING:
@@ -67,31 +73,34 @@ class Ollama:
             keep_alive=self._settings.keep_alive,
         )
         seconds = round(time.perf_counter() - start, 6)
-        if not response.done:
-            raise TransportFault(f"Ollama at {self._url} broke off its answer")
         return Reply(
-            text=foreign_text(response.message.content or ""),
-            thinking=foreign_text(response.message.thinking or ""),
+            text=response.message.content or "",
+            thinking=response.message.thinking or "",
             facts=facts,
             prompt_tokens=response.prompt_eval_count,
             completion_tokens=response.eval_count,
             seconds=seconds,
             load_seconds=None if response.load_duration is None else response.load_duration / 1e9,
-            finish_reason=response.done_reason or "",
+            # After some 30 repeats of one token the server stops, and says no more than that it is not done. Sent again unchanged,
+            # the request gets the same: it is a bad reply, for the agent to complain about.
+            finish_reason=(response.done_reason or "") if response.done else ABORTED,
         )
 
     def _connected(self) -> ollama.Client:
         if self._client is None:
             import httpx  # noqa: PLC0415 - 0.3 s that a command without an LLM does not pay
-            import ollama  # noqa: PLC0415
 
-            seconds = self._settings.timeout_seconds
-            self._client = ollama.Client(
-                host=self._url,
-                timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
-                # No method of this object: the client would keep it alive, and so its own connections open.
-                event_hooks={"request": [_ask_for_whole_prompts], "response": [partial(_keep_headers, self._headers)]},
-            )
+            seconds, key = self._settings.timeout_seconds, read_key("OLLAMA_API_KEY")
+            with _variables_aside():
+                import ollama  # noqa: PLC0415
+
+                self._client = ollama.Client(
+                    host=self._url,
+                    headers={"Authorization": f"Bearer {key}"} if key else {},
+                    timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
+                    # No method of this object: the client would keep it alive, and so its own connections open.
+                    event_hooks={"request": [_ask_for_whole_prompts], "response": [partial(_keep_headers, self._headers)]},
+                )
             weakref.finalize(self, self._client.close)
         return self._client
 
@@ -117,18 +126,18 @@ class Ollama:
 
     def _version(self) -> str | None:
         # The client has no call for it.
-        key = os.environ.get("OLLAMA_API_KEY")
+        key = read_key("OLLAMA_API_KEY")
         try:
             return str(get_json(f"{self._url}/api/version", timeout_seconds=_CONNECT_SECONDS, key=key)["version"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def _translate(self, error: Exception, request: Request) -> BackendError:
+        if isinstance(error, BackendError):
+            return error
         import httpx  # noqa: PLC0415
         import ollama  # noqa: PLC0415
 
-        if isinstance(error, BackendError):
-            return error
         if isinstance(error, ollama.ResponseError):
             return self._refusal(error.status_code, _message(error.error), request)
         if isinstance(error, ConnectionError | httpx.ConnectError | httpx.ConnectTimeout):
@@ -140,7 +149,7 @@ class Ollama:
         if isinstance(error, httpx.TransportError):
             return TransportFault(f"Ollama at {self._url} dropped the connection ({type(error).__name__}: {error})")
         if isinstance(error, ValueError):  # of json or pydantic: the body is not what Ollama sends
-            return TransportFault(f"what answers at {self._url} does not speak Ollama's JSON ({error})")
+            return TransportFault(f"what answers at {self._url} does not speak Ollama's JSON ({_why(error)})")
         return BackendUnavailable(f"Ollama at {self._url}: {type(error).__name__}: {error}")
 
     def _refusal(self, status: int, text: str, request: Request) -> BackendError:
@@ -164,22 +173,36 @@ class Ollama:
         return BadRequest(f"{where} refuses the request: {status} {text}")
 
 
+@contextlib.contextmanager
+def _variables_aside() -> Iterator[None]:
+    """Take Ollama's variables out of the environment for a moment.
+
+    The client reads them too, as soon as it is imported: it stops at quotes around an address that Ollama's own programs take, and
+    sends a key with the line break that it was read with, which the error then shows.
+    """
+    aside = {name: os.environ.pop(name) for name in ("OLLAMA_HOST", "OLLAMA_API_KEY") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(aside)
+
+
 def _read_facts(client: ollama.Client, model: str, version: str | None) -> ModelFacts:
     shown = client.show(model)
     listed = client.list().models
     named = {entry.model or "": entry for entry in listed}
-    entry = next((e for name, e in named.items() if is_pulled(model, (name,))), None)
-    info = shown.modelinfo or {}
+    name = pulled_name(model, named)
+    entry = named[name] if name is not None else None
     details = shown.details
     return ModelFacts(
         backend="ollama",
-        model=model,
-        server_version=version,
+        model=name or model,
+        server=version,
         digest=entry.digest if entry else None,
         quantisation=details.quantization_level if details else None,
         parameters=details.parameter_size if details else None,
         family=details.family if details else None,
-        context_tokens=next((int(v) for k, v in info.items() if k.endswith(".context_length")), None),
+        context_tokens=context_length(shown.modelinfo or {}),
         capabilities=tuple(shown.capabilities or ()),
     )
 
@@ -215,8 +238,17 @@ def _keep_headers(headers: dict[str, str], response: httpx.Response) -> None:
     headers.update(response.headers)
 
 
-def _message(text: str) -> str:
-    """Unwrap an error text: newer servers put llama.cpp's own JSON error inside theirs."""
+def _why(error: ValueError) -> str:
+    """Say what is wrong with a body, without the parts of it that pydantic quotes: half a key would not be known for one."""
+    if not hasattr(error, "errors"):
+        return str(error)
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def _message(error: Any) -> str:
+    """Unwrap an error text: newer servers put llama.cpp's own JSON error inside theirs, and others send an object."""
+    text = error if isinstance(error, str) else json.dumps({"error": error})
     for _ in range(2):
         try:
             inner = json.loads(text)

@@ -7,6 +7,7 @@ JSON schema (gpt-3.5-turbo takes none: any JSON object, then the prompt alone), 
 
 from __future__ import annotations
 
+import http.client
 import os
 import time
 import weakref
@@ -14,20 +15,23 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
-from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request, Schema
+from harness.llm.address import bare, check_address
+from harness.llm.backend import DOUBLE, ModelFacts, Reply, ReplyFormat, Request, Schema
 from harness.llm.border import cross
 from harness.llm.budget import Prices
 from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
-from harness.llm.ready import PROBE_SECONDS, Readiness, get_json
-from harness.llm.scrub import foreign_text
+from harness.llm.keys import read_key, state_of
+from harness.llm.ready import PROBE_SECONDS, Readiness, double_warning, get_json
 from harness.llm.waits import retry_after_seconds
+from harness.scrub import one_line
 
 if TYPE_CHECKING:
     import openai
     from openai.types.chat import ChatCompletion
 
 _CONNECT_SECONDS = 10.0
+_NAMED_MODELS = 5
 _NEXT_FORMAT = {ReplyFormat.SCHEMA: ReplyFormat.JSON, ReplyFormat.JSON: ReplyFormat.PROMPT}
 _TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length", "exceeds the available context size")
 
@@ -41,6 +45,7 @@ class OpenAI:
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
+        self._address = _address(settings)
         self._client: openai.OpenAI | None = None
         self._refused: dict[str, str] = {}  # request field -> how it is sent instead
         self._format: ReplyFormat | None = None  # the best one that the server takes, once it refused a better one
@@ -106,13 +111,13 @@ class OpenAI:
         facts = ModelFacts(
             backend="openai",
             model=completion.model or request.model,
-            fingerprint=completion.system_fingerprint,
+            server=completion.system_fingerprint,
             reply_format=None if request.schema is None else str(reply_format),
             adapted=tuple(sorted(self._refused.values())),
         )
         return Reply(
-            text=foreign_text(choice.message.content or choice.message.refusal or ""),
-            thinking=foreign_text(str(extra.get("reasoning_content") or extra.get("reasoning") or "")),
+            text=choice.message.content or choice.message.refusal or "",
+            thinking=str(extra.get("reasoning_content") or extra.get("reasoning") or ""),
             facts=facts,
             prompt_tokens=usage.prompt_tokens if usage else None,
             completion_tokens=usage.completion_tokens if usage else None,
@@ -124,14 +129,13 @@ class OpenAI:
         if self._client is None:
             import openai  # noqa: PLC0415 - 0.5 s that a command without an LLM does not pay
 
-            key, seconds = os.environ.get(self._settings.key_env or ""), self._settings.timeout_seconds
-            address = _address(self._settings)
-            if not key and address is None:
+            key, seconds = read_key(self._settings.key_env), self._settings.timeout_seconds
+            if not key and self._address is None:
                 variable = self._settings.key_env or "OPENAI_API_KEY"
                 raise NotReady(f"No key for OpenAI: export {variable}=... (llm.key_env), or set llm.base_url.")
             timeout = openai.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
             # Retries are counted, recorded and paid for in one place: retrying.py.
-            self._client = openai.OpenAI(api_key=key or "none", base_url=address, timeout=timeout, max_retries=0)
+            self._client = openai.OpenAI(api_key=key or "none", base_url=self._address, timeout=timeout, max_retries=0)
             weakref.finalize(self, self._client.close)
         return self._client
 
@@ -141,7 +145,7 @@ class OpenAI:
             client.close()
 
     def _where(self) -> str:
-        return _address(self._settings) or "api.openai.com"
+        return self._address or "api.openai.com"
 
     def _translate(self, error: Exception, request: Request) -> BackendError:
         import openai  # noqa: PLC0415
@@ -170,7 +174,7 @@ class OpenAI:
         if error.status_code in (401, 403):
             return NotReady(f"{where} refuses the key in {self._settings.key_env or 'llm.key_env (not set)'}: {text}")
         if error.status_code == 404:
-            end = "" if _address(self._settings) else _retired(request.model)
+            end = "" if self._address else _retired(request.model)
             return NotReady(f"{where} has no model '{request.model}' for this key{end}: choose another with llm.model=NAME")
         if code == "insufficient_quota":
             return NotReady(f"{where}: the account has no credit left ({text})")
@@ -228,7 +232,13 @@ def _about_format(text: str) -> bool:
 
 
 def _address(settings: LlmSettings) -> str | None:
-    return settings.base_url or os.environ.get("OPENAI_BASE_URL") or None
+    """Return the server's address, None for OpenAI's own. Raises SettingsError for one that makes no sense or carries a password."""
+    if settings.base_url:
+        return settings.base_url
+    address = bare(os.environ.get("OPENAI_BASE_URL", ""))
+    if address:
+        check_address(address, "OPENAI_BASE_URL")
+    return address or None
 
 
 def _retired(model: str) -> str:
@@ -243,7 +253,7 @@ def _openai_ready(settings: LlmSettings) -> Readiness:
     if price and price.shutdown and price.shutdown <= date.today():
         reason = f"OpenAI no longer serves {settings.model} (since {price.shutdown})"
         return Readiness(settings.name, False, reason, "llm.model=NAME, or llm.base_url=URL of a server that still does")
-    if not os.environ.get(variable):
+    if read_key(variable) is None:
         return Readiness(settings.name, False, f"{variable} is not set", f"export {variable}=...")
     return Readiness(settings.name, True, f"{variable} is set for {settings.model}")
 
@@ -251,12 +261,14 @@ def _openai_ready(settings: LlmSettings) -> Readiness:
 def _local_ready(settings: LlmSettings) -> Readiness:
     """Say whether the server answers, and which models it names."""
     address = str(_address(settings)).rstrip("/")
-    key = os.environ.get(settings.key_env or "")
+    key = read_key(settings.key_env)
     try:
         listed = get_json(f"{address}/models", timeout_seconds=PROBE_SECONDS, key=key)["data"]
-        names = ", ".join(str(entry["id"]) for entry in listed[:5])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return Readiness(
-            settings.name, False, f"no OpenAI-compatible server at {address} ({error})", "start it, or set llm.base_url"
-        )
-    return Readiness(settings.name, True, f"{address} serves {names or 'models that it does not list'}")
+        names = ", ".join(str(entry["id"]) for entry in listed[:_NAMED_MODELS])
+        double = any(DOUBLE in str(entry.get("owned_by")) for entry in listed)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException) as error:
+        problem = one_line(f"no OpenAI-compatible server at {address} ({error})", limit=200)
+        return Readiness(settings.name, False, problem, "start it, or set llm.base_url")
+    serves = one_line(f"{address} serves {names or 'models that it does not list'}", limit=300)
+    keyed = f"; {state_of(settings.key_env)}" if settings.key_env else ""
+    return Readiness(settings.name, True, f"{serves}{keyed}", warning=double_warning(address) if double else "")

@@ -1,4 +1,8 @@
-"""Answer from the records of a finished study, without any LLM, and say where and in what a replay leaves them."""
+"""Answer from the records of a finished study, without any LLM, and say where and in what a replay leaves them.
+
+This is what makes an LLM's study repeatable: the same code, settings and records give the same trials. Asked live again, a model may
+answer otherwise, whatever the seed.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from harness.record import check_seal
 from harness.report.data import Call
 from harness.trial import Trial
 
-UNPARSED, INVALID, REPEAT = "unparsed", "invalid", "repeat"
+ABORTED, UNPARSED, INVALID, REPEAT = "aborted", "unparsed", "invalid", "repeat"
 
 
 def read_calls(path: Readable, trials: Sequence[Trial], *, texts: bool = False) -> Iterator[Call]:

@@ -31,7 +31,7 @@ class Call:
     """One call to an LLM.
 
     `call` counts within the trial, `attempt` the sendings of one call. `answered` is False when the server gave no usable answer at
-    all (`error` says why). `problem` is what was wrong with the reply, `problem_kind` one of unparsed, invalid, repeat. Tokens are
+    all (`error` says why). `problem` is what was wrong with the reply, `problem_kind` one of aborted, unparsed, invalid, repeat. Tokens are
     None where the server gave no count, `usd` where the model has no price. The texts are kept only where they are shown.
     """
 

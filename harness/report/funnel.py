@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from harness.report.arms import Arm
-from harness.report.calls import REPEAT, UNPARSED
+from harness.report.calls import ABORTED, REPEAT, UNPARSED
 from harness.report.coverage import NO_BREAK
 from harness.report.data import CellData, State, StudyData
 from harness.report.document import Column, Item, Section, Table, Text, columns, row, share
@@ -37,7 +37,7 @@ def funnel_frame(study: StudyData, arms: Mapping[str, Arm]) -> pd.DataFrame:
 def _cell_funnel(cell: CellData) -> dict[str, int]:
     proposals = [call for call in cell.calls if call.role != "analyzer"]
     answered = [call for call in proposals if call.answered]
-    parsed = [call for call in answered if call.problem_kind != UNPARSED]
+    parsed = [call for call in answered if call.problem_kind not in (ABORTED, UNPARSED)]
     valid = [call for call in parsed if call.problem_kind in (None, REPEAT)]
     new = [call for call in valid if call.problem_kind is None]
     sources = Counter(provenance(trial.proposal.source) for trial in cell.trials)

@@ -42,6 +42,12 @@ def settings_of(*overrides: str) -> dict[str, Any]:
 
 
 @pytest.fixture
+def composed() -> Callable[..., dict[str, Any]]:
+    """Compose a config as the command line would."""
+    return settings_of
+
+
+@pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Run one cell and return its result, the cell and its folder."""
 

@@ -12,7 +12,9 @@ from servers.script import Script
 
 from harness.agent.context import CONTEXTS
 from harness.record import VARYING
+from harness.settings import cells
 from harness.store import read_trials
+from harness.study import add_to_plan, block, blocked_by
 
 Run = Callable[..., Any]
 Start = Callable[..., OllamaDouble]
@@ -82,6 +84,7 @@ BAD_THEN_GOOD = {
     "think_only": "empty but for thinking",
     "chatter": "no readable JSON object|no object|cut off at the token limit",
     "not_an_object": "no object|no readable",
+    "aborted": "repeated itself without end",
 }
 
 
@@ -95,6 +98,88 @@ def test_a_bad_reply_goes_back_with_the_exact_complaint(fault: str, ollama: Star
     assert re.search(BAD_THEN_GOOD[fault], problem), problem
     assert problem in calls(folder)[1]["messages"][-1]["content"]
     assert len(calls(folder)[1]["messages"][2]["content"]) <= 4_000
+
+
+def test_a_loop_is_a_kind_of_its_own_and_is_not_shown_to_the_model_again(ollama: Start, run: Run) -> None:
+    """Sent again unchanged, the request would end in the same loop for ever."""
+    double = ollama(Script.of("aborted", "aborted"))
+    result, _, folder = run(*llm(double))
+    assert result.done == 1
+    first = read_trials(folder)[0]
+    assert [(reply["kind"], reply["problem"] is None) for reply in first.proposal.note["replies"] if reply["problem"]] == [
+        ("aborted", False),
+        ("aborted", False),
+    ]
+    assert first.proposal.source == "llm-retry-2"
+    asked = [call["messages"] for call in calls(folder)[:3]]
+    assert len({json.dumps(messages) for messages in asked}) == 2, "the loop's own words are the same, and so is the complaint"
+    assert len({call["key"] for call in calls(folder)[:3]}) == 3, "each is asked with a seed of its own"
+    assert len(asked[1][2]["content"]) <= 200
+    assert [call["reply"]["finish_reason"] for call in calls(folder)[:2]] == ["aborted", "aborted"]
+
+
+def test_an_analysis_that_became_a_loop_is_said_to_be_one(ollama: Start, run: Run) -> None:
+    double = ollama(Script.of("aborted"))
+    _, _, folder = run(*llm(double, "agent.calls=two"))
+    first = read_trials(folder)[0].proposal
+    assert first.source == "llm"
+    assert (first.note["replies"][0]["kind"], first.note["replies"][0]["role"]) == ("aborted", "analyzer")
+
+
+def test_every_proposal_says_which_model_answered(ollama: Start, run: Run) -> None:
+    double = ollama()
+    _, _, folder = run(*llm(double))
+    model = read_trials(folder)[0].proposal.note["model"]
+    assert (model["model"], model["server"]) == ("phi4-reasoning:14b", "0.32.15-double")
+    assert model["digest"] == calls(folder)[0]["reply"]["facts"]["digest"]
+
+
+def test_a_command_says_once_that_a_test_double_answers(
+    ollama: Start, composed: Run, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    double = ollama()
+    for more in ((), (), ("llm.temperature=0.5",), ("optimizer=raw_phi4",)):
+        assert blocked_by(composed(f"out={tmp_path}", *llm(double, *more))) is None
+    expected = f"llm: the server at {double.url} is a test double: its answers are random configurations\n"
+    assert capfd.readouterr().err == expected
+
+
+@pytest.mark.parametrize("around", ["\n", "\r\n", "\nmore-of-it"])
+def test_a_key_with_a_line_break_is_in_no_record_of_what_is_blocked(
+    around: str, composed: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    secret = "abcdefgh12345678XYZ"
+    monkeypatch.setenv("LLM_API_KEY", f"{secret}{around}")
+    settings = composed(
+        f"out={tmp_path}",
+        "optimizer=tcs",
+        "llm=openai_compatible",
+        f"llm.model=m{len(around)}",
+        "llm.base_url=http://127.0.0.1:9/v1",
+    )
+    study, asked = tmp_path / "main", list(cells(settings))
+    add_to_plan(study, asked)
+    blocked = blocked_by(settings)
+    assert blocked is not None
+    block(study, asked, blocked)
+    assert ("holds a line break" in blocked[0]) == ("more" in around)
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(b"reason" in data for data in written)
+    assert not any(secret.encode() in data for data in [*written, *(text.encode() for text in capfd.readouterr())])
+
+
+def test_a_backend_that_shows_its_key_in_its_own_errors_leaves_it_in_no_file(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a class of the user's own raises or returns, the records are written by one hand."""
+    secret = "planted-0123456789"
+    monkeypatch.setenv("LLM_API_KEY", f"{secret}\n")
+    for leak in ("raises", "returns"):
+        result, _, folder = run("optimizer=tcs", f"llm._target_=support.leaky.{leak.title()}", "llm.name=own", study=leak)
+        assert result.failed if leak == "raises" else result.done == 1
+        assert (folder / ("failure.json" if leak == "raises" else "calls.jsonl")).exists()
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes(), path
 
 
 @pytest.mark.parametrize("fault", ["think_then_answer", "fenced", "lone_surrogate"])

@@ -78,7 +78,7 @@ class TestOllamaAsItsClientSeesIt:
         client.close()
 
     def test_a_missing_body_and_a_wrong_path_are_errors(self, ollama: OllamaDouble) -> None:
-        for path, status in (("/api/chat", 400), ("/api/embed2", 400)):
+        for path, status in (("/api/chat", 400), ("/api/embed2", 404)):
             with pytest.raises(urllib.error.HTTPError) as caught:
                 urllib.request.urlopen(urllib.request.Request(ollama.url + path, method="POST"), timeout=5)
             assert caught.value.code == status

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from servers.ollama_api import count_tokens
+from servers.tokens import count_tokens
 
 from harness.llm.backend import Message, ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.errors import TruncatedPrompt
@@ -73,6 +73,30 @@ def test_a_prompt_that_may_not_fit_is_not_sent() -> None:
     assert caught.value.prompt_tokens > 4096
     assert "the prompt of trial 4 may need" in str(caught.value)
     assert "raise llm.num_ctx to 5120 or more" in str(caught.value)
+
+
+def test_the_message_names_what_is_kept_free_for_the_reply() -> None:
+    """A prompt that fits by itself is refused too, and the figures must say why."""
+    most = prompt_token_range(a_request(NUMBERS * 90, 4096))[1]
+    with pytest.raises(TruncatedPrompt) as caught:
+        Guarded(Answering(100)).complete(a_request(NUMBERS * 90, most + 10))
+    text = str(caught.value)
+    assert f"may need {most} tokens and its reply at least 64, together {most + 64}, and the window has {most + 10}" in text
+    assert "that leaves 256 for the reply" in text
+
+
+@pytest.mark.parametrize(
+    ("server", "cut"),
+    [("0.30.0", False), ("0.30.0-rc1", False), ("0.30.0-double", False), ("0.30.1", True), ("0.30.01", True), ("0.130.0", True)],
+)
+def test_one_version_of_ollama_counts_without_its_cache(server: str, cut: bool) -> None:
+    inner = Answering(3)
+    inner.reply = replace(inner.reply, facts=replace(FACTS, server=server))
+    if cut:
+        with pytest.raises(TruncatedPrompt):
+            Guarded(inner).complete(a_request(PROSE * 10, 4096))
+    else:
+        assert Guarded(inner).complete(a_request(PROSE * 10, 4096)) is inner.reply
 
 
 def test_following_the_advice_makes_it_fit() -> None:

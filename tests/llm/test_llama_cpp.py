@@ -177,8 +177,8 @@ def test_the_file_is_recorded_by_its_hash(tiny_gguf: Path) -> None:
     facts = LlamaCpp(settings).complete(settings.request([Message("user", "Hello.")], schema=None, seed=1, trial=1, call=1)).facts
     assert facts.model == "tiny.gguf"
     assert facts.digest == f"sha256:{hashlib.sha256(tiny_gguf.read_bytes()).hexdigest()}"
-    assert facts.server_version is not None
-    assert facts.server_version.startswith("xllamacpp 20")
+    assert facts.server is not None
+    assert facts.server.startswith("xllamacpp 20")
 
 
 def test_a_prompt_over_the_window_is_refused_by_the_engine_too(tiny_gguf: Path) -> None:

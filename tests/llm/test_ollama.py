@@ -89,7 +89,7 @@ def test_digest_quantisation_and_version_are_recorded_and_asked_for_once(ollama:
     assert facts[0] == facts[2]
     assert facts[0].digest is not None
     assert len(facts[0].digest) == 64
-    assert (facts[0].quantisation, facts[0].server_version, facts[0].context_tokens) == ("Q4_K_M", "0.12.9", 32768)
+    assert (facts[0].quantisation, facts[0].server, facts[0].context_tokens) == ("Q4_K_M", "0.32.15-double", 32768)
     asked = [received.path for received in ollama.received]
     assert [asked.count(path) for path in ("/api/show", "/api/tags", "/api/version", "/api/chat")] == [1, 1, 1, 3]
 

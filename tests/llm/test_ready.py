@@ -8,7 +8,7 @@ from servers.double import Double
 from servers.ollama_api import OllamaDouble
 
 from harness.llm.config import LlmSettings
-from harness.llm.ready import is_pulled, ollama_status, ollama_url, readiness
+from harness.llm.ready import ollama_status, pulled_name, readiness
 
 
 def settings_for(url: str | None, model: str = "phi4-reasoning:14b") -> LlmSettings:
@@ -18,12 +18,12 @@ def settings_for(url: str | None, model: str = "phi4-reasoning:14b") -> LlmSetti
 def test_a_pulled_model_is_ready(ollama: OllamaDouble) -> None:
     found = readiness(settings_for(ollama.url))
     assert (found.ready, found.command) == (True, "")
-    assert found.reason == f"Ollama 0.12.9 at {ollama.url} has phi4-reasoning:14b"
+    assert found.reason == f"Ollama 0.32.15-double at {ollama.url} has phi4-reasoning:14b"
 
 
 def test_a_model_that_is_not_pulled_names_the_command(ollama: OllamaDouble) -> None:
     found = readiness(settings_for(ollama.url, "phi5"))
-    assert (found.ready, found.reason, found.command) == (False, "Ollama 0.12.9 has no phi5", "ollama pull phi5")
+    assert (found.ready, found.reason, found.command) == (False, "Ollama 0.32.15-double has no phi5", "ollama pull phi5")
 
 
 def test_no_server_names_the_commands(ollama: OllamaDouble) -> None:
@@ -59,31 +59,22 @@ def test_a_server_that_hangs_is_not_waited_for() -> None:
 
 def test_the_status_lists_what_is_pulled(ollama: OllamaDouble) -> None:
     status = ollama_status(ollama.url)
-    assert (status.up, status.version, status.models) == (True, "0.12.9", ("phi4-reasoning:14b", "qwen2.5-coder:32b"))
+    assert (status.up, status.version, status.models) == (True, "0.32.15-double", ("phi4-reasoning:14b", "qwen2.5-coder:32b"))
 
 
 @pytest.mark.parametrize(
-    ("base_url", "environment", "url"),
+    ("asked", "pulled", "found"),
     [
-        (None, None, "http://127.0.0.1:11434"),
-        (None, "gpu", "http://gpu:11434"),
-        (None, "gpu:8080", "http://gpu:8080"),
-        (None, "https://ollama.example", "https://ollama.example"),
-        (None, "[::1]", "http://[::1]:11434"),
-        (None, "[::1]:8080", "http://[::1]:8080"),
-        ("http://here:1/", "gpu", "http://here:1"),
-        ("http://here:1/ollama/", None, "http://here:1/ollama"),
+        ("llama3", "llama3:latest", True),
+        ("llama3", "llama3:70b", False),
+        ("llama3:70b", "llama3:70b", True),
+        ("LLaMA3:70B", "llama3:70b", True),
+        ("Phi4", "phi4:LATEST", True),
+        ("registry.ollama.ai/library/phi4:14b", "phi4:14b", True),
+        ("hf.co/Me/Model", "hf.co/me/model:latest", True),
+        ("localhost:5000/me/phi4", "localhost:5000/me/phi4:latest", True),
+        ("me/phi4", "phi4:latest", False),
     ],
 )
-def test_the_address_is_completed_as_ollama_does(
-    monkeypatch: pytest.MonkeyPatch, base_url: str | None, environment: str | None, url: str
-) -> None:
-    if environment is not None:
-        monkeypatch.setenv("OLLAMA_HOST", environment)
-    assert ollama_url(base_url) == url
-
-
-def test_a_name_without_a_tag_means_the_latest() -> None:
-    assert is_pulled("llama3", ("llama3:latest",))
-    assert not is_pulled("llama3", ("llama3:70b",))
-    assert is_pulled("llama3:70b", ("llama3:latest", "llama3:70b"))
+def test_a_model_is_found_under_every_name_that_ollama_takes(asked: str, pulled: str, found: bool) -> None:
+    assert pulled_name(asked, ("other:1b", pulled)) == (pulled if found else None)

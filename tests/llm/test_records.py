@@ -16,7 +16,7 @@ from harness.llm.backend import Message, ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.errors import TransportFault
 from harness.llm.records import CallRecord, read_calls
 
-FACTS = ModelFacts("ollama", "phi4", server_version="0.12", digest="abc", context_tokens=32768, capabilities=("completion",))
+FACTS = ModelFacts("ollama", "phi4", server="0.12", digest="abc", context_tokens=32768, capabilities=("completion",))
 REQUEST = Request(
     (Message("system", "You tune."), Message("user", "line one\nline two")),
     model="phi4",

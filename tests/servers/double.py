@@ -38,7 +38,7 @@ class Received:
 
 
 class Refusal(Exception):
-    """Answer with an error status instead."""
+    """Answer with an error status instead; a body that is a text goes out as plain text."""
 
     def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
@@ -162,6 +162,10 @@ class Double:
         """Answer a POST; to be filled in."""
         raise NotImplementedError
 
+    def not_json(self, raw: bytes) -> str:
+        """Return what the server says of a body that is not JSON."""
+        return "We could not parse the JSON body of your request."
+
     def error_body(self, status: int, text: str) -> Any:
         """Return the body of an error in this API's form; to be filled in."""
         raise NotImplementedError
@@ -226,7 +230,7 @@ class Call(BaseHTTPRequestHandler):
         try:
             body = json.loads(raw) if raw else None
         except ValueError:
-            self.send_json(400, self.server.double.error_body(400, "invalid character in request body"))
+            self.send_json(400, self.server.double.error_body(400, self.server.double.not_json(raw)))
             return
         self._receive(body)
         self._answer(lambda: self.server.double.post(self.path, body, self))
@@ -240,6 +244,9 @@ class Call(BaseHTTPRequestHandler):
         try:
             run()
         except Refusal as refusal:
+            if isinstance(refusal.body, str):
+                self.send_whole(refusal.status, refusal.body.encode(), "text/plain", refusal.headers)
+                return
             self.send_json(refusal.status, refusal.body, refusal.headers)
         except OSError:  # the client went away
             self.close_connection = True

@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from servers.double import Call, Double, Refusal
-from servers.ollama_api import count_tokens, cut_at
 from servers.replies import schema_in
 from servers.script import TRANSPORT, Script, Step
+from servers.tokens import count_tokens, cut_at
 
 MODELS = ("gpt-3.5-turbo", "gpt-4", "gpt-4o", "gpt-6-luna")
+# So that nothing takes it for a model: see `harness/llm/backend.py`.
+DOUBLE = "harness-double"
 KEY = "sk-double-0123456789abcdef"
 _NO_SCHEMA = ("gpt-3.5-turbo", "gpt-4")
 _NO_JSON_MODE = ("gpt-4",)
@@ -54,7 +56,7 @@ class OpenAIDouble(Double):
         self._let_in(call)
         if path != "/v1/models":
             raise Refusal(404, _error(f"Invalid URL (GET {path})"))
-        rows = [{"id": name, "object": "model", "created": _CREATED, "owned_by": "system"} for name in self.models]
+        rows = [{"id": name, "object": "model", "created": _CREATED, "owned_by": DOUBLE} for name in self.models]
         call.send_json(200, {"object": "list", "data": rows})
 
     def post(self, path: str, body: Any, call: Call) -> None:
@@ -199,7 +201,7 @@ def _answer(body: Mapping[str, Any], text: str, prompt_tokens: int, reason: str)
         "model": f"{body['model']}-2024-08-06",
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
         "usage": {**usage, "completion_tokens_details": {"reasoning_tokens": 0}},
-        "system_fingerprint": "fp_double",
+        "system_fingerprint": DOUBLE,
     }
 
 

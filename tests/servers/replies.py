@@ -29,6 +29,21 @@ def schema_in(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     return None
 
 
+def example_in(messages: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the last example answer that the messages show: a JSON object that has a `config`. None without one."""
+    decoder, found = json.JSONDecoder(), None
+    for message in messages:
+        text = str(message.get("content", ""))
+        for place in (match.start() for match in re.finditer(r"\{", text)):
+            try:
+                value, end = decoder.raw_decode(text, place)
+            except ValueError:
+                continue
+            if "config" in value:
+                found = text[place:end]
+    return found
+
+
 def answer(schema: Mapping[str, Any] | None, rng: random.Random) -> str:
     """Return a reply that fits `schema`; without one, a sentence or two of analysis."""
     if schema is None:

@@ -36,7 +36,11 @@ REPLIES = (
 WRAPPED = ("think_then_answer", "fenced", "chatter_then_answer", "lone_surrogate")
 # The server says that it cannot, or does less than it seems.
 SERVER = ("not_pulled", "unauthorized", "quota", "truncated", "too_long", "out_of_memory")
-KINDS = ("valid", "text", *TRANSPORT, *REPLIES, *WRAPPED, *SERVER)
+# The server breaks off a reply that has become a loop, and says no more than that it is not done (Ollama).
+BROKEN_OFF = ("aborted",)
+# What small models like to answer: the example that the prompt shows, word for word.
+HABITS = ("example",)
+KINDS = ("valid", "text", *TRANSPORT, *REPLIES, *WRAPPED, *SERVER, *BROKEN_OFF, *HABITS)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from servers.ollama_api import OllamaDouble
-from servers.script import REPLIES, SERVER, TRANSPORT, WRAPPED, Script
+from servers.script import BROKEN_OFF, REPLIES, SERVER, TRANSPORT, WRAPPED, Script
 from support.cells import cells_of
 from torture.size import FULL, scaled
 
@@ -27,7 +27,7 @@ from harness.store import CALLS, SUMMARY
 from harness.study import add_to_plan, run_cells
 
 TIMEOUT_SECONDS = scaled(1, 5)
-UNPARSED = ("invalid_json", "cut_json", "not_finite", "empty", "think_only", "chatter", "not_an_object")
+UNPARSED = ("invalid_json", "cut_json", "not_finite", "empty", "think_only", "chatter", "not_an_object", "aborted")
 INVALID = ("out_of_range", "missing_key", "extra_key", "wrong_type")
 # What a kept record says of a call that was lost. A reset, a cut and a server that goes away look alike from here.
 LOST = {
@@ -43,7 +43,7 @@ LOST = {
 }
 # What ends a launch, and makes no record: nothing was answered.
 STOPS = {"not_pulled": "has no model", "unauthorized": "refuses the key", "too_long": "refuses the prompt"}
-EVERY = (*TRANSPORT, *REPLIES, *WRAPPED, *SERVER)
+EVERY = (*TRANSPORT, *REPLIES, *WRAPPED, *SERVER, *BROKEN_OFF)
 SLOW = ("hang", "drip")
 
 
@@ -120,7 +120,7 @@ def test_every_lost_call_is_on_record_under_its_kind(chaos: tuple[OllamaDouble, 
     others = [error for error in errors if not any(words in error for words in LOST.values())]
     assert all("No Ollama at" in error for error in others)
     assert sum("reply" in row and not row.get("error") for row in rows) == double.answered + sum(
-        double.injected[kind] for kind in (*REPLIES, *WRAPPED)
+        double.injected[kind] for kind in (*REPLIES, *WRAPPED, *BROKEN_OFF)
     )
 
 
@@ -136,7 +136,7 @@ def test_the_report_s_funnel_and_provenance_count_the_faults_that_were_injected(
     assert data.problems == ()
     write_report(build_report(find(data, Options(resamples=200))), tmp_path)
     funnel = pd.read_csv(tmp_path / "csv" / "funnel.csv").iloc[0]
-    answered = double.answered + injected(*REPLIES, *WRAPPED)
+    answered = double.answered + injected(*REPLIES, *WRAPPED, *BROKEN_OFF)
     assert funnel["answered"] == answered
     assert funnel["parsed"] == answered - injected(*UNPARSED)
     assert funnel["valid"] == answered - injected(*UNPARSED, *INVALID)
@@ -151,4 +151,4 @@ def test_the_report_s_funnel_and_provenance_count_the_faults_that_were_injected(
     asked_again = sum(
         int(t.proposal.source.rpartition("-")[2]) for c in data.cells for t in c.trials if "retry" in t.proposal.source
     )
-    assert asked_again + 3 * sources["fallback"] == injected(*REPLIES)
+    assert asked_again + 3 * sources["fallback"] == injected(*REPLIES, *BROKEN_OFF)

@@ -176,7 +176,7 @@ def test_planted_keys_that_a_server_echoes_are_in_no_file_of_a_study(ollama: Oll
         "progress=off",
     )
     ran = run(command, tmp_path, timeout=120, env=clean_environment(**KEYS, HOME=str(home)))
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (ran.returncode, ran.stderr) == (0, ollama.announced)
     assert any(one.headers.get("authorization") == f"Bearer {KEYS['OLLAMA_API_KEY']}" for one in ollama.received)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.suffix == ".wandb" for path in files)

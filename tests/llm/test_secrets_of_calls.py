@@ -22,7 +22,7 @@ from harness.llm.build import build_backend
 from harness.llm.config import LlmSettings
 from harness.llm.errors import BackendError
 from harness.llm.records import CallRecord
-from harness.llm.scrub import foreign_text, one_line
+from harness.scrub import foreign_text, one_line
 
 SECRET = "sk-planted-4f9c2e77d1b84a60"
 FAULTS = ["unauthorized", "rate_limit", "error", "busy", "quota", "not_pulled", "too_long"]
