@@ -15,6 +15,7 @@ from harness.llm.recording import Recording
 from harness.llm.records import CallRecord
 from harness.llm.replay import Replay
 from harness.llm.retrying import Retrying
+from harness.llm.same_model import SameModel
 
 
 def backend_class(settings: LlmSettings) -> Any:
@@ -40,7 +41,8 @@ def build_backend(settings: LlmSettings, *, keep: Callable[[CallRecord], None], 
     earlier launches of the cell kept: they are answered from again, and count towards the caps. Nothing is connected to, loaded or
     checked before the first call. Raises SettingsError.
 
-    From the outside in: retry lost calls; keep what comes back; refuse cut prompts; refuse to pass a cap; ask.
+    From the outside in: retry lost calls; keep what comes back; refuse another model than before; refuse cut prompts; refuse to pass a
+    cap; ask.
     """
     answered = tuple(answered)
     backend: Backend = backend_class(settings)(settings)
@@ -54,7 +56,7 @@ def build_backend(settings: LlmSettings, *, keep: Callable[[CallRecord], None], 
             f"llm.cap_usd={caps.usd:g}: the price list of {prices.date} has no '{settings.model}'; give llm.prices=FILE or unset the cap"
         )
     budgeted = Budgeted(backend, caps, prices, Spend.of(answered, prices))
-    recording = Recording(Guarded(budgeted), keep=keep, answered=answered)
+    recording = Recording(SameModel(Guarded(budgeted), answered), keep=keep, answered=answered)
     return Retrying(
         recording,
         tries=settings.tries,

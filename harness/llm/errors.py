@@ -6,6 +6,7 @@
     │   └── NotReady             a key, a model, a file or a package is missing; the text says how to get it
     ├── BadRequest               the server refuses the request as such: trying again cannot help
     ├── TruncatedPrompt          the prompt did not fit, or the model saw only a part of it
+    ├── OtherModel               another model answers than in the cell's earlier launches
     ├── BudgetSpent              the next call could cost more than the cap allows
     └── ReplayDiffers            a replay was asked something that its records do not answer
 
@@ -65,6 +66,14 @@ class TruncatedPrompt(BackendError):
         super().__init__(text)
         self.prompt_tokens = prompt_tokens
         self.window_tokens = window_tokens
+        self.reply = reply
+
+
+class OtherModel(BackendError):
+    """The name that was asked for means another model than before. `reply` is that one's: it was paid for, and must not be used."""
+
+    def __init__(self, text: str, *, reply: object) -> None:
+        super().__init__(text)
         self.reply = reply
 
 

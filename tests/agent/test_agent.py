@@ -134,6 +134,20 @@ def test_every_proposal_says_which_model_answered(ollama: Start, run: Run) -> No
     assert model["digest"] == calls(folder)[0]["reply"]["facts"]["digest"]
 
 
+def test_a_cell_is_not_finished_by_another_model_of_the_same_name(ollama: Start, run: Run) -> None:
+    first = ollama(Script.of("valid", then="busy"))
+    result, _, folder = run(*llm(first, "llm.tries=1"))
+    assert result.blocked
+    assert len(read_trials(folder)) == 1
+    other = ollama()
+    other.digests["phi4-reasoning:14b"] = "f" * 64
+    result, _, _ = run(*llm(other, "llm.tries=1"))
+    assert "now phi4-reasoning:14b (ffffffffffff) of a test double (0.32.15-double) answers" in result.failed[0]
+    assert len(read_trials(folder)) == 1
+    result, _, _ = run(*llm(ollama(), "llm.tries=1"))
+    assert result.done == 1
+
+
 def test_a_command_says_once_that_a_test_double_answers(
     ollama: Start, composed: Run, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
