@@ -57,24 +57,27 @@ def without_secrets(text: str, *, foreign: bool = False) -> str:
     In a foreign text that is every secret of 8 characters or more. In a text of the harness's own, a secret that could be a word
     (`lm-studio`: no digit, under 16 characters) stays, since the name of an arm may be the same word.
     """
-    for form in _forms_in(text, foreign=foreign):
-        text = re.sub(form.pattern, f"[{form.name}]".replace("\\", "/"), text)
-    return text
+    return _replaced(text, _standing(_forms(_secrets(), foreign), text))
 
 
 def holds_secret(text: str) -> bool:
     """Say whether `without_secrets` would change a text of the harness's own."""
-    return bool(_forms_in(text, foreign=False))
+    return bool(_standing(_forms(_secrets(), False), text))
 
 
 def without_secrets_in(data: Any) -> Any:
     """Return plain data with every text in it, keys included, freed of secrets. Numbers stay as they are."""
+    forms = _forms(_secrets(), False)
+    return _cleaned(data, forms) if forms else data
+
+
+def _cleaned(data: Any, forms: tuple[_Form, ...]) -> Any:
     if isinstance(data, str):
-        return without_secrets(data)
+        return _replaced(data, _standing(forms, data))
     if isinstance(data, Mapping):
-        return {without_secrets_in(key): without_secrets_in(value) for key, value in data.items()}
+        return {_cleaned(key, forms): _cleaned(value, forms) for key, value in data.items()}
     if isinstance(data, list | tuple):
-        return [without_secrets_in(value) for value in data]
+        return [_cleaned(value, forms) for value in data]
     return data
 
 
@@ -148,11 +151,15 @@ class _Form:
     name: str
 
 
-def _forms_in(text: str, *, foreign: bool) -> tuple[_Form, ...]:
-    """Return the forms of secrets that stand in a text, the longest first."""
-    secrets = _secrets()
-    forms = _forms(secrets, foreign) if secrets else ()
+def _standing(forms: tuple[_Form, ...], text: str) -> tuple[_Form, ...]:
+    """Return those forms that stand in a text, the longest first."""
     return tuple(form for form in forms if form.text in text and re.search(form.pattern, text))
+
+
+def _replaced(text: str, forms: tuple[_Form, ...]) -> str:
+    for form in forms:
+        text = re.sub(form.pattern, f"[{form.name}]".replace("\\", "/"), text)
+    return text
 
 
 @functools.lru_cache(maxsize=16)

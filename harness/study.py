@@ -191,8 +191,14 @@ def _readiness(llm: str) -> Readiness:
 
     found = readiness(LlmSettings.from_mapping(json.loads(llm)))
     if found.warning:
-        say(f"llm: {found.warning}")
+        _warn(found.warning)
     return found
+
+
+@functools.cache
+def _warn(text: str) -> None:
+    """Print a warning about an LLM, once for all arms that ask it."""
+    say(f"llm: {text}")
 
 
 def is_done(study: Path, cell: Cell | Planned) -> bool:

@@ -38,7 +38,12 @@ def is_same(one: ModelFacts, other: ModelFacts) -> bool:
         return False
     if one.digest and other.digest:
         return one.digest == other.digest
-    return one.model.lower() == other.model.lower()
+    return _full_name(one.model) == _full_name(other.model)
+
+
+def _full_name(model: str) -> str:
+    """Return a name as Ollama reads it: in any case, and without a tag the latest."""
+    return model.lower().removesuffix(":latest")
 
 
 def described(facts: ModelFacts) -> str:

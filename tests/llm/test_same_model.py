@@ -44,6 +44,10 @@ def test_weights_count_before_names_and_a_double_is_never_a_model(now: ModelFact
     assert is_same(REAL, now) is same
 
 
+def test_a_name_without_a_tag_is_the_latest() -> None:
+    assert is_same(ModelFacts("ollama", "Phi4"), ModelFacts("ollama", "phi4:latest", digest="sha256:ffff"))
+
+
 def test_another_model_is_refused_in_one_line_that_names_both() -> None:
     other = replace(REAL, digest="sha256:0123456789abcdef", server="0.32.15-double")
     with pytest.raises(OtherModel) as caught:
