@@ -98,7 +98,7 @@ def stop_if_asked_soon() -> None:
 
 @contextlib.contextmanager
 def stops_noted() -> Iterator[None]:
-    """Note what signal handlers raise while foreign code runs; at the end of the block, raise it when it did not come this far.
+    """Note what signal handlers raise while foreign code runs; at the end of the block, raise it, whatever came of it meanwhile.
 
     The handlers that are there at the beginning are noted when they raise. Those that foreign code sets meanwhile are its own, but for
     Ctrl-C, SIGTERM and SIGHUP: these come from outside, and stop this process whatever the handler does. Only in the main thread.
@@ -117,6 +117,9 @@ def stops_noted() -> Iterator[None]:
         finally:
             arrivals.end(before)
         stop_if_asked()
+    except Exception:
+        stop_if_asked()
+        raise
     finally:
         _depth -= 1
         for number, noting in wrapped.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import io
 import locale
@@ -11,6 +10,7 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -181,15 +181,17 @@ class Foreign:
     """Leaves behind what `leaves` names; sends its own process `stop`, the name of a signal.
 
     The score says how many things a training saw otherwise than the first one of its process: less than one point each when none.
-    `swallow`: its own code catches what the signal's handler raises. `once`: a file, after whose making no signal is sent any more.
+    `cleans_up`: its own code catches what the signal's handler raises, and goes on (quietly) or raises an error (loudly). `once`: a
+    file, after whose making no signal is sent any more. `also`: a shell command that is started just before the signal is sent.
     """
 
     def __init__(self, space: Space, card: TaskCard, **options: Any) -> None:
         self.space, self.card = space, card
         self._leaves: Sequence[str] = options.get("leaves", ())
         self._stop: str | None = options.get("stop")
-        self._swallow = options.get("swallow", False)
+        self._cleans_up: str | None = options.get("cleans_up")
         self._once: str | None = options.get("once")
+        self._also: str | None = options.get("also")
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         now = seen()
@@ -205,7 +207,13 @@ class Foreign:
         yield Epoch(val_score_pct=10.0 * len(other) + float(config["x"]), test_score_pct=1.0)
 
     def _get_signal(self, number: signal.Signals) -> None:
-        # Whatever it becomes; a training's own cleaning up may catch everything.
-        with contextlib.suppress(BaseException) if self._swallow else contextlib.nullcontext():
+        if self._also:
+            subprocess.Popen(["sh", "-c", self._also])
+        try:
             os.kill(os.getpid(), number)
             time.sleep(0.1)
+        except BaseException as raised:  # as clean-up that means well does
+            if self._cleans_up is None:
+                raise
+            if self._cleans_up == "loudly":
+                raise ValueError("a file could not be closed") from raised
