@@ -93,7 +93,7 @@ def job(config: Any) -> Result:
         with stops_noted():
             return _job(config)
     except Interrupted as stop:
-        return Result(stopped=(f"{platform.node()}: {stop}",))
+        return Result(stopped=(f"{platform.node()}: {stop}; the same command goes on from here",))
 
 
 def _job(config: Any) -> Result:

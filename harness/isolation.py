@@ -47,9 +47,22 @@ class Isolation:
             yield
             self._own = changes(apart.begun, process_state.read(apart.begun))
 
-    def training(self, seed: int) -> contextlib.AbstractContextManager[object]:
+    @contextlib.contextmanager
+    def training(self, seed: int) -> Iterator[None]:
         """Isolate a block that trains once."""
-        return _Apart(self._own, seed=seed)
+        with _Apart(self._own, seed=seed):
+            before = _log_handlers()
+            try:
+                yield
+            finally:
+                for handler in _log_handlers():
+                    if handler not in before and handler not in _by_imports.get("logging", {}).get("handlers", ()):
+                        handler.close()  # a file that nobody writes to any more, a trial
+
+
+def _log_handlers() -> list[Any]:
+    logging: Any = imported("logging")
+    return [] if logging is None else logging.root.handlers[:]
 
 
 class _Apart:

@@ -98,7 +98,7 @@ def stop_if_asked_soon() -> None:
 
 @contextlib.contextmanager
 def stops_noted() -> Iterator[None]:
-    """Note what signal handlers raise while foreign code runs; at the end of the block, raise it when it did not come this far.
+    """Note what signal handlers raise while foreign code runs; at the end of the block, raise it, whatever came of it meanwhile.
 
     The handlers that are there at the beginning are noted when they raise. Those that foreign code sets meanwhile are its own, but for
     Ctrl-C, SIGTERM and SIGHUP: these come from outside, and stop this process whatever the handler does. Only in the main thread.
@@ -117,6 +117,9 @@ def stops_noted() -> Iterator[None]:
         finally:
             arrivals.end(before)
         stop_if_asked()
+    except Exception:
+        stop_if_asked()
+        raise
     finally:
         _depth -= 1
         for number, noting in wrapped.items():
@@ -198,17 +201,30 @@ def _noted_arrivals() -> _Arrivals:
     global _arrivals
     if _arrivals is None:
         _arrivals = _Arrivals()
-        os.register_at_fork(after_in_child=_forget_in_fork)
+        os.register_at_fork(before=_hold_signals, after_in_parent=_let_signals_come, after_in_child=_forget_in_fork)
     return _arrivals
+
+
+_blocked: list[set[int]] = []
+
+
+def _hold_signals() -> None:
+    """Before a fork: a signal that comes to the new process at once must find it as `_forget_in_fork` leaves it."""
+    _blocked.append({int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, _STATUS)})
+
+
+def _let_signals_come() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _blocked.pop())
 
 
 def _forget_in_fork() -> None:
     """In a process that foreign code forks: a signal to it is its own, and ends it as it would without the harness."""
-    with contextlib.suppress(ValueError):  # a thread forked it
+    with contextlib.suppress(ValueError):
         signal.set_wakeup_fd(-1)
         for number in _STATUS:
             if signal.getsignal(number) is _stop:
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    _let_signals_come()
 
 
 def _stop(number: int, _: object) -> None:

@@ -21,6 +21,8 @@ from harness.environment import COMMAND_PID, THREAD_VARIABLES
 hypothesis.settings.register_profile("harness", database=None, deadline=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("harness")
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every command that they start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -52,7 +54,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in ("HYDRA_FULL_ERROR", COMMAND_PID, *THREAD_VARIABLES):
         monkeypatch.setenv(name, os.environ.get(name, "1"))
-    root, on_signal = logging.getLogger(), {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    root, on_signal = logging.getLogger(), {number: signal.getsignal(number) for number in STOPS}
     handlers, level = root.handlers[:], root.level
 
     def run(*arguments: str) -> Ran:
