@@ -43,7 +43,7 @@ def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], mar
         # What compares like with like leads, and needs no other beside it.
         without = [e for e in without if not e["unlike"]] or without
         if without:
-            text += " What fixed rules make of the TCS, without an LLM:"
+            text += " Beside it: what fixed rules make of the TCS without an LLM."
         return Answer(HELPS, ABSENT, "muted", f"{text}{_beside(without, marks)}", "contrasts", _lines(without, marks))
     word, tone = _decide(raw, "Yes", "No: it hurts", "Unclear")
     others = [entry for entry in found if entry not in raw] + rules
