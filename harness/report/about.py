@@ -25,7 +25,10 @@ def facts_of(study: StudyData, frames: Frames, reference: tuple[str, str]) -> tu
     size = f"{_many(len(study.arms), 'arm')} on {_many(len(study.tasks), 'task')}, {span} seeds each"
     size += f", {listed(list(map(str, budgets)))} trials a cell"
     return (
-        ("What this is", "a comparison of tuning methods on declared tasks, not a repetition of any paper's numbers"),
+        (
+            "What this is",
+            "a comparison of tuning methods on declared tasks, about these tasks only, and not a repetition of any paper's numbers",
+        ),
         ("Size", size),
         ("Coverage", coverage_sentence(frames)),
         ("Reference arm", f"{reference[0]} ({reference[1]})"),

@@ -43,13 +43,13 @@ def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], mar
         # What compares like with like leads, and needs no other beside it.
         without = [e for e in without if not e["unlike"]] or without
         if without:
-            text += " What fixed rules make of the TCS, without an LLM:"
-        return Answer(HELPS, ABSENT, "muted", f"{text}{_beside(without)}", "contrasts", _lines(without, marks))
+            text += " Beside it: what fixed rules make of the TCS without an LLM."
+        return Answer(HELPS, ABSENT, "muted", f"{text}{_beside(without, marks)}", "contrasts", _lines(without, marks))
     word, tone = _decide(raw, "Yes", "No: it hurts", "Unclear")
     others = [entry for entry in found if entry not in raw] + rules
     text = "The same LLM shown the TCS and shown the raw logs" + (", and the TCS against its other rivals." if others else ".")
     shown = [*raw, *others]
-    return Answer(HELPS, word, tone, f"{text}{_beside(shown)}", "contrasts", _lines(shown, marks))
+    return Answer(HELPS, word, tone, f"{text}{_beside(shown, marks)}", "contrasts", _lines(shown, marks))
 
 
 def _plain_rules(arm: Arm) -> bool:
@@ -85,12 +85,12 @@ def start_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], m
     subjects = [e for e in beyond if arms[e["first"]].kind == "llm" and arms[e["first"]].context == "tcs"] or beyond
     if not subjects:
         text = "What the start alone gives random search; no other method ran from the same start."
-        return Answer(THE_START, "Unclear", "warn", f"{text}{_beside(plain[:1])}", "contrasts", _lines(plain[:1], marks))
+        return Answer(THE_START, "Unclear", "warn", f"{text}{_beside(plain[:1], marks)}", "contrasts", _lines(plain[:1], marks))
     ahead = [e for e in subjects if e["low"] > 0]
     word, tone = _start_word(subjects, ahead, plain[0]["low"] > 0)
     text = "First what the start alone gives random search, then what methods add to random search from that same start."
     shown = [plain[0], *_extremes(subjects)]
-    return Answer(THE_START, word, tone, f"{text}{_beside(shown)}", "contrasts", _lines(shown, marks))
+    return Answer(THE_START, word, tone, f"{text}{_beside(shown, marks)}", "contrasts", _lines(shown, marks))
 
 
 PARTS = {"names": "the textbooks by name", "outcomes": "the outcomes that they read"}
@@ -106,7 +106,9 @@ def parts_answers(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], 
     shows = [PARTS[lacks(arms[entry["second"]])[0]] for entry in leading if entry["low"] > 0]
     word = listed(list(dict.fromkeys(shows))).capitalize() if shows else "Neither shows" if len(leading) > 1 else "It does not show"
     text = f"The rules against rules without {listed([PARTS[lacks(arms[e['second']])[0]] for e in leading])}, from the same start."
-    return (Answer(MADE_OF, word, "good" if shows else "warn", f"{text}{_beside(leading)}", "contrasts", _lines(leading, marks)),)
+    return (
+        Answer(MADE_OF, word, "good" if shows else "warn", f"{text}{_beside(leading, marks)}", "contrasts", _lines(leading, marks)),
+    )
 
 
 def _start_word(subjects: Sequence[dict[str, Any]], ahead: Sequence[dict[str, Any]], start_helps: bool) -> tuple[str, Tone]:
@@ -136,10 +138,11 @@ def _lines(entries: Sequence[dict[str, Any]], marks: Marks) -> tuple[tuple[str, 
     return tuple((label(entry, marks), _figures(entry["difference"], entry)) for entry in entries)
 
 
-def _beside(entries: Sequence[dict[str, Any]]) -> str:
-    """Say what a reader of these contrasts must know: unlike arms, and few pairs."""
+def _beside(entries: Sequence[dict[str, Any]], marks: Marks) -> str:
+    """Say what a reader of these contrasts must know: unlike arms, few pairs, and what the marks of their arms mean."""
     notes = [f"{UNLIKE} {unlike}." for unlike in dict.fromkeys(entry["unlike"] for entry in entries) if unlike]
     notes += [few_note()] if any(entry["few"] for entry in entries) else []
+    notes += [f"{note}." for note in marks.notes(entry[side] for entry in entries for side in ("first", "second"))]
     return "".join(f" {note}" for note in notes)
 
 

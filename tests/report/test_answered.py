@@ -13,7 +13,7 @@ from harness.report.answered import answered, billions, same_model
 from harness.report.answers import answers_of
 from harness.report.arms import arms_of
 from harness.report.build import build_report
-from harness.report.document import Table
+from harness.report.document import Report, Table
 from harness.report.findings import Findings, find
 from harness.report.frames import rows_by
 from harness.report.markdown import to_terminal
@@ -31,24 +31,29 @@ def found(*arms: PlantedArm, **options: Any) -> Findings:
     )
 
 
-def texts(study: Findings, key: str) -> tuple[set[str], str]:
+def texts(report: Report, key: str) -> tuple[set[str], str]:
     """Return the names in a table's first column, and its notes."""
-    (table,) = [item for item in build_report(study).items() if isinstance(item, Table) and item.key == key]
+    (table,) = [item for item in report.items() if isinstance(item, Table) and item.key == key]
     return {row[0].text for row in table.rows}, " ".join(table.notes)
 
 
-@pytest.mark.parametrize("key", ["scores", "validation", "coverage", "verdict", "funnel", "provenance"])
-def test_a_model_that_was_not_asked_is_named_beside_the_row_that_it_made(key: str) -> None:
-    names, notes = texts(found(llm_arm("tcs_phi4", PHI, "tcs", facts=OTHER), failure_free()), key)
-    assert "tcs_phi4\u00a0¶" in names
-    assert "¶ tcs_phi4: answered by llama3:70b (0123456789ab), asked was phi4-reasoning:14b" in notes
+TABLES = ("scores", "validation", "coverage", "verdict", "funnel", "provenance")
 
 
-@pytest.mark.parametrize("key", ["scores", "validation", "coverage", "verdict", "funnel", "provenance"])
-def test_a_test_double_is_named_beside_every_row_that_it_made(key: str) -> None:
-    names, notes = texts(found(llm_arm("tcs_phi4", PHI, "tcs", facts=DOUBLE), failure_free()), key)
-    assert "tcs_phi4\u00a0(test double)" in names
-    assert "the answers of tcs_phi4 came from a test double" in notes
+def test_a_model_that_was_not_asked_is_named_beside_every_row_that_it_made() -> None:
+    report = build_report(found(llm_arm("tcs_phi4", PHI, "tcs", facts=OTHER), failure_free()))
+    for key in TABLES:
+        names, notes = texts(report, key)
+        assert "tcs_phi4\u00a0¶" in names, key
+        assert "¶ tcs_phi4: answered by llama3:70b (0123456789ab), asked was phi4-reasoning:14b" in notes, key
+
+
+def test_a_test_double_is_named_beside_every_row_that_it_made() -> None:
+    report = build_report(found(llm_arm("tcs_phi4", PHI, "tcs", facts=DOUBLE), failure_free()))
+    for key in TABLES:
+        names, notes = texts(report, key)
+        assert "tcs_phi4\u00a0(test double)" in names, key
+        assert "the answers of tcs_phi4 came from a test double" in notes, key
 
 
 def failure_free() -> PlantedArm:
@@ -57,21 +62,23 @@ def failure_free() -> PlantedArm:
 
 def test_contrasts_answers_and_the_terminal_carry_the_marks_too() -> None:
     study = found(llm_arm("tcs_phi4", PHI, "tcs", facts=DOUBLE), llm_arm("raw_phi4", PHI, "raw", fallback_rate=0.3))
-    names, notes = texts(study, "contrasts_context")
+    report = build_report(study)
+    names, notes = texts(report, "contrasts_context")
     assert names == {"tcs_phi4\u00a0(test double) − raw_phi4\u00a0‡"}
     assert "test double" in notes
     assert "stood in for the LLM" in notes
     helps, small, *_ = answers_of(study)
     assert "(test double)" in helps.lines[0][0] + small.lines[0][0]
     assert "came from a test double" in small.text
-    assert "(test double)" in to_terminal(build_report(study), ("scores",))
+    assert "(test double)" in to_terminal(report, ("scores",))
 
 
 def test_the_model_that_was_asked_leaves_no_mark_however_its_name_is_written() -> None:
     assert same_model("Qwen2.5:7B", "qwen2.5:7b")
     assert same_model("phi4", "phi4:latest")
     assert not same_model("phi4", "phi4-mini")
-    names, notes = texts(found(llm_arm("tcs_phi4", PHI, "tcs", facts={"model": PHI.upper(), "server": "0.32.15"})), "scores")
+    study = found(llm_arm("tcs_phi4", PHI, "tcs", facts={"model": PHI.upper(), "server": "0.32.15"}))
+    names, notes = texts(build_report(study), "scores")
     assert "tcs_phi4" in names
     assert notes.count("answered by") == 0
 

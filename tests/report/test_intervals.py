@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.report.frames import rows_by
 from harness.report.intervals import (
     LEAST_DIFFERING,
     Array,
@@ -86,12 +87,12 @@ def test_the_page_states_the_worst_coverage_that_was_measured() -> None:
 
 @pytest.mark.full
 def test_the_figures_on_the_page_are_those_of_the_script() -> None:
-    kept = {(e.differences, e.tasks, e.seeds): e for e in simulated().itertuples()}
+    kept = rows_by(simulated(), "differences", "tasks", "seeds")
     for case in cases(300):
         before = kept.pop((case["differences"], case["tasks"], case["seeds"]))
-        error = math.sqrt(before.covered * (100 - before.covered) * (1 / 300 + 1 / 1000)) + 0.5
-        assert abs(case["covered"] - before.covered) < 4 * error or case["shown"] < 20.0, case
-        assert bool(before.few) == case["few"]
+        error = math.sqrt(before["covered"] * (100 - before["covered"]) * (1 / 300 + 1 / 1000)) + 0.5
+        assert abs(case["covered"] - before["covered"]) < 4 * error or case["shown"] < 20.0, case
+        assert bool(before["few"]) == case["few"]
     assert not kept
 
 

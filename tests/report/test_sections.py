@@ -304,3 +304,15 @@ def test_no_table_shows_a_number_that_pandas_made_of_nothing() -> None:
         if isinstance(item, Table):
             assert isinstance(item.data, pd.DataFrame)
             assert not any(text.text.lower() in ("nan", "none", "inf", "<na>") for row in item.rows for text in row)
+
+
+def draws(versions: dict[str, int] | None, tasks: str) -> str:
+    identity = {"optimizer": {"_target_": "a.random.Random"}} | ({} if versions is None else {"versions": versions})
+    cells = [replace(cell([1.0], task=task, seed=seed), manifest={"identity": identity}) for task in tasks for seed in (0, 1)]
+    return dict(build_report(find(study(*cells), OPTIONS)).facts).get("Draws", "")
+
+
+def test_cells_whose_draws_repeat_over_tasks_are_said_to_have_intervals_that_are_too_short() -> None:
+    assert "intervals over several tasks are too short" in draws(None, "ab")
+    assert draws(None, "a") == ""
+    assert draws({"random": 2}, "ab") == ""
