@@ -95,6 +95,7 @@ def _read_environment(_: Any) -> dict[str, Any]:
 
 
 def _write_environment(_: Any, values: Values) -> None:
+    name: Any
     for name, value in values.items():
         if value is not GONE:
             os.environb[name] = value

@@ -175,12 +175,18 @@ COMMANDS = [("SIGHUP", "quietly", ()), ("SIGTERM", "loudly", SWEEP)]
 MORE = [("SIGINT", None, ()), ("SIGHUP", "quietly", SWEEP), ("SIGTERM", "loudly", ()), ("SIGINT", None, SWEEP)]
 
 
-@pytest.mark.parametrize(("name", "cleans_up", "more"), [*COMMANDS, *(pytest.param(*case, marks=pytest.mark.full) for case in MORE)])
+@pytest.mark.parametrize(
+    ("name", "cleans_up", "more"), [*COMMANDS, *(pytest.param(*case, marks=pytest.mark.full) for case in MORE)]
+)
 def test_a_command_that_is_stopped_inside_a_training_goes_on_with_that_trial(
     cli: Cli, tmp_path: Path, name: str, cleans_up: str | None, more: tuple[str, ...]
 ) -> None:
     assert cli(*FOREIGN, "study=whole", *more).status == 0
-    signalled = (f"task.params.stop={name}", f"task.params.cleans_up={cleans_up or 'null'}", f"task.params.once={tmp_path / 'mark'}")
+    signalled = (
+        f"task.params.stop={name}",
+        f"task.params.cleans_up={cleans_up or 'null'}",
+        f"task.params.once={tmp_path / 'mark'}",
+    )
     stopped = cli(*FOREIGN, *signalled, *more)
     assert (stopped.status, stopped.err) == (STATUS[name], f"{STOPPED}\n")
     assert not [row for rows in records(tmp_path / "runs" / "main").values() for row in rows]
@@ -262,7 +268,11 @@ def in_group(folder: Path, number: signal.Signals, *more: str) -> subprocess.Com
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-GROUPS = [("limits.trial_seconds=60",), ("hydra/launcher=joblib", "seeds=2", "-m"), ("hydra/launcher=joblib", "limits.trial_seconds=60", "seeds=2", "-m")]
+GROUPS = [
+    ("limits.trial_seconds=60",),
+    ("hydra/launcher=joblib", "seeds=2", "-m"),
+    ("hydra/launcher=joblib", "limits.trial_seconds=60", "seeds=2", "-m"),
+]
 
 
 @pytest.mark.full
@@ -280,7 +290,11 @@ def test_a_signal_to_all_processes_of_a_study_is_no_trial(tmp_path: Path, number
 @pytest.mark.parametrize("cleans_up", CLEAN_UPS)
 def test_a_signal_inside_a_joblib_worker_s_training_is_no_trial(tmp_path: Path, cleans_up: str | None) -> None:
     many = (*FOREIGN, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seeds=2", "-m")
-    signalled = ("task.params.stop=SIGTERM", f"task.params.cleans_up={cleans_up or 'null'}", f"task.params.once={tmp_path / 'mark'}")
+    signalled = (
+        "task.params.stop=SIGTERM",
+        f"task.params.cleans_up={cleans_up or 'null'}",
+        f"task.params.once={tmp_path / 'mark'}",
+    )
     stopped = run((*many, *signalled), tmp_path)
     assert (stopped.returncode, stopped.stderr) == (130, f"{STOPPED}\n")
     assert {row["status"] for rows in records(tmp_path / "runs" / "main").values() for row in rows} <= {"ok"}
@@ -292,7 +306,16 @@ def test_a_signal_inside_a_joblib_worker_s_training_is_no_trial(tmp_path: Path, 
 @pytest.mark.full
 def test_a_job_on_submitit_s_launcher_that_runs_into_its_time_limit_is_queued_again_and_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="pip install -e '.[slurm]' brings it")
-    slow = ("--config-dir", str(CONF), "task=faulty", "task.params.epoch_seconds=2", "budget=10", "tracking=off", "progress=off", "-m")
+    slow = (
+        "--config-dir",
+        str(CONF),
+        "task=faulty",
+        "task.params.epoch_seconds=2",
+        "budget=10",
+        "tracking=off",
+        "progress=off",
+        "-m",
+    )
     on_slurm = ("hydra/launcher=submitit_local", "hydra.launcher.timeout_min=1")
     shutil.copytree(CONF.parent, tmp_path / "support")
     ran = run((*slow, *on_slurm), tmp_path, timeout=200)

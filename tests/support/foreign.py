@@ -73,7 +73,7 @@ def _see_hydra() -> Any:
 def _application() -> None:
     import hydra
 
-    ran = []
+    ran: list[Any] = []
     hydra.main(version_base="1.3", config_path=None)(ran.append)()
     assert len(ran) == 1
 
