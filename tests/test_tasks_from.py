@@ -225,7 +225,7 @@ def test_one_column_of_targets_is_as_good_as_none() -> None:
 
 
 @pytest.mark.parametrize("make", [RandomForestClassifier, HistGradientBoostingClassifier, MLPClassifier, SGDClassifier, SVC])
-def test_a_class_that_is_not_in_training_counts_as_missed_and_has_no_loss(make: Make) -> None:
+def test_a_class_that_is_not_in_training_counts_as_missed_and_has_no_loss(make: Callable[..., Any]) -> None:
     data = classes()
     val = data.val.targets.astype(object)
     val[:4] = "never"
