@@ -29,6 +29,8 @@ from harness.randomness import keyed_seed
 
 # What imports by foreign code set.
 _by_imports: dict[str, dict[str, Any]] = {}
+# Modules that foreign code looked for in vain. Some libraries do so again and again (OmegaConf for attr, with every value).
+_not_there: set[str] = set()
 # The W&B session of foreign code. To start one takes half a second, so the next call finds it again.
 _wandb_session: Any = None
 
@@ -113,7 +115,7 @@ class _Apart:
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> Any:
-        if threading.get_ident() != self._thread or _is_loaded(name, globals, fromlist, level):
+        if _is_loaded(name, globals, fromlist, level) or name in _not_there or threading.get_ident() != self._thread:
             return self._import(name, globals, locals, fromlist or (), level)
         if self._importing:
             try:
@@ -124,6 +126,10 @@ class _Apart:
         before = process_state.read()
         try:
             return self._import(name, globals, locals, fromlist or (), level)
+        except ModuleNotFoundError as error:
+            if error.name == name:
+                _not_there.add(name)
+            raise
         finally:
             self._importing = False
             self._meet_libraries()
