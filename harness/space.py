@@ -74,7 +74,7 @@ class Space:
 
     def active(self, hp: Hyperparameter, config: Mapping[str, Value]) -> bool:
         """Say whether `hp` is part of a configuration whose parents have the values in `config`."""
-        return all(parent in config and _among(config[parent], values) for parent, values in hp.when.items())
+        return all(parent in config and config[parent] in values for parent, values in hp.when.items())
 
     def default(self) -> Config:
         """Return the default configuration."""
@@ -136,11 +136,6 @@ class Space:
     def to_mapping(self) -> dict[str, dict[str, Any]]:
         """Return the space as plain data, which `from_mapping` reads back to an equal space."""
         return {hp.name: _entry(hp) for hp in self}
-
-
-def _among(value: Value, values: tuple[Value, ...]) -> bool:
-    # True == 1 in Python, and both may be choices of one hyperparameter.
-    return value in values and any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in values)
 
 
 def _check_condition(name: str, parent: str, values: tuple[Value, ...], before: Mapping[str, Hyperparameter]) -> None:

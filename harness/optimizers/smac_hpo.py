@@ -74,7 +74,7 @@ class _SmacSession:
         config: Config = {}
         for hp in self._space:
             if self._space.active(hp, config):
-                config[hp.name] = decode(hp, coded[hp.name])
+                config[hp.name] = decode(hp, coded.get(hp.name, encode(hp, hp.default)))
         return config
 
     def tell(self, config: Config, score_pct: float) -> None:

@@ -146,7 +146,8 @@ LEAVINGS = {
     "locale": Leaving(lambda: locale.setlocale(locale.LC_ALL, "POSIX"), lambda: locale.setlocale(locale.LC_ALL)),
     "garbage collection": Leaving(gc.disable, gc.isenabled),
     "start method": Leaving(
-        lambda: multiprocessing.set_start_method("spawn"), lambda: multiprocessing.get_start_method(allow_none=True)
+        lambda: multiprocessing.set_start_method("forkserver", force=True),
+        lambda: multiprocessing.get_start_method(allow_none=True),
     ),
     "Hydra": Leaving(_hydra, _see_hydra, "hydra"),
     "NumPy": Leaving(_numpy, _see_numpy, "numpy"),

@@ -42,13 +42,13 @@ def test_a_runaway_ends_at_its_limit_with_its_partial_curve_and_the_next_trials_
     zygote: Zygote, tmp_path: Path, action: str
 ) -> None:
     limits = ("limits.trial_seconds=1" if TIMEOUT in RUNAWAYS[action] else "limits.trial_seconds=60", "limits.trial_memory_mb=400")
-    # Of seed 0's draws (0.10, 0.71, 0.75, ...) those above 0.73 run away.
-    more = (f"task.params.action='{action}'", "task.params.only_above=0.73", "budget=4", "tracking=off", "progress=off")
+    # Of seed 0's draws (0.56, 0.53, 0.64, ...) those above 0.6 run away.
+    more = (f"task.params.action='{action}'", "task.params.only_above=0.6", "budget=4", "tracking=off", "progress=off")
     pid = zygote.start((*FAULTY, *limits, *more), tmp_path)
     assert zygote.wait(pid) == 0, (tmp_path / "output.txt").read_text()
     assert group_is_gone(pid)
     rows = rows_of(tmp_path)
-    away = [row for row in rows if row["config"]["x"] > 0.73]
+    away = [row for row in rows if row["config"]["x"] > 0.6]
     assert away
     assert len(rows) == 4
     for row in rows:
