@@ -214,8 +214,8 @@ def is_done(study: Path, cell: Cell | Planned) -> bool:
 class Result:
     """What a job did with its cells; plain data, since it may cross processes.
 
-    `failed`, `blocked` and `busy` hold one line each; `fatal` says why the job could not go on at all, `stopped` what its launcher
-    ended it with.
+    `failed`, `refused`, `blocked` and `busy` hold one line each; a refused cell failed on its settings before its first trial. `fatal`
+    says why the job could not go on at all, `stopped` what its launcher ended it with.
     """
 
     done: int = 0
@@ -225,6 +225,7 @@ class Result:
     busy: tuple[str, ...] = ()
     fatal: tuple[str, ...] = ()
     stopped: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     def __add__(self, other: Result) -> Result:
         return Result(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Result)))
@@ -291,7 +292,8 @@ def _run(cell: Cell, study: Path, settings: Mapping[str, Any], batch: Batch) -> 
                 raise
             text = shown(str(error)) if isinstance(error, HarnessError) else describe(error)
             folder.fail({"error": text, "traceback": traceback.format_exc(), "trials": len(folder.trials)})
-            return Result(failed=(f"{cell.folder}: {text}",))
+            line = f"{cell.folder}: {text}"
+            return Result(refused=(line,)) if isinstance(error, SettingsError) and not folder.trials else Result(failed=(line,))
     return Result(done=1)
 
 
@@ -314,7 +316,8 @@ def block(study: Path, cells: Sequence[Cell], blocked: tuple[str, str]) -> Resul
 
 
 def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional: Collection[str] = ()) -> None:
-    """Say what did not end well, a line each. Raises CellsFailed when cells are left to do, StorageError when nothing could be written.
+    """Say what did not end well, a line each. Raises CellsFailed when cells are left to do, SettingsError when nothing but their
+    settings stood in the way, StorageError when nothing could be written.
 
     `optional`: ids of cells that may be left.
     """
@@ -323,12 +326,13 @@ def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional
     problems = [f"stopped: {line}" for line in result.stopped]
     problems += [f"busy: {line}" for line in result.busy]
     problems += [f"blocked: {line}" for line in dict.fromkeys(result.blocked)]
-    problems += [f"failed: {line}" for line in result.failed]
+    problems += [f"failed: {line}" for line in (*result.refused, *result.failed)]
+    kind = SettingsError if problems and len(problems) == len(result.refused) else CellsFailed
     total = sum(map(len, planned.values()))
     left = sum(not is_done(study, cell) for study, cells in planned.items() for cell in cells if cell.id not in optional)
     if total == 1 and left and problems:
-        raise CellsFailed(problems[0])
+        raise kind(problems[0])
     for line in problems:
         say(line)
     if left:
-        raise CellsFailed(f"{left} of {total} cells are not done; the same command goes on with them")
+        raise kind(f"{left} of {total} cells are not done; the same command goes on with them")

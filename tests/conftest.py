@@ -23,9 +23,12 @@ hypothesis.settings.load_profile("harness")
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and every command that they start would inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that starts the tests in the background has them ignore Ctrl-C, nohup the end of the terminal, and every command that they
+# start would inherit that.
+if threading.current_thread() is threading.main_thread():
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import contextlib
 import json
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -70,7 +71,7 @@ def test_a_study_that_is_not_there_is_told_so(tmp_path: Path) -> None:
 def test_a_mistake_that_never_got_as_far_as_a_trial_is_replaced_in_the_plan(study: Path, tmp_path: Path) -> None:
     (wrong,), settings = cells_of(tmp_path, "task.params.epochs=5", "task._target_=tasks.toy.Toi")
     add_to_plan(study, [wrong])
-    assert run_cells([wrong], settings).failed
+    assert run_cells([wrong], settings).refused
     (right,), settings = cells_of(tmp_path, "task.params.epochs=5")
     add_to_plan(study, [right])
     assert [p.cell for p in read_plan(study)] == [right.id]
@@ -198,3 +199,9 @@ def test_a_cell_is_done_when_it_has_its_summary(tmp_path: Path) -> None:
     assert [is_done(study, cell) for cell in cells] == [True, False]
     add_to_plan(study, cells)
     assert [is_done(study, planned) for planned in read_plan(study)] == [True, False]
+
+
+def test_a_cell_that_its_settings_forbid_ends_the_command_with_status_2(cli: Callable[..., Any]) -> None:
+    ran = cli("task=digits", "tracking=off", "progress=off", "budget=1", "task.params.train_size=5000")
+    assert ran.status == 2
+    assert "5000 rows for training" in ran.line

@@ -25,6 +25,9 @@ class LlmSettings:
     name: str = "none"
     _target_: str = ""  # the backend's class; empty: no LLM
     model: str = ""
+    small: bool | None = (
+        None  # whether it is a small local model, as the report's verdict asks; null: it is where its backend is local
+    )
     base_url: str | None = None  # null: the client's default (OLLAMA_HOST, OPENAI_BASE_URL, else its own)
     key_env: str = ""  # the variable that holds the key; empty: none is needed
     path: str | None = None  # llama_cpp: the GGUF file; replay: a folder or file with call records

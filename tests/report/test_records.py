@@ -220,7 +220,7 @@ def test_a_cell_told_in_full_has_its_curves_and_texts(planted_folder: Path) -> N
 def test_the_cell_that_was_planned_last_counts_and_one_that_never_began_is_nobody_s(tmp_path: Path) -> None:
     (wrong,), settings = cells_of(tmp_path, "task.params.epochs=5", "budget=2", "task._target_=tasks.toy.Toi")
     add_to_plan(tmp_path / "main", [wrong])
-    assert run_cells([wrong], settings).failed
+    assert run_cells([wrong], settings).refused
     (right,), settings = cells_of(tmp_path, "task.params.epochs=5", "budget=2")
     add_to_plan(tmp_path / "main", [right])
     for _ in range(2):
