@@ -57,14 +57,14 @@ tasks: $(VENV)/.ready ## Measure how much room to tune each task leaves
 	$(PY) scripts/task_table.py $(ARGS)
 
 tables: $(VENV)/.ready ## Make the tables that evaluator=table replays, where they are missing (two core-hours for all six)
-	$(PY) -m harness.tabulate task=core out=tasks/tabulated $(ARGS)
+	$(PY) -m harness.tabulate task=core out=tasks/tabular $(ARGS)
 
 bench: $(VENV)/.ready ## Measure what the harness itself costs, and beside its relatives (PEERS=--install makes their environments)
 	$(PY) scripts/bench_overhead.py $(ARGS)
 	$(PY) scripts/bench_peers $(PEERS)
 
 data: $(VENV)/.ready ## Download and verify the public data of task=full
-	$(PY) -m tasks.datasets $(ARGS)
+	$(PY) -m harness.tasks.common.datasets $(ARGS)
 
 doctor: $(VENV)/.ready ## Say what is ready to run here, and how to get the rest
 	$(PY) -m harness.doctor $(ARGS)

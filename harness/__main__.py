@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from harness.arguments import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
+from harness.cli.help import help_text
+from harness.config.overrides import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
 from harness.environment import one_thread
 from harness.errors import HarnessError, shown
-from harness.help import help_text
 from harness.scrub import scrub_tracebacks
-from harness.stop import Interrupted, heed_signals, ignore_signals, stop_status
+from harness.signals import Interrupted, heed_signals, ignore_signals, stop_status
 
 STOPPED = "stopped; the same command goes on from here"
 
@@ -53,13 +53,13 @@ def _run(argv: Sequence[str] | None) -> tuple[int, str]:
         if any(flag in HELP_FLAGS for flag in arguments):
             print(help_text(arguments), end="")  # without Hydra, which takes a second to list what there is
             return 0, ""
-        from harness.app import run  # noqa: PLC0415 - after one_thread, and inside the net
+        from harness.cli.app import run  # noqa: PLC0415 - after one_thread, and inside the net
 
         run(arguments)
     except HarnessError as error:
         return error.exit_status, str(error)
     except Exception as error:
-        from harness.complaints import one_line  # noqa: PLC0415 - only a mistake needs it
+        from harness.cli.messages import one_line  # noqa: PLC0415 - only a mistake needs it
 
         text = one_line(error, arguments)
         if text is None:

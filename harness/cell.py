@@ -1,141 +1,92 @@
-"""READ THIS FIRST: the whole life of a cell, from its settings to its last trial.
-
-A cell is one task tuned by one method from one seed. `run_cell` loads the folder, shows the method what is there, trains what it
-proposes, writes the trial down, and goes on until the budget is spent. Nothing happens between `propose` and `append` that is not in
-this file.
-"""
+"""What a cell is, and what decides its result."""
 
 from __future__ import annotations
 
-import sys
+import hashlib
+import json
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
-from harness.build import build_optimizer, build_task
-from harness.errors import Exhausted
-from harness.identity import Cell
-from harness.isolation import Isolation
-from harness.stop import stop_if_asked
-from harness.store import SCHEMA, CellFolder
-from harness.task import Task
-from harness.training import InProcess, Trainer
-from harness.trial import Proposal, Trajectory, Trial, incumbent
-
-__all__ = ["Cell", "Tracker", "end_trainers", "run_cell", "summarise", "trainer_for"]
+from harness.seeding import keyed_seed
+from harness.store.cell_folder import SCHEMA
 
 
-class Tracker(Protocol):
-    """Is told of a cell as it goes; must not raise (see `tracking.py`)."""
+@dataclass(frozen=True)
+class Cell:
+    """One task, tuned by one method, from one seed.
 
-    def start(self, cell: Cell, manifest: Mapping[str, Any], trials: tuple[Trial, ...]) -> None:
-        """A cell begins, with the trials that an earlier launch left."""
-        ...
-
-    def trial(self, trial: Trial) -> None:
-        """A trial is on the disk."""
-        ...
-
-    def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
-        """The cell is done."""
-        ...
-
-    def abort(self) -> None:
-        """The cell was broken off."""
-        ...
-
-
-def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Run what is missing of a cell in its open folder, and return its summary.
-
-    A training that fails is a trial like any other. What is raised here is the harness's or the method's own failure; the trials
-    before it are on the disk, and a relaunch goes on from there.
+    `task` and `optimizer` are plain settings (see `settings.py`). `agent`, for a method that asks an LLM, holds the settings `agent`,
+    `tcs` and `llm`, and under `identity` what of them decides the result. `versions` names the code that decides the result, part by
+    part (see `harness.importing`).
     """
-    task, trainer = evaluator_of(cell)
-    optimizer = build_optimizer(cell, task, folder)
-    try:
-        tracker.start(cell, manifest, folder.trials)
-        trajectory = Trajectory.of(folder.trials)
-        while len(trajectory) < cell.budget:
-            stop_if_asked()
-            started = time.perf_counter()
-            try:
-                proposal = optimizer.propose(trajectory)
-            except Exhausted:
-                stop_if_asked()
-                break
-            stop_if_asked()  # a method that goes on without what failed (an LLM's call) takes a stop for a failure too
-            proposal = Proposal(task.space.check(proposal.config), proposal.source, proposal.note)
-            trial = _train(trainer, len(trajectory) + 1, proposal, cell.train_seed, time.perf_counter() - started)
-            folder.append(trial)
-            tracker.trial(trial)
-            trajectory = trajectory.then(trial)
-        summary = summarise(folder.trials)
-        tracker.finish(summary, folder.path)
-        folder.finish(summary)
-    except BaseException:
-        tracker.abort()
-        raise
-    finally:
-        trainer.close()
-    return summary
 
+    study: str
+    arm: str
+    seed: int
+    train_seed: int
+    budget: int
+    start: str
+    task: Mapping[str, Any]
+    optimizer: Mapping[str, Any]
+    time_limit_seconds: float | None = None
+    memory_limit_mb: float | None = None
+    agent: Mapping[str, Any] | None = None
+    versions: Mapping[str, int] = field(default_factory=dict)
 
-def evaluator_of(cell: Cell) -> tuple[Task, Trainer]:
-    """Return the cell's task and what trains it: live, or out of a table of trainings (`evaluator=table`)."""
-    if cell.task.get("from_table"):
-        from harness.tabulated.replay import replayed  # noqa: PLC0415 - NumPy, and only a table's cell waits for it
+    @property
+    def method_seed(self) -> int:
+        """The seed that the method draws from, in [0, 2**32): another one on each task, the same for every arm of a task and seed.
 
-        return replayed(cell.task, cell.time_limit_seconds)
-    isolation = Isolation()
-    with isolation.building():
-        task = build_task(cell.task)
-    limits = {"time_limit_seconds": cell.time_limit_seconds, "memory_limit_mb": cell.memory_limit_mb}
-    return task, trainer_for(task, cell.task, isolation=isolation, **limits)
+        From the cell's own seed, a method would make the same draws on every task, and its scores would move together over tasks.
+        """
+        return keyed_seed(self.seed, f"method on {self.task['name']}")
 
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides the result, and nothing that does not (no path, logger or launcher)."""
+        task = {key: self.task[key] for key in ("_target_", "version", "params", "space")}
+        optimizer = {key: self.optimizer[key] for key in ("_target_", "startup_trials", "options")}
+        return {
+            "task": task,
+            "optimizer": optimizer,
+            "versions": dict(self.versions),
+            "start": self.start,
+            "seed": self.seed,
+            "train_seed": self.train_seed,
+            "budget": self.budget,
+            "time_limit_seconds": self.time_limit_seconds,
+            **({} if self.memory_limit_mb is None else {"memory_limit_mb": self.memory_limit_mb}),
+            # Only a table's cell says where its outcomes are from: a live one keeps the id that it had before there were tables.
+            **({"evaluator": {"table": self.task["from_table"]["checksum"]}} if self.task.get("from_table") else {}),
+            **(self.agent["identity"] if self.agent else {}),
+        }
 
-def trainer_for(
-    task: Task,
-    spec: Mapping[str, Any],
-    *,
-    time_limit_seconds: float | None,
-    memory_limit_mb: float | None = None,
-    isolation: Isolation | None = None,
-) -> Trainer:
-    """Return a trainer in this process, or in a child when there is a limit to enforce. `isolation`: what the task was built in."""
-    if time_limit_seconds is None and memory_limit_mb is None:
-        return InProcess(task, isolation)
-    from harness.child import InChild  # noqa: PLC0415 - multiprocessing is not for free, and few runs need it
+    @cached_property
+    def id(self) -> str:
+        """Sixteen hexadecimal digits of the identity's SHA-256 (task name and arm included, so that no two rows share a run)."""
+        text = json.dumps([self.task["name"], self.arm, self.identity], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    return InChild(spec, time_limit_seconds, memory_limit_mb=memory_limit_mb, keep=True)
+    @property
+    def folder(self) -> str:
+        """The cell's folder inside the study's: named for people, and carrying the id."""
+        return f"{self.task['name']}/{self.arm}/seed{self.seed}-{self.id[:8]}"
 
-
-def end_trainers() -> None:
-    """End what trainers keep from one cell to the next: to be called when no more cells follow."""
-    if "harness.child" in sys.modules:
-        sys.modules["harness.child"].end_idle()
-
-
-def _train(trainer: Trainer, number: int, proposal: Proposal, seed: int, propose_seconds: float) -> Trial:
-    return Trial(number, proposal, trainer.train(proposal.config, seed=seed), propose_seconds)
-
-
-def summarise(trials: tuple[Trial, ...]) -> dict[str, Any]:
-    """Return what `summary.json` holds: the incumbent by validation, its test score, and the counts."""
-    best = incumbent(trials)
-    failures: dict[str, int] = {}
-    for trial in trials:
-        if not trial.outcome.ok:
-            failures[str(trial.outcome.status)] = failures.get(str(trial.outcome.status), 0) + 1
-    return {
-        "schema": SCHEMA,
-        "trials": len(trials),
-        "failures": failures,
-        "incumbent": best.number if best else None,
-        "config": best.config if best else None,
-        "val_score_pct": best.score if best else None,
-        "test_score_pct": best.outcome.test_score_pct if best else None,
-        "train_seconds": round(sum(trial.outcome.seconds for trial in trials), 6),
-        "propose_seconds": round(sum(trial.propose_seconds for trial in trials), 6),
-    }
+    def manifest(self, settings: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what `manifest.json` holds."""
+        return {
+            "schema": SCHEMA,
+            "cell": self.id,
+            "study": self.study,
+            "task": self.task["name"],
+            "arm": self.arm,
+            "seed": self.seed,
+            "budget": self.budget,
+            "identity": self.identity,
+            "settings": settings,
+            "environment": environment,
+            "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }

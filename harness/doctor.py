@@ -18,16 +18,16 @@ from typing import Any
 
 import yaml
 
-from harness.arguments import own_conf
+from harness.config.overrides import own_conf
+from harness.config.settings import conf_dir, task_settings
 from harness.environment import one_thread
 from harness.errors import HarnessError, printable
-from harness.llm.config import LlmSettings
-from harness.llm.ready import readiness
+from harness.importing import load_target
+from harness.llm.probe import readiness
+from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
-from harness.settings import conf_dir, task_settings
 from harness.space import Space
-from harness.tabulated.header import tabulated_tasks
-from harness.target import load_target
+from harness.tabular.header import tabulated_tasks
 from harness.task import TaskCard
 
 

@@ -12,7 +12,7 @@ class Optimizer(Protocol):
     """A method. It is built once a cell, as `cls(space, seed, **options)`.
 
     `seed` is another one on each task. A class attribute `versions`, such as `{"mine": 2}`, is part of a cell's identity: raise it with
-    every change of a proposal, so that cells made before the change do not count as done (see `harness.versions`).
+    every change of a proposal, so that cells made before the change do not count as done (see `harness.importing`).
     """
 
     def propose(self, trajectory: Trajectory) -> Proposal:

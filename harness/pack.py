@@ -15,12 +15,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness.disk import storage_errors, sync_filesystem, sync_folder
 from harness.errors import CellBusy, HarnessError, RecordError
-from harness.lock import LOCK, OWNER
-from harness.packed import INDEX, PACK, SCHEMA, Pack, as_row, packed
-from harness.report.__main__ import find_study
-from harness.store import MANIFEST, SUMMARY
+from harness.store.archive import INDEX, PACK, SCHEMA, Pack, as_row, packed
+from harness.store.cell_folder import MANIFEST, SUMMARY
+from harness.store.files import storage_errors, sync_filesystem, sync_folder
+from harness.store.lock import LOCK, OWNER
+from harness.store.plan import find_study
 
 CELLS_PER_MEMBER = 200
 NOT_TASKS = {"report", "wandb"}

@@ -10,23 +10,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.arguments import conf_dir, config_dirs, expand_suites, with_own_conf
+from harness.config.overrides import conf_dir, config_dirs, expand_suites, with_own_conf
+from harness.config.settings import task_settings
+from harness.console import duration, say
 from harness.environment import one_thread
 from harness.errors import HarnessError, SettingsError, StorageError, near
-from harness.isolation import Isolation
-from harness.progress import duration, say
-from harness.settings import task_settings
+from harness.importing import load_target
+from harness.signals import heed_signals, stop_status
 from harness.space import Space
-from harness.stop import heed_signals, stop_status
-from harness.tabulated.bar import Bar
-from harness.tabulated.file import read_table, write_table
-from harness.tabulated.grid import Grid
-from harness.tabulated.header import SUFFIX, Header, Subject, find_table, read_header
-from harness.tabulated.make import Job, train_all
-from harness.tabulated.part import Entry, Part
-from harness.tabulated.signature import signature
-from harness.tabulated.verify import Comparison, verdict, verify
-from harness.target import load_target
+from harness.tabular.bar import Bar
+from harness.tabular.grid import Grid
+from harness.tabular.header import SUFFIX, Header, Subject, find_table, read_header
+from harness.tabular.journal import Entry, Part
+from harness.tabular.machine import signature
+from harness.tabular.table import read_table, write_table
+from harness.tabular.verify import Comparison, verdict, verify
+from harness.tabular.workers import Job, train_all
+from harness.training.isolation import Isolation
 
 TEXT = """\
 Train every configuration of a task's grid, and write a table, which

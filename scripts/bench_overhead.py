@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.arguments import conf_dir
-from harness.build import build_task
+from harness.config.overrides import conf_dir
+from harness.config.settings import cells, register, resolved
 from harness.environment import environment, one_thread
-from harness.settings import cells, register, resolved
+from harness.run.study import run_cells
 from harness.space import Config
-from harness.store import read_trials
-from harness.study import run_cells
+from harness.store.cell_folder import read_trials
+from harness.training.build import build_task
 
 TRIALS = 200
 EMPTY_APP = """

@@ -16,12 +16,12 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from harness.environment import one_thread
-from harness.hyperparameter import Choice, Number
 from harness.optimizer import Optimizer
 from harness.optimizers.skopt_gp import SkoptGP
 from harness.optimizers.tpe import TPE
-from harness.randomness import keyed_seed
+from harness.seeding import keyed_seed
 from harness.space import Config, Space
+from harness.space.hyperparameter import Choice, Number
 from harness.trial import Epoch, Outcome, Trajectory, Trial
 
 STARTUP, SEED = 3, 0

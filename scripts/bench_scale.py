@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.arguments import conf_dir
+from harness.config.overrides import conf_dir
 
 TASKS, ARMS = 6, 12
 

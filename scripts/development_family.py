@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.hyperparameter import Choice, Hyperparameter
 from harness.space import Config, Space
+from harness.space.hyperparameter import Choice, Hyperparameter
 
 Shape = Callable[[float], float]
 

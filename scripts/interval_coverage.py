@@ -5,7 +5,7 @@ worse by just the margin and passes: the interval lies wholly above the truth, 2
 interval for is not counted; `shown` says how often it gives one. Beside it, the percentile bootstrap stratified by task that is common
 in the field (Agarwal et al. 2021). `--write` keeps the figures in harness/report/, from where the page's method section tells them.
 
-The real differences are drawn from the recorded trainings in tasks/tabulated: random search of ten trials, the default first in one
+The real differences are drawn from the recorded trainings in tasks/tabular: random search of ten trials, the default first in one
 arm. `start`: both arms share their other draws, as the harness's do, so that most pairs tie. `live`: the arms draw apart.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from harness.report.intervals import (
+from harness.report.analysis.intervals import (
     FEW_TASKS,
     Array,
     Estimate,
@@ -31,10 +31,10 @@ from harness.report.intervals import (
     seed_interval,
     task_interval,
 )
-from harness.report.simulated import REPEATED, SIMULATED
-from harness.tabulated.file import Table, read_table
+from harness.report.analysis.simulated import REPEATED, SIMULATED
+from harness.tabular.table import Table, read_table
 
-TABLES = Path(__file__).resolve().parent.parent / "tasks" / "tabulated"
+TABLES = Path(__file__).resolve().parent.parent / "tasks" / "tabular"
 HOW = Resampling(resamples=1000)
 TRIALS, POPULATION = 10, 3000
 # Correlation over tasks of the scores of one seed, as it was when methods drew the same numbers on every task.

@@ -13,15 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import sys
 import threading
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
-from servers.ollama_api import PULLED, VERSION, OllamaDouble
-from servers.openai_api import KEY, MODELS, OpenAIDouble
-from servers.script import Script
+from harness.testing.servers.ollama_api import PULLED, VERSION, OllamaDouble
+from harness.testing.servers.openai_api import KEY, MODELS, OpenAIDouble
+from harness.testing.servers.script import Script
 
 
 def main() -> None:

@@ -28,9 +28,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before any library reads it: tw
 from omegaconf import OmegaConf
 
 from harness.errors import Exhausted
+from harness.importing import load_target
 from harness.optimizer import DefaultFirst, Optimizer
 from harness.space import Config, Space
-from harness.target import load_target
 from harness.trial import Epoch, Outcome, Proposal, Status, Trajectory, Trial
 
 CONF = Path(__file__).resolve().parent.parent / "conf" / "optimizer"

@@ -21,12 +21,12 @@ from functools import cache
 from pathlib import Path
 from statistics import mean, median, stdev
 
-from harness.build import build_task
-from harness.randomness import keyed_random
-from harness.settings import conf_dir, task_settings
+from harness.config.settings import conf_dir, task_settings
+from harness.seeding import keyed_random
 from harness.space import Config
 from harness.task import Task
-from harness.training import InProcess
+from harness.training.build import build_task
+from harness.training.trainer import InProcess
 from harness.trial import Outcome
 
 DRAWS = 10

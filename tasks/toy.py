@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from harness.randomness import keyed_random
+from harness.seeding import keyed_random
 from harness.space import Config, Space
 from harness.task import TaskCard
 from harness.trial import Epoch

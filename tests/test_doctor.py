@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from servers.ollama_api import OllamaDouble
 
+from harness.config.settings import conf_dir
 from harness.doctor import examine_llms, show
-from harness.settings import conf_dir
+from harness.testing.servers.ollama_api import OllamaDouble
 
 SECRET = "abcdefgh12345678XYZ"
 

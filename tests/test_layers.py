@@ -12,38 +12,26 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# From the bottom up: a module imports only from layers below its own, and from its own layer what stands before it or beside it.
-LAYERS: list[set[str]] = [
-    {"scrub"},
-    {"errors"},
-    {"randomness", "readiness", "stop"},
-    {"hyperparameter"},
-    {"space"},
-    {"trial"},
-    {"task", "optimizer", "record", "environment", "arguments", "target", "lock", "memory", "process_state"},
-    {"isolation"},
-    {"tasks_from", "task_settings", "disk", "seeds", "packed", "versions"},
-    {"help", "training", "llm", "tcs", "store", "optimizers"},
-    {"identity"},
-    {"agent"},
-    {"build"},
-    {"child"},
-    {"tabulated"},
-    {"cell"},
-    {"schema"},
-    {"progress", "settings"},
-    {"tracking", "doctor"},
-    {"study"},
-    {"sweep", "app", "report"},
-    {"complaints", "pack"},
-    {"__main__", "plugin", "tabulate"},
-]
+# From the bottom up, a step a line: a part imports what stands on a lower line.
+STEPS = """
+scrub  seeding  signals  tokens  environment
+errors  readiness
+console  importing  space
+trial
+task  optimizer  tcs  store
+cell  training  task_adapters  llm
+tabular  optimizers
+run  config
+report  cli  doctor  tabulate  pack  testing
+__main__  plugin
+"""
+PLACE = {name: step for step, names in enumerate(STEPS.strip().splitlines()) for name in names.split()}
 HYDRA_FILES = {
-    "schema.py",
-    "settings.py",
-    "app.py",
-    "sweep.py",
-    "complaints.py",
+    "config/schema.py",
+    "config/settings.py",
+    "cli/app.py",
+    "cli/sweep.py",
+    "cli/messages.py",
     "plugin/hydra_plugins/harness_sweeper/__init__.py",
 }
 # What a light command must not wait for.
@@ -63,30 +51,17 @@ HEAVY = {
     "joblib",
     "requests",
 }
-STANDARD_ONLY = {
-    "scrub",
-    "readiness",
-    "errors",
-    "randomness",
-    "hyperparameter",
-    "space",
-    "trial",
-    "task",
-    "optimizer",
-    "record",
-    "environment",
-    "arguments",
-    "help",
-    "stop",
-    "process_state",
-    "isolation",
-    "training",
-}
-TASKS_SEE = {"readiness", "tasks_from", "errors", "randomness", "hyperparameter", "space", "trial", "task"}
+STANDARD_ONLY = (
+    *("scrub.py", "readiness.py", "errors.py", "seeding.py", "trial.py", "task.py", "optimizer.py", "environment.py", "signals.py"),
+    *("space/hyperparameter.py", "space/space.py", "store/codec.py", "config/overrides.py", "cli/help.py"),
+    *("training/process_state.py", "training/isolation.py", "training/trainer.py"),
+)
+TASKS_SEE = {"readiness", "task_adapters", "errors", "seeding", "space", "trial", "task", "tasks"}
+LARGEST_FOLDER = 18
 
 
 def modules(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
+    return sorted(path for path in (ROOT / package).rglob("*.py") if not path.is_relative_to(ROOT / "harness" / "tasks"))
 
 
 def imported(path: Path, *, top_level: bool = False) -> Iterator[str]:
@@ -104,13 +79,6 @@ def part(dotted: str) -> str:
     return dotted.split(".")[1] if "." in dotted else ""
 
 
-def layer_of(name: str) -> int:
-    for number, names in enumerate(LAYERS):
-        if name in names:
-            return number
-    raise AssertionError(f"harness.{name} stands in no layer: give it its place in LAYERS")
-
-
 def own_part(path: Path) -> str:
     return path.relative_to(ROOT / "harness").parts[0].removesuffix(".py")
 
@@ -120,26 +88,44 @@ def own_part(path: Path) -> str:
 )
 def test_imports_point_down(path: Path) -> None:
     own = own_part(path)
+    assert own in PLACE, f"harness.{own} stands nowhere: give it its place in STEPS"
     for dotted in imported(path):
         if dotted.startswith("harness.") and part(dotted) != own:
-            assert layer_of(part(dotted)) <= layer_of(own), f"{path.relative_to(ROOT)} imports {dotted} from above"
+            assert PLACE[part(dotted)] < PLACE[own], f"{path.relative_to(ROOT)} imports {dotted} from above"
 
 
-def test_no_two_parts_import_each_other() -> None:
-    needs: dict[str, set[str]] = {}
-    for path in modules("harness"):
-        own = own_part(path)
-        needs.setdefault(own, set()).update(part(d) for d in imported(path) if d.startswith("harness.") and part(d) != own)
-    done: list[str] = []
+@pytest.mark.parametrize("package", ["harness", "tasks"])
+def test_no_two_modules_import_each_other(package: str) -> None:
+    prefix = "harness.tasks." if package == "tasks" else "harness."
+    names = {".".join(p.relative_to(ROOT / package).with_suffix("").parts).removesuffix(".__init__"): p for p in modules(package)}
+    needs = {
+        name: {
+            other
+            for dotted in imported(path)
+            for other in (dotted.removeprefix(prefix), dotted.removeprefix(prefix).rpartition(".")[0])
+            if dotted.startswith(prefix) and other in names and other != name and path.name != "__init__.py"
+        }
+        for name, path in names.items()
+    }
+    done: set[str] = set()
     while remaining := [name for name in needs if name not in done]:
-        free = [name for name in remaining if needs[name] <= {*done, "__init__", ""}]
-        assert free, f"these import each other: {remaining}"
-        done += free
+        free = [name for name in remaining if needs[name] <= done]
+        assert free, f"these import each other: { {name: needs[name] - done for name in remaining} }"
+        done.update(free)
+
+
+def test_folders_stay_small_enough_to_read() -> None:
+    folders = {path.parent for base in ("harness", "tasks", "tests", "scripts") for path in modules(base)}
+    for folder in folders:
+        assert len(list(folder.glob("*.py"))) <= LARGEST_FOLDER, folder
+    packages = [path for path in (ROOT / "harness").iterdir() if (path / "__init__.py").exists() and not path.is_symlink()]
+    assert len(packages) <= 14
+    assert sum((path / "__init__.py").exists() for path in (ROOT / "harness" / "report").iterdir()) <= 4
 
 
 def test_the_harness_knows_no_task_and_tasks_see_only_the_contracts() -> None:
     for path in modules("harness"):
-        assert not [d for d in imported(path) if d.split(".")[0] == "tasks"], path
+        assert not [d for d in imported(path) if d.split(".")[0] == "tasks" or d.startswith("harness.tasks")], path
     for path in modules("tasks"):
         seen = {part(d) for d in imported(path) if d.split(".")[0] == "harness"}
         assert seen <= TASKS_SEE, f"{path.relative_to(ROOT)} imports {seen - TASKS_SEE}"
@@ -157,11 +143,11 @@ def test_only_a_few_files_know_hydra() -> None:
 def test_the_core_is_standard_library_only() -> None:
     allowed = {*sys.stdlib_module_names, "harness"}
     for name in STANDARD_ONLY:
-        foreign = {d.split(".")[0] for d in imported(ROOT / "harness" / f"{name}.py")} - allowed
-        assert not foreign, f"harness/{name}.py imports {foreign}"
+        foreign = {d.split(".")[0] for d in imported(ROOT / "harness" / name)} - allowed
+        assert not foreign, f"harness/{name} imports {foreign}"
 
 
-LIGHT = [p for p in modules("harness") if own_part(p) not in ("report", "optimizers", "doctor", "tasks_from")]
+LIGHT = [p for p in modules("harness") if own_part(p) not in ("report", "optimizers", "doctor", "task_adapters", "testing")]
 
 
 @pytest.mark.parametrize("path", LIGHT, ids=lambda p: str(p.relative_to(ROOT)))
@@ -173,7 +159,7 @@ def test_what_every_command_loads_imports_nothing_heavy_at_its_top(path: Path) -
 @pytest.mark.parametrize(
     ("program", "without"),
     [
-        ("import harness.app", HEAVY | {"multiprocessing", "asyncio", "http", "email"}),
+        ("import harness.cli.app", HEAVY | {"multiprocessing", "asyncio", "http", "email"}),
         ("from harness.__main__ import main; main(['--help'])", HEAVY | {"hydra", "omegaconf", "yaml", "filelock"}),
         (
             "from harness.__main__ import main; main(['task=toy', 'tracking=off', 'budget=2'])",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.arguments import conf_dir, own_conf, with_own_conf
+from harness.config.overrides import conf_dir, own_conf, with_own_conf
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 PAGE = README[README.index("\n## Your own task\n") :].partition("\n## ")[2].partition("\n## ")[0]

@@ -9,13 +9,13 @@ from filelock import FileLock
 from support.cells import cells_of
 
 from harness.errors import CellMismatch, RecordError
-from harness.lock import LOCK
 from harness.pack import main
-from harness.packed import PACK, packed
-from harness.report.data import State
-from harness.report.records import read_study
-from harness.store import SUMMARY, TRIALS
-from harness.study import Result, add_to_plan, is_done, run_cells
+from harness.report.sources.data import State
+from harness.report.sources.records import read_study
+from harness.run.study import Result, add_to_plan, is_done, run_cells
+from harness.store.archive import PACK, packed
+from harness.store.cell_folder import SUMMARY, TRIALS
+from harness.store.lock import LOCK
 
 FILES = ("manifest.json", SUMMARY, TRIALS)
 

@@ -11,8 +11,8 @@ import pytest
 
 from harness.errors import printable
 from harness.readiness import Readiness
-from harness.record import json_line, json_page, json_text
 from harness.scrub import foreign_text, holds_secret, remember, without_secrets, without_secrets_in
+from harness.store.codec import json_line, json_page, json_text
 
 KEY = 'aB3/+"&<é\\x9'
 FORMS = {

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from harness.errors import SettingsError
 from harness.llm.backend import Backend, Reply, Request
+from harness.llm.calls import CallRecord
 from harness.llm.errors import BackendError, BudgetSpent
-from harness.llm.guard import prompt_token_range
-from harness.llm.records import CallRecord
+from harness.llm.truncation import prompt_token_range
 
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4})$")
 DEFAULT_PRICES = Path(__file__).with_name("prices.toml")

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request
-from harness.llm.border import cross
-from harness.llm.config import LlmSettings
+from harness.llm.deadline import cross
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
-from harness.llm.ready import Readiness
+from harness.llm.probe import Readiness
+from harness.llm.settings import LlmSettings
 
 INSTALL = "pip install 'tcs-harness[llama-cpp]'"
 _WHOLE_FILE_BYTES = 256 << 20

@@ -18,14 +18,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.llm.address import ollama_url
 from harness.llm.backend import ABORTED, ModelFacts, Reply, ReplyFormat, Request
-from harness.llm.border import cross
-from harness.llm.config import LlmSettings
+from harness.llm.deadline import cross
+from harness.llm.endpoint import ollama_url, read_key
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
-from harness.llm.keys import read_key
-from harness.llm.ready import Readiness, context_length, get_json, ollama_ready, pulled_name
-from harness.llm.waits import retry_after_seconds
+from harness.llm.probe import Readiness, context_length, get_json, ollama_ready, pulled_name
+from harness.llm.retrying import retry_after_seconds
+from harness.llm.settings import LlmSettings
 
 if TYPE_CHECKING:
     import httpx

@@ -15,15 +15,14 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
-from harness.llm.address import bare, check_address
 from harness.llm.backend import DOUBLE, ModelFacts, Reply, ReplyFormat, Request, Schema
-from harness.llm.border import cross
 from harness.llm.budget import Prices
-from harness.llm.config import LlmSettings
+from harness.llm.deadline import cross
+from harness.llm.endpoint import bare, check_address, read_key, state_of
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
-from harness.llm.keys import read_key, state_of
-from harness.llm.ready import PROBE_SECONDS, Readiness, double_warning, get_json
-from harness.llm.waits import retry_after_seconds
+from harness.llm.probe import PROBE_SECONDS, Readiness, double_warning, get_json
+from harness.llm.retrying import retry_after_seconds
+from harness.llm.settings import LlmSettings
 from harness.scrub import one_line
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from harness.llm.backend import Backend, Reply, Request
+from harness.llm.calls import CallRecord
 from harness.llm.errors import BackendError, BadRequest, TransportFault
-from harness.llm.records import CallRecord
 
 
 class Recording:

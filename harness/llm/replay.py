@@ -11,10 +11,10 @@ from pathlib import Path
 
 from harness.errors import RecordError
 from harness.llm.backend import Reply, Request
-from harness.llm.config import LlmSettings
+from harness.llm.calls import CallRecord, read_calls
 from harness.llm.errors import NotReady, ReplayDiffers
-from harness.llm.ready import Readiness
-from harness.llm.records import CallRecord, read_calls
+from harness.llm.settings import LlmSettings
+from harness.readiness import Readiness
 
 
 class Replay:

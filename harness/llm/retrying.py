@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from harness.llm.backend import Backend, Reply, Request
 from harness.llm.errors import BackendUnavailable, TransportFault
-from harness.randomness import keyed_random
+from harness.seeding import keyed_random
 
 
 class Retrying:
@@ -58,3 +59,21 @@ def _given_up(fault: TransportFault, tries: int, waited_seconds: float) -> str:
     if fault.retry_after_seconds is not None:
         text += f"; the server asks to wait {fault.retry_after_seconds:g} s"
     return f"{text}. What is done is kept: launch the same command again to go on"
+
+
+def retry_after_seconds(header: str | None, header_ms: str | None = None) -> float | None:
+    """Read a Retry-After header (seconds, or an HTTP date; RFC 9110, 10.2.3) or OpenAI's retry-after-ms. None when there is none."""
+    for text, unit in ((header_ms, 1000.0), (header, 1.0)):  # urllib3 takes whole seconds only, and servers send fractions
+        try:
+            number = float(text) / unit if text else math.nan
+        except ValueError:
+            continue
+        if math.isfinite(number) and number >= 0:
+            return number
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - only a server that asks to wait needs it
+    from urllib3.util import Retry  # noqa: PLC0415
+
+    try:
+        return float(Retry().parse_retry_after(header)) if header else None
+    except HTTPError:
+        return None

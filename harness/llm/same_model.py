@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harness.llm.backend import Backend, ModelFacts, Reply, Request
+from harness.llm.calls import CallRecord
 from harness.llm.errors import OtherModel
-from harness.llm.records import CallRecord
 
 
 class SameModel:

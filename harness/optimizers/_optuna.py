@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from harness.hyperparameter import Choice, Hyperparameter, Number
 from harness.optimizers._replay import decode, encode
 from harness.space import Config, Space
+from harness.space.hyperparameter import Choice, Hyperparameter, Number
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from typing import ClassVar, Protocol, TypeAlias
 
 from harness.errors import SettingsError
-from harness.hyperparameter import Choice, Hyperparameter, Number
-from harness.randomness import keyed_random, keyed_seed
+from harness.seeding import keyed_random, keyed_seed
 from harness.space import Config, Space, Value
+from harness.space.hyperparameter import Choice, Hyperparameter, Number
 from harness.trial import Proposal, Trajectory, Trial
 
 LOWEST_TOLD_PCT = -1e9

@@ -18,9 +18,9 @@ from skopt.space.space import _uniform_inclusive
 from skopt.space.transformers import Transformer
 from threadpoolctl import ThreadpoolController
 
-from harness.hyperparameter import Choice, Hyperparameter, Number
 from harness.optimizers._replay import decode, encode
 from harness.space import Config, Space
+from harness.space.hyperparameter import Choice, Hyperparameter, Number
 
 
 class SkoptSession:

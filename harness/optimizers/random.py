@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from harness.randomness import keyed_random
+from harness.seeding import keyed_random
 from harness.space import Space
 from harness.trial import Proposal, Trajectory
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import SettingsError
-from harness.hyperparameter import Choice, Hyperparameter, Number
 from harness.optimizers._replay import ReplayedOptimizer, Session, decode, encode
 from harness.space import Config, Space
+from harness.space.hyperparameter import Choice, Hyperparameter, Number
 
 if TYPE_CHECKING:
     from ConfigSpace import Configuration, ConfigurationSpace

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from harness.randomness import keyed_seed
+from harness.seeding import keyed_seed
 from harness.space import Space
 from harness.trial import Proposal, Trajectory
 

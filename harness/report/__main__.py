@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import HarnessError, RecordError, near
+from harness.errors import HarnessError
+from harness.store.plan import find_study
 
 SOURCES = "records (default), wandb-offline:DIR or wandb:ENTITY/PROJECT"
 
@@ -48,21 +49,6 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--agree", metavar="SOURCE", help="only compare with this other source; exit with status 1 when they differ")
     made.add_argument("--out", type=Path, help="where to write (default: STUDY/report)")
     return made
-
-
-def find_study(name: str, *, must_exist: bool = True) -> Path | None:
-    """Return the study's folder: a path, or a name under ./runs/; None when it need not exist and does not.
-
-    Raises RecordError with the nearest name.
-    """
-    runs = Path("runs")
-    for folder in (Path(name), runs / name):
-        if folder.is_dir():
-            return folder
-    if not must_exist:
-        return None
-    known = [path.name for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
-    raise RecordError(f"there is no study '{name}' (neither a folder, nor in {runs}/){near(name, known)}")
 
 
 if __name__ == "__main__":

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.errors import SettingsError, near
-from harness.report.arms import Arm, arms_of
-from harness.report.contrasts import contrast_frame
-from harness.report.data import StudyData
-from harness.report.frames import Frames, frames_of
-from harness.report.funnel import fallback_shares, funnel_frame, marked_arms
-from harness.report.gaps import gap_frame
-from harness.report.intervals import Resampling
-from harness.report.marks import Marks
-from harness.report.options import Options
-from harness.report.pairs import ScoreIndex
-from harness.report.scores import ScoreBook
+from harness.report.analysis.arms import Arm, arms_of
+from harness.report.analysis.frames import Frames, frames_of
+from harness.report.analysis.intervals import Resampling
+from harness.report.analysis.options import Options
+from harness.report.analysis.pairs import ScoreIndex
+from harness.report.analysis.scores import ScoreBook
+from harness.report.render.marks import Marks
+from harness.report.sections.contrasts import contrast_frame
+from harness.report.sections.funnel import fallback_shares, funnel_frame, marked_arms
+from harness.report.sections.noninferiority import gap_frame
+from harness.report.sources.data import StudyData
 
 
 @dataclass(frozen=True)

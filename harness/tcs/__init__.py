@@ -10,17 +10,17 @@ Raise VERSION with every change of what a summary holds or how it is written. Ce
 after an older summary do not mix with new ones; `tests/tcs/test_golden.py` fails until it is raised.
 """
 
-from harness.tcs.changes import Changes
-from harness.tcs.curves import Curves
-from harness.tcs.failures import Failures
-from harness.tcs.last_trial import LastTrial
-from harness.tcs.parameters import Parameters
-from harness.tcs.phase import Phase
-from harness.tcs.render import Format, format_named, render, token_bound
-from harness.tcs.section import Block, Section
-from harness.tcs.status import SearchStatus
+from harness.tcs.blocks.changes import Changes
+from harness.tcs.blocks.curves import Curves
+from harness.tcs.blocks.failures import Failures
+from harness.tcs.blocks.last_trial import LastTrial
+from harness.tcs.blocks.parameters import Parameters
+from harness.tcs.blocks.phase import Phase
+from harness.tcs.blocks.status import SearchStatus
 from harness.tcs.summarizer import ALL_BLOCKS, BLOCKS, Summary, blocks_named, summarize
-from harness.tcs.tokens import estimate_tokens
+from harness.tcs.view.render import Format, format_named, render, token_bound
+from harness.tcs.view.section import Block, Section
+from harness.tokens import estimate_tokens
 
 VERSION: int = 2
 

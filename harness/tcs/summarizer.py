@@ -11,14 +11,14 @@ from typing import TypeVar
 
 from harness.errors import SettingsError, near
 from harness.space import Space
-from harness.tcs.changes import changes_block
-from harness.tcs.curves import curves
-from harness.tcs.failures import failures
-from harness.tcs.last_trial import last_trial
-from harness.tcs.parameters import parameters
-from harness.tcs.phase import phase
-from harness.tcs.section import Block, Section
-from harness.tcs.status import status
+from harness.tcs.blocks.changes import changes_block
+from harness.tcs.blocks.curves import curves
+from harness.tcs.blocks.failures import failures
+from harness.tcs.blocks.last_trial import last_trial
+from harness.tcs.blocks.parameters import parameters
+from harness.tcs.blocks.phase import phase
+from harness.tcs.blocks.status import status
+from harness.tcs.view.section import Block, Section
 from harness.trial import Trajectory
 
 BLOCKS: Mapping[str, Block] = {

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers.ollama_api import OllamaDouble
-from servers.openai_api import KEY, OpenAIDouble
-from servers.tiny_gguf import write_tiny_gguf
+from support.llm_fixtures import _no_llm_in_the_environment, ollama, openai
 
+from harness.testing.servers.tiny_gguf import write_tiny_gguf
 
-@pytest.fixture(autouse=True)
-def _no_llm_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OLLAMA_HOST", "OLLAMA_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "LLM_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-
-
-@pytest.fixture
-def ollama() -> Iterator[OllamaDouble]:
-    with OllamaDouble() as server:
-        yield server
-
-
-@pytest.fixture
-def openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIDouble]:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with OpenAIDouble() as server:
-        yield server
+__all__ = ["_no_llm_in_the_environment", "ollama", "openai"]
 
 
 @pytest.fixture(scope="session")

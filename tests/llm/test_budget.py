@@ -10,10 +10,10 @@ from harness.errors import SettingsError
 from harness.llm.backend import Message, ModelFacts, Reply, Request
 from harness.llm.budget import Budgeted, Caps, Prices, Spend
 from harness.llm.build import build_backend
-from harness.llm.config import LlmSettings
+from harness.llm.calls import CallRecord
 from harness.llm.errors import BudgetSpent, TransportFault
-from harness.llm.guard import prompt_token_range
-from harness.llm.records import CallRecord
+from harness.llm.settings import LlmSettings
+from harness.llm.truncation import prompt_token_range
 
 PRICES = Prices.read()
 REQUEST = Request((Message("user", "Which learning rate?"),), model="gpt-4o", max_tokens=1000)

@@ -8,15 +8,15 @@ import traceback
 from typing import Any
 
 import pytest
-from servers.double import Call, Double
 
 from harness.doctor import show
 from harness.llm.backend import Message
 from harness.llm.build import build_backend
-from harness.llm.config import LlmSettings
+from harness.llm.calls import CallRecord
 from harness.llm.errors import BackendError
-from harness.llm.ready import readiness
-from harness.llm.records import CallRecord
+from harness.llm.probe import readiness
+from harness.llm.settings import LlmSettings
+from harness.testing.servers.double import Call, Double
 
 VARIABLE = {"ollama": "OLLAMA_API_KEY", "openai": "OPENAI_API_KEY"}
 # Without a line break it is used; with one inside it is not even sent.

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.backend import BackendContract
 
 from harness.errors import InvalidConfig
 from harness.llm.backend import Message
 from harness.llm.build import build_backend
-from harness.llm.config import LlmSettings
+from harness.llm.calls import CallRecord, read_calls
 from harness.llm.errors import NotReady, TransportFault, TruncatedPrompt
 from harness.llm.llama_cpp import LlamaCpp
 from harness.llm.openai import OpenAI
-from harness.llm.records import CallRecord, read_calls
+from harness.llm.settings import LlmSettings
 from harness.space import Space
+from harness.testing.contracts.backend import BackendContract
 
 xllamacpp: Any = pytest.importorskip("xllamacpp", reason="llama.cpp is not installed: pip install -e '.[llama-cpp]'")
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from contracts.backend import SCHEMA, BackendContract
-from servers.ollama_api import OllamaDouble
-from servers.script import REPLIES, TRANSPORT, WRAPPED, Script, step
 
 from harness.llm.backend import Backend, Message, Request
 from harness.llm.build import build_backend
-from harness.llm.config import LlmSettings
+from harness.llm.calls import CallRecord
 from harness.llm.errors import BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.ollama import Ollama
-from harness.llm.records import CallRecord
+from harness.llm.settings import LlmSettings
+from harness.testing.contracts.backend import SCHEMA, BackendContract
+from harness.testing.servers.ollama_api import OllamaDouble
+from harness.testing.servers.script import REPLIES, TRANSPORT, WRAPPED, Script, step
 
 MODEL = "qwen2.5-coder:32b"
 # Long enough for a busy machine to answer in, short enough for the tests.
@@ -272,7 +272,7 @@ class TestTruncation:
             Ollama(settings).complete(self.request(settings, 512))
 
     def test_after_the_fact_by_the_count_of_a_server_that_cuts(self, ollama: OllamaDouble) -> None:
-        from harness.llm.guard import _cut, prompt_token_range
+        from harness.llm.truncation import _cut, prompt_token_range
 
         ollama.honest = False
         settings = settings_for(ollama)

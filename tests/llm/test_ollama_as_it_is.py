@@ -11,19 +11,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from contracts.backend import SCHEMA
-from servers.ollama_api import OllamaDouble
-from servers.openai_api import OpenAIDouble
-from servers.schema import fits
-from servers.script import Script
 
 from harness.llm.backend import Message, Reply, Request
 from harness.llm.build import build_backend
-from harness.llm.config import LlmSettings
+from harness.llm.calls import CallRecord
 from harness.llm.errors import BackendUnavailable, BadRequest, NotReady, TruncatedPrompt
 from harness.llm.ollama import Ollama
-from harness.llm.ready import readiness
-from harness.llm.records import CallRecord
+from harness.llm.probe import readiness
+from harness.llm.settings import LlmSettings
+from harness.testing.contracts.backend import SCHEMA
+from harness.testing.servers.ollama_api import OllamaDouble
+from harness.testing.servers.openai_api import OpenAIDouble
+from harness.testing.servers.schema import fits
+from harness.testing.servers.script import Script
 
 ollama_client: Any = pytest.importorskip("ollama")
 MODEL = "phi4-reasoning:14b"

@@ -5,16 +5,16 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from contracts.backend import SCHEMA, BackendContract
-from servers.openai_api import KEY, OpenAIDouble
-from servers.script import REPLIES, TRANSPORT, WRAPPED, Script
 
 from harness.llm.backend import Message, Request
 from harness.llm.build import build_backend
-from harness.llm.config import LlmSettings
+from harness.llm.calls import CallRecord
 from harness.llm.errors import BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.openai import OpenAI, is_strict
-from harness.llm.records import CallRecord
+from harness.llm.settings import LlmSettings
+from harness.testing.contracts.backend import SCHEMA, BackendContract
+from harness.testing.servers.openai_api import KEY, OpenAIDouble
+from harness.testing.servers.script import REPLIES, TRANSPORT, WRAPPED, Script
 
 PATIENCE = {"hang": 0.45, "drip": 0.45}
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from harness.llm.backend import Message, ModelFacts, Reply, Request
+from harness.llm.calls import CallRecord
 from harness.llm.errors import BackendError, BadRequest, BudgetSpent, TransportFault, TruncatedPrompt
 from harness.llm.recording import Recording
-from harness.llm.records import CallRecord
 
 
 class Counting:

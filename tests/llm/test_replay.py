@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.backend import SCHEMA
-from servers.ollama_api import OllamaDouble
 
 from harness.llm.backend import Backend, Message, Reply, Request
 from harness.llm.build import build_backend
-from harness.llm.config import LlmSettings
+from harness.llm.calls import CallRecord
 from harness.llm.errors import NotReady, ReplayDiffers
-from harness.llm.records import CallRecord
 from harness.llm.replay import Replay
+from harness.llm.settings import LlmSettings
+from harness.testing.contracts.backend import SCHEMA
+from harness.testing.servers.ollama_api import OllamaDouble
 
 
 def settings_for(server: OllamaDouble, **changes: Any) -> LlmSettings:

@@ -7,8 +7,7 @@ import pytest
 
 from harness.llm.backend import Message, ModelFacts, Reply, Request
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault
-from harness.llm.retrying import Retrying
-from harness.llm.waits import retry_after_seconds
+from harness.llm.retrying import Retrying, retry_after_seconds
 
 REPLY = Reply("text", ModelFacts("scripted", "m"))
 

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from servers.double import Double
-from servers.ollama_api import OllamaDouble
-from servers.openai_api import OpenAIDouble
-from servers.script import Script
 
 from harness.errors import SettingsError
 from harness.llm.backend import Message
 from harness.llm.build import build_backend
-from harness.llm.config import LlmSettings
+from harness.llm.calls import CallRecord
 from harness.llm.errors import BackendError
-from harness.llm.records import CallRecord
+from harness.llm.settings import LlmSettings
 from harness.scrub import foreign_text, one_line
+from harness.testing.servers.double import Double
+from harness.testing.servers.ollama_api import OllamaDouble
+from harness.testing.servers.openai_api import OpenAIDouble
+from harness.testing.servers.script import Script
 
 SECRET = "sk-planted-4f9c2e77d1b84a60"
 FAULTS = ["unauthorized", "rate_limit", "error", "busy", "quota", "not_pulled", "too_long"]

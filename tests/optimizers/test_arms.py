@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.optimizer import NASTY
 from omegaconf import OmegaConf
 
-from harness.target import load_target
+from harness.importing import load_target
+from harness.testing.contracts.optimizer import NASTY
 from harness.trial import Trajectory
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from contracts.optimizer import NASTY, OptimizerContract, given
 
 from harness.errors import Exhausted
 from harness.optimizer import Optimizer
 from harness.optimizers.default_only import DefaultOnly
 from harness.space import Space
+from harness.testing.contracts.optimizer import NASTY, OptimizerContract, given
 from harness.trial import Proposal, Trajectory
 
 

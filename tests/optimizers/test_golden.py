@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contracts.optimizer import NASTY, a_trial
 from optimizers.test_arms import settings
 from support.golden import check_golden
 
+from harness.importing import load_target
 from harness.space import Space, Value
-from harness.target import load_target
+from harness.testing.contracts.optimizer import NASTY, a_trial
 from harness.trial import Proposal, Trajectory
 
 HERE = Path(__file__).parent
@@ -90,6 +90,6 @@ def test_a_method_proposes_what_its_version_proposes(arm: str) -> None:
 def test_every_method_that_ships_carries_a_version_and_is_held_to_golden_proposals() -> None:
     files = sorted(path.stem for path in (HERE.parents[1] / "conf" / "optimizer").glob("*.yaml"))
     targets = {arm: settings(arm).get("_target_") for arm in files}
-    classical = {arm: target for arm, target in targets.items() if target and not target.startswith("harness.agent.")}
+    classical = {arm: target for arm, target in targets.items() if target and not target.startswith("harness.optimizers.agent.")}
     assert {targets[arm] for arm in ARMS} | {targets["smac_hpo"]} == set(classical.values())  # SMAC is an extra
     assert all(load_target(target).versions for target in classical.values())

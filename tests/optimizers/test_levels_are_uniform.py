@@ -10,10 +10,10 @@ import pytest
 from optimizers.test_arms import settings
 from scipy.stats import chisquare
 
-from harness.hyperparameter import Choice, Hyperparameter, Number, Value
+from harness.importing import load_target
 from harness.space import Space
-from harness.tabulated.grid import Grid
-from harness.target import load_target
+from harness.space.hyperparameter import Choice, Hyperparameter, Number, Value
+from harness.tabular.grid import Grid
 from harness.trial import Trajectory
 
 ROOT = Path(__file__).resolve().parents[2]

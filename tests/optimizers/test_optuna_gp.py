@@ -3,13 +3,13 @@ from __future__ import annotations
 import logging
 
 import optuna
-from contracts.optimizer import Listener, ModelContract
-from contracts.optuna_run import CONDITIONAL, library_run, our_run
 
 from harness.optimizer import Optimizer
 from harness.optimizers.optuna_gp import OptunaGP
-from harness.randomness import keyed_seed
+from harness.seeding import keyed_seed
 from harness.space import Space
+from harness.testing.contracts.optimizer import Listener, ModelContract
+from harness.testing.contracts.optuna_run import CONDITIONAL, library_run, our_run
 
 
 class TestOptunaGP(ModelContract):

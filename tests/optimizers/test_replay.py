@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable
 
 import pytest
-from contracts.optimizer import NASTY, a_trial
 
 from harness.optimizer import Optimizer
 from harness.optimizers._replay import decode, encode, told
@@ -14,6 +13,7 @@ from harness.optimizers.skopt_gp import SkoptGP
 from harness.optimizers.skopt_rf import SkoptRF
 from harness.optimizers.tpe import TPE
 from harness.space import Space
+from harness.testing.contracts.optimizer import NASTY, a_trial
 from harness.trial import Proposal, Trajectory, Trial
 
 

@@ -5,19 +5,19 @@ import statistics
 from typing import Any
 
 import pytest
-from contracts.optimizer import NASTY, OptimizerContract, a_trial, ask, configs, given, run
 
 from harness.errors import SettingsError
-from harness.hyperparameter import parse
 from harness.optimizer import DefaultFirst, Optimizer
-from harness.optimizers._levels import CONTRAST_TRIALS, Reading, axis_of
-from harness.optimizers._textbook import Role, Textbook, usual_name
 from harness.optimizers.random import Random
-from harness.optimizers.rules import Rules, ranked
-from harness.randomness import keyed_random
+from harness.optimizers.rules.levels import CONTRAST_TRIALS, Reading, axis_of
+from harness.optimizers.rules.policy import Rules, ranked
+from harness.optimizers.rules.priors import Role, Textbook, usual_name
+from harness.seeding import keyed_random
 from harness.space import Config, Space
+from harness.space.hyperparameter import parse
 from harness.tcs import ALL_BLOCKS, summarize
-from harness.tcs.verdict import Verdict
+from harness.tcs.analysis.verdict import Verdict
+from harness.testing.contracts.optimizer import NASTY, OptimizerContract, a_trial, ask, configs, given, run
 from harness.trial import Proposal, Trajectory
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import skopt
-from contracts.optimizer import NASTY, ModelContract, run
 from scipy.stats import kstest
 from skopt.space import Categorical, Real
 
@@ -16,8 +15,9 @@ from harness.optimizers._replay import decode
 from harness.optimizers._skopt import dimension
 from harness.optimizers.skopt_gp import SkoptGP
 from harness.optimizers.skopt_rf import SkoptRF
-from harness.randomness import keyed_seed
+from harness.seeding import keyed_seed
 from harness.space import Space, Value
+from harness.testing.contracts.optimizer import NASTY, ModelContract, run
 
 CONDITIONAL = Space.from_mapping(
     {

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from contracts.optimizer import NASTY, ModelContract, given
 
 from harness.errors import SettingsError
 from harness.optimizer import Optimizer
 from harness.optimizers.smac_hpo import SmacHPO
 from harness.space import Space
+from harness.testing.contracts.optimizer import NASTY, ModelContract, given
 
 try:
     import smac

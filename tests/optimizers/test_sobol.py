@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import math
 
-from contracts.optimizer import NASTY, OptimizerContract, given
-
 from harness.optimizer import Optimizer
 from harness.optimizers.random import Random
 from harness.optimizers.sobol import Sobol
 from harness.space import Space
+from harness.testing.contracts.optimizer import NASTY, OptimizerContract, given
 from harness.trial import Trajectory
 
 SPACE = Space.from_mapping(

@@ -4,15 +4,15 @@ import math
 from collections.abc import Iterable
 
 import optuna
-from contracts.optimizer import ModelContract, run
-from contracts.optuna_run import CONDITIONAL, library_run, our_run
 from scipy.stats import kstest
 
 from harness.optimizer import DefaultFirst, Optimizer
 from harness.optimizers.random import Random
 from harness.optimizers.tpe import TPE
-from harness.randomness import keyed_seed
+from harness.seeding import keyed_seed
 from harness.space import Space
+from harness.testing.contracts.optimizer import ModelContract, run
+from harness.testing.contracts.optuna_run import CONDITIONAL, library_run, our_run
 from harness.trial import Proposal, Trajectory
 
 BOWL = Space.from_mapping({name: {"type": "float", "low": 0.0, "high": 1.0, "default": 0.5, "meaning": "m"} for name in "abcd"})

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from harness.report.build import build_report
-from harness.report.data import CellData, State, StudyData
-from harness.report.document import Report
+from harness.report.analysis.options import Options
+from harness.report.assemble import build_report
 from harness.report.findings import Findings, find
-from harness.report.options import Options
-from harness.report.records import read_study
-from harness.report.write import write_report
-from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm, plant, trials_of
+from harness.report.render.document import Report
+from harness.report.render.write import write_report
+from harness.report.sources.data import CellData, State, StudyData
+from harness.report.sources.records import read_study
+from harness.testing.synthetic_study import PlantedArm, PlantedStudy, llm_arm, plant, trials_of
 
 PHI, GPT = "phi4-reasoning:14b", "gpt-4o"
 StudyOf = Callable[..., StudyData]
@@ -55,7 +55,7 @@ def arms() -> list[PlantedArm]:
         PlantedArm("random", -1.5),
         PlantedArm("random+default", -0.8, start="default"),
         PlantedArm("tpe_startup10", -1.5, target="harness.optimizers.tpe.Tpe", startup_trials=10),
-        PlantedArm("rules", -0.4, target="harness.optimizers.rules.Rules", start="default"),
+        PlantedArm("rules", -0.4, target="harness.optimizers.rules.policy.Rules", start="default"),
         llm_arm("tcs_phi4", PHI, "tcs", -0.2, start="default", retry_rate=0.1, fallback_rate=0.02),
         llm_arm("raw_phi4", PHI, "raw", -1.4, start="default", retry_rate=0.2, fallback_rate=0.3),
         llm_arm("gpt4", GPT, "raw", 0.0, start="default"),

@@ -7,9 +7,9 @@ from dataclasses import replace
 from report.conftest import GPT, PHI, in_memory
 from support.hostile import HOSTILE as HOSTILE
 
-from harness.report.data import Call, CellData, State, StudyData
+from harness.report.sources.data import Call, CellData, State, StudyData
+from harness.testing.synthetic_study import PlantedArm, PlantedStudy, llm_arm
 from harness.trial import Proposal
-from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm
 
 
 def hostile_study() -> StudyData:

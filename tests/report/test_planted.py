@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from report.conftest import GPT, PHI, FindingsOf, in_memory
 
-from harness.report.answers import answers_of
-from harness.report.build import build_report
-from harness.report.data import CellData, State, StudyData
-from harness.report.document import Report, Table
+from harness.report.analysis.frames import rows_by
+from harness.report.analysis.options import Options
+from harness.report.assemble import build_report
 from harness.report.findings import Findings, find
-from harness.report.frames import rows_by
-from harness.report.markdown import to_terminal
-from harness.report.options import Options
-from harness.report.write import write_report
+from harness.report.render.document import Report, Table
+from harness.report.render.markdown import to_terminal
+from harness.report.render.write import write_report
+from harness.report.sections.answers import answers_of
+from harness.report.sources.data import CellData, State, StudyData
+from harness.testing.synthetic_study import PlantedArm, PlantedStudy, llm_arm
 from harness.trial import Outcome, Proposal, Status, Trial
-from scripts.plant_study import PlantedArm, PlantedStudy, llm_arm
 
 DEFAULT: dict[str, Any] = {"start": "default"}
 GPT4 = llm_arm("gpt4", GPT, "raw", 0.0, **DEFAULT)
@@ -96,7 +96,7 @@ def test_questions_whose_arms_did_not_run_stay_open(findings_of: FindingsOf) -> 
 
 
 def test_without_an_llm_the_rules_say_what_the_summary_is_worth(findings_of: FindingsOf) -> None:
-    arms = [PlantedArm("random", -4.0), PlantedArm("rules", target="harness.optimizers.rules.Rules")]
+    arms = [PlantedArm("random", -4.0), PlantedArm("rules", target="harness.optimizers.rules.policy.Rules")]
     helps = answers_of(findings_of(PlantedStudy(arms, TASKS, range(5))))[0]
     assert (helps.word, helps.lines[0][0]) == ("Not in this study", "rules − random\u00a0§")
     assert helps.lines[0][1].startswith("+")
@@ -104,7 +104,7 @@ def test_without_an_llm_the_rules_say_what_the_summary_is_worth(findings_of: Fin
 
 
 def test_rules_lead_with_what_compares_like_with_like(findings_of: FindingsOf) -> None:
-    rules: dict[str, Any] = {"target": "harness.optimizers.rules.Rules"}
+    rules: dict[str, Any] = {"target": "harness.optimizers.rules.policy.Rules"}
     arms = [PlantedArm("random", -4.0), PlantedArm("rules", **rules), PlantedArm("random+default", **DEFAULT)]
     found = findings_of(PlantedStudy([*arms, PlantedArm("rules+default", **rules, **DEFAULT)], TASKS, range(5)))
     assert [name for name, _ in answers_of(found)[0].lines] == ["rules+default − random+default"]
@@ -114,7 +114,7 @@ def test_rules_lead_with_what_compares_like_with_like(findings_of: FindingsOf) -
 
 
 def test_what_the_gain_of_the_rules_is_made_of_is_a_question_where_their_variants_ran(findings_of: FindingsOf) -> None:
-    rules: dict[str, Any] = {"target": "harness.optimizers.rules.Rules"}
+    rules: dict[str, Any] = {"target": "harness.optimizers.rules.policy.Rules"}
     arms = [
         PlantedArm("rules", 0.0, **rules, **DEFAULT),
         PlantedArm("anonymous", 0.0, options={"names": "anonymous"}, **rules, **DEFAULT),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.document import Figure, Fold, Report, Table
+from harness.report.render.document import Figure, Fold, Report, Table
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,9 +8,9 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from support.commands import CONF
 
-from harness.arguments import conf_dir
 from harness.cell import Cell
-from harness.settings import cells, register, resolved
+from harness.config.overrides import conf_dir
+from harness.config.settings import cells, register, resolved
 
 
 def settings_of(out: Path, *overrides: str, conf: Path = CONF) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.record import VARYING
+from harness.store.codec import VARYING
 
 TESTS = Path(__file__).resolve().parents[1]
 CONF = TESTS / "support" / "conf"

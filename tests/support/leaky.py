@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from harness.llm.backend import ModelFacts, Reply, Request
-from harness.llm.config import LlmSettings
+from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
 
 

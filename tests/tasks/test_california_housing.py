@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contracts.task import TaskContract, task_of
 from sklearn.linear_model import LinearRegression
 
-from harness.training import InProcess
-from tasks.california_housing import rows, table
-from tasks.measures import Parts, r2_pct
+from harness.tasks.common.metrics import Parts, r2_pct
+from harness.tasks.full.california_housing import rows, table
+from harness.testing.contracts.task import TaskContract, task_of
+from harness.training.trainer import InProcess
 
 PARTS = Parts(13_209, 3_303, 4_128)
 

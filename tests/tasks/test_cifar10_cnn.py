@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from contracts.task import TaskContract, spec_of, task_of
 
 from harness.errors import SettingsError
 from harness.space import Config
-from harness.training import InProcess
-from tasks.cifar10 import images
-from tasks.cifar10_cnn import PixelNetwork, augmented, residual_network
-from tasks.fitting import keyed_torch
-from tasks.measures import Array, Parts
+from harness.tasks.common.metrics import Array, Parts
+from harness.tasks.common.training_loop import keyed_torch
+from harness.tasks.full.cifar10 import images
+from harness.tasks.full.cifar10_cnn import PixelNetwork, augmented, residual_network
+from harness.testing.contracts.task import TaskContract, spec_of, task_of
+from harness.training.trainer import InProcess
 
 CPU = torch.device("cpu")
 PARTS = Parts(8_000, 2_000, 2_000)
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("mirror", "pytorch_trains_it_here")
 
 ONE_STEP = """
 import torch
-from tasks.cifar10_cnn import PixelNetwork
+from harness.tasks.full.cifar10_cnn import PixelNetwork
 config = {"crop_padding": 1, "flip": True}
 network = PixelNetwork(config, (4, 2), torch.device("cpu"))
 for size in (128, 32, 32, 17):

@@ -10,15 +10,15 @@ from statistics import mean
 import numpy as np
 import pytest
 import torch
-from contracts.task import TaskContract, default_curve, task_of
 
 from harness.errors import HarnessError
 from harness.space import Config, Value
-from harness.training import InProcess
+from harness.tasks.common.registry import DataError
+from harness.tasks.full.cora_gcn import CoraGcn, GraphNetwork, product, renormalised, sparse_features, stop_early
+from harness.tasks.full.planetoid import both_ways, cora, restricted_load
+from harness.testing.contracts.task import TaskContract, default_curve, task_of
+from harness.training.trainer import InProcess
 from harness.trial import Epoch, Outcome
-from tasks import datasets
-from tasks.cora_gcn import CoraGcn, GraphNetwork, product, renormalised, sparse_features, stop_early
-from tasks.planetoid import both_ways, cora, restricted_load
 
 CPU = torch.device("cpu")
 SMALLER = (("device", "cpu"),)
@@ -147,7 +147,7 @@ def test_nothing_is_unpickled_before_its_hash_is_known(monkeypatch: pytest.Monke
         (folder / file.name).write_bytes(file.read_bytes())
     (folder / "ind.cora.graph").write_bytes(b"cos\nsystem\n(S'touch " + bytes(folder / "pwned") + b"'\ntR.")
     monkeypatch.setenv("HARNESS_DATA_MIRROR", str(folder.parent))
-    with pytest.raises(datasets.DataError, match=r"ind\.cora\.graph is not the published file"):
+    with pytest.raises(DataError, match=r"ind\.cora\.graph is not the published file"):
         cora.__wrapped__()
     assert not (folder / "pwned").exists()
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers.files import FileServer
 
-from harness import study
 from harness.errors import SettingsError
-from tasks import datasets, download
-from tasks.datasets import DataError, main, read, ready
+from harness.run import study
+from harness.tasks.common import download, registry
+from harness.tasks.common.datasets import main, read, ready
+from harness.tasks.common.registry import DataError
+from harness.testing.servers.files import FileServer
 
 BODY = bytes(range(256)) * 4000
 OTHER = BODY[::-1]
@@ -36,11 +37,11 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setenv("HARNESS_DATA_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HARNESS_DATA_MIRROR", raising=False)
     monkeypatch.setattr(download, "PAUSE_SECONDS", 0.0)
-    datasets.registry.cache_clear()
+    registry.registry.cache_clear()
     study._missing_data.cache_clear()
     yield
     study._missing_data.cache_clear()
-    datasets.registry.cache_clear()
+    registry.registry.cache_clear()
 
 
 @pytest.fixture
@@ -51,8 +52,8 @@ def register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
         about = "".join(f'{key} = "{key} of demo"\n' for key in ("title", "licence", "citation", "page"))
         text = f'[demo]\n{about}address = "{address}"\n[demo.files]\n{files}\n{members}\n'
         (tmp_path / "registry.toml").write_text(text)
-        monkeypatch.setattr(datasets, "REGISTRY", tmp_path / "registry.toml")
-        datasets.registry.cache_clear()
+        monkeypatch.setattr(registry, "REGISTRY", tmp_path / "registry.toml")
+        registry.registry.cache_clear()
 
     return write
 
@@ -272,7 +273,7 @@ def test_a_mirror_may_hold_members_unpacked_where_they_have_a_hash(
 
 def test_ready_says_what_is_missing_and_the_command_that_fetches_it(demo: FileServer) -> None:
     before = ready("demo")
-    assert (before.ready, before.command) == (False, "python -m tasks.datasets demo")
+    assert (before.ready, before.command) == (False, "python -m harness.tasks.common.datasets demo")
     assert "1.0 MB to fetch" in before.reason
     read("demo", "a.bin")
     assert ready("demo").ready
@@ -300,8 +301,9 @@ def test_an_unknown_data_set_names_the_nearest() -> None:
 
 
 def run_in(tmp_path: Path, stderr: int) -> int:
+    path = str(tmp_path / "registry.toml")
     program = (
-        f"import pathlib, sys; from tasks import datasets; datasets.REGISTRY = pathlib.Path({str(tmp_path / 'registry.toml')!r}); "
+        f"import pathlib, sys; from harness.tasks.common import datasets, registry; registry.REGISTRY = pathlib.Path({path!r}); "
     )
     command = [sys.executable, "-c", program + "sys.exit(datasets.main(['demo']))"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, env=os.environ | {"TERM": "xterm"}) as process:
@@ -328,9 +330,9 @@ def test_cells_without_their_data_are_blocked_and_run_once_these_are_there(
     cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with FileServer({}) as gone:
-        text = datasets.REGISTRY.read_text(encoding="utf-8").replace("https://raw.githubusercontent.com/", gone.url)
+        text = registry.REGISTRY.read_text(encoding="utf-8").replace("https://raw.githubusercontent.com/", gone.url)
         (tmp_path / "registry.toml").write_text(text)
-        monkeypatch.setattr(datasets, "REGISTRY", tmp_path / "registry.toml")
+        monkeypatch.setattr(registry, "REGISTRY", tmp_path / "registry.toml")
         command = ("task=water_potability,toy", "optimizer=random", "budget=1", "task.params.epochs=2", "-m", "tracking=off")
         ran = cli(*command, "progress=off")
         assert ran.status == 1
@@ -346,11 +348,11 @@ def test_cells_without_their_data_are_blocked_and_run_once_these_are_there(
 def test_a_task_that_names_data_without_a_way_to_fetch_them_says_so(cli: Callable[..., Any]) -> None:
     ran = cli("task=toy", "task.data=[moon]", "tracking=off", "progress=off")
     assert ran.status == 1
-    assert "its YAML names data, and tasks.toy.Toy has no prepare(params)" in ran.err
+    assert "its YAML names data, and harness.tasks.toy.Toy has no prepare(params)" in ran.err
 
 
 def test_every_published_file_has_an_address_a_size_and_a_hash() -> None:
-    for found in datasets.registry().values():
+    for found in registry.registry().values():
         assert found.title
         assert found.licence
         assert found.citation

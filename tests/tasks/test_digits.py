@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from contracts.task import TaskContract
 
-from tasks.data import balanced_order, digits
+from harness.tasks.common.data import balanced_order, digits
+from harness.testing.contracts.task import TaskContract
 
 
 class TestDigits(TaskContract):

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional
 
 from harness.space import Config
-from tasks.fitting import Goal, Plan, Rows, fit, keyed_torch, make_optimizer, one_thread, predict, tiny_as_zero
-from tasks.measures import NUMBERS, Parts
+from harness.tasks.common.metrics import NUMBERS, Parts
+from harness.tasks.common.training_loop import Goal, Plan, Rows, fit, keyed_torch, make_optimizer, one_thread, predict, tiny_as_zero
 
 INPUTS = torch.linspace(-1, 1, 3000)[torch.randperm(3000, generator=torch.Generator().manual_seed(0))].reshape(-1, 1)
 LINE = Rows((INPUTS,), 3 * INPUTS[:, 0] + 1, Parts(1000, 1000, 1000))

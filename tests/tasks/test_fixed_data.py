@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contracts.task import spec_of, task_of
 
-from tasks.friedman import table as friedman_table
-from tasks.graph import neighbour_graph
-from tasks.measures import Array, Parts
+from harness.tasks.common.metrics import Array, Parts
+from harness.tasks.core.friedman import table as friedman_table
+from harness.tasks.core.graph import neighbour_graph
+from harness.testing.contracts.task import spec_of, task_of
 
 
 def fingerprint(arrays: list[Array]) -> list[float]:

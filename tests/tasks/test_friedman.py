@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from contracts.task import TaskContract, task_of
 
-from tasks.friedman import CONTAMINATED, boosting, table
-from tasks.measures import Parts, r2_pct
+from harness.tasks.common.metrics import Parts, r2_pct
+from harness.tasks.core.friedman import CONTAMINATED, boosting, table
+from harness.testing.contracts.task import TaskContract, task_of
 
 PARTS = Parts(250, 2000, 4000)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from contracts.task import TaskContract
 
-from tasks.data import digits
-from tasks.graph import GraphNetwork, neighbour_graph
+from harness.tasks.common.data import digits
+from harness.tasks.core.graph import GraphNetwork, neighbour_graph
+from harness.testing.contracts.task import TaskContract
 
 SIZES = (50, 747)
 

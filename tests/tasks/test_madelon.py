@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from contracts.task import TaskContract, task_of
 from sklearn.linear_model import LogisticRegression
 
-from tasks.madelon import network, pace_of, smoothed_loss, table
-from tasks.measures import Parts, auc_pct
+from harness.tasks.common.metrics import Parts, auc_pct
+from harness.tasks.core.madelon import network, pace_of, smoothed_loss, table
+from harness.testing.contracts.task import TaskContract, task_of
 
 PARTS = Parts(700, 3000, 5000)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from tasks.measures import CLASSES, NUMBERS, YES_OR_NO, Measure, Parts, epoch_of
+from harness.tasks.common.metrics import CLASSES, NUMBERS, YES_OR_NO, Measure, Parts, epoch_of
 
 RNG = np.random.RandomState(0)
 

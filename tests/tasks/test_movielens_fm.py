@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from contracts.task import TaskContract, task_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 
-from harness.training import InProcess
-from tasks.measures import auc_pct
-from tasks.movielens_fm import likings
+from harness.tasks.common.metrics import auc_pct
+from harness.tasks.full.movielens_fm import likings
+from harness.testing.contracts.task import TaskContract, task_of
+from harness.training.trainer import InProcess
 
 pytestmark = pytest.mark.usefixtures("mirror")
 

@@ -7,13 +7,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from contracts.task import TaskContract, spec_of
 
-from harness.build import build_task
 from harness.errors import SettingsError
 from harness.space import Config
-from tasks.measures import Parts
-from tasks.ratings import DeepFM, Market, stars
+from harness.tasks.common.metrics import Parts
+from harness.tasks.core.ratings import DeepFM, Market, stars
+from harness.testing.contracts.task import TaskContract, spec_of
+from harness.training.build import build_task
 
 
 class TestRatings(TaskContract):

@@ -6,15 +6,15 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from contracts.task import spec_of
 
-from harness.build import build_task
 from harness.errors import SettingsError
 from harness.space import Config
 from harness.task import Task
-from harness.training import InProcess
+from harness.tasks.full.sst2_encoder import Sst2Encoder, require, warmup_and_decay
+from harness.testing.contracts.task import spec_of
+from harness.training.build import build_task
+from harness.training.trainer import InProcess
 from harness.trial import Outcome
-from tasks.sst2_encoder import Sst2Encoder, require, warmup_and_decay
 
 HERE = importlib.util.find_spec("transformers") is not None
 needs_transformers = pytest.mark.skipif(not HERE, reason="transformers is not installed: pip install -e '.[encoder]'")
@@ -107,7 +107,7 @@ def test_the_learning_rate_rises_and_falls_in_straight_lines() -> None:
 
 
 def test_it_is_in_no_suite_that_runs_by_itself(tmp_path: Path) -> None:
-    from harness.arguments import conf_dir, expand_suites
+    from harness.config.overrides import conf_dir, expand_suites
 
     for suite in ("all", "core", "full"):
         assert "sst2_encoder" not in expand_suites(f"task={suite}", [conf_dir()])

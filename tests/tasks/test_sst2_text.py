@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from contracts.task import TaskContract, task_of
 
 from harness.space import Config
-from harness.training import InProcess
-from tasks.sst2_text import PADDING, UNKNOWN, SentenceNetwork, numbered, parse, sentences, vocabulary
+from harness.tasks.full.sst2_text import PADDING, UNKNOWN, SentenceNetwork, numbered, parse, sentences, vocabulary
+from harness.testing.contracts.task import TaskContract, task_of
+from harness.training.trainer import InProcess
 
 pytestmark = pytest.mark.usefixtures("mirror")
 CONFIG: Config = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from contracts.task import TaskContract
 
 from harness.space import Config
-from tasks.measures import Parts
-from tasks.text import AveragingNetwork, Corpus, documents
+from harness.tasks.common.metrics import Parts
+from harness.tasks.core.text import AveragingNetwork, Corpus, documents
+from harness.testing.contracts.task import TaskContract
 
 SMALL = Parts(train=80, val=40, test=40)
 

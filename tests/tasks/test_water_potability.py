@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from contracts.task import TaskContract, default_curve, task_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from harness.space import Config
-from harness.training import InProcess
-from tasks.water_potability import boosting, table
+from harness.tasks.full.water_potability import boosting, table
+from harness.testing.contracts.task import TaskContract, default_curve, task_of
+from harness.training.trainer import InProcess
 
 pytestmark = pytest.mark.usefixtures("mirror")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from harness.hyperparameter import Choice, Hyperparameter, Number, Value
 from harness.space import Config, Space
+from harness.space.hyperparameter import Choice, Hyperparameter, Number, Value
 from harness.trial import Epoch, Outcome, Proposal, Status, Trajectory, Trial
 
 SPACE = Space.from_mapping(

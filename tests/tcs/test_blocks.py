@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from contracts.block import BlockContract
 
 from harness.tcs import ALL_BLOCKS, BLOCKS
+from harness.testing.contracts.block import BlockContract
 
 
 @pytest.mark.parametrize("name", ALL_BLOCKS)

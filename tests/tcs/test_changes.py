@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from tcs.made import SPACE, config, ok, trajectory
 
-from harness.hyperparameter import Choice
 from harness.space import Space
-from harness.tcs.changes import Changes, Role, changes_block
-from harness.tcs.section import Detail, Level
-from harness.tcs.status import noise_text
+from harness.space.hyperparameter import Choice
+from harness.tcs.blocks.changes import Changes, Role, changes_block
+from harness.tcs.blocks.status import noise_text
+from harness.tcs.view.section import Detail, Level
 from harness.trial import Trajectory
 
 

@@ -6,8 +6,8 @@ import random
 import pytest
 from tcs.made import epochs
 
-from harness.tcs.curve import Tail, read_curve
-from harness.tcs.last_trial import log_text
+from harness.tcs.analysis.curve import Tail, read_curve
+from harness.tcs.blocks.last_trial import log_text
 from harness.trial import Epoch
 
 

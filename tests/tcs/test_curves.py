@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from tcs.made import SPACE, config, ok, trajectory
 
-from harness.tcs.curves import Curves, curves
-from harness.tcs.section import Detail
-from harness.tcs.verdict import Verdict
+from harness.tcs.analysis.verdict import Verdict
+from harness.tcs.blocks.curves import Curves, curves
+from harness.tcs.view.section import Detail
 
 
 def of(*scores: float | None) -> Curves:

@@ -6,9 +6,9 @@ import pytest
 from tcs.made import SPACE, config, failed, trajectory
 
 from harness.space import Space
-from harness.tcs.evidence import Strength
-from harness.tcs.failures import Failures, failures
-from harness.tcs.section import Detail
+from harness.tcs.analysis.effects import Strength
+from harness.tcs.blocks.failures import Failures, failures
+from harness.tcs.view.section import Detail
 from harness.trial import Status, Trajectory
 
 

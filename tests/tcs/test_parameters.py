@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tcs.made import SPACE, config, hyperparameters, trajectory
 
-from harness.hyperparameter import Choice
 from harness.space import Space
-from harness.tcs import axis
-from harness.tcs.evidence import Strength, effect_of, strength
-from harness.tcs.parameters import BestAt, Parameter, Parameters, parameters
-from harness.tcs.section import Detail, Level, Points
+from harness.space.hyperparameter import Choice
+from harness.tcs.analysis import axis
+from harness.tcs.analysis.effects import Strength, effect_of, strength
+from harness.tcs.blocks.parameters import BestAt, Parameter, Parameters, parameters
+from harness.tcs.view.section import Detail, Level, Points
 
 
 def reading(name: str, *pairs: tuple[Any, float | None]) -> Parameter:

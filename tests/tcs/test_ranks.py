@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.tcs.ranks import Association, fisher, kendall, theil_sen
+from harness.tcs.analysis.rank_tests import Association, fisher, kendall, theil_sen
 
 
 def found(x: list[float], y: list[float]) -> Association:

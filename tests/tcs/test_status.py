@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from tcs.made import SPACE, config, failed, ok, trajectory
 
-from harness.tcs.section import Detail, Phrase
-from harness.tcs.status import RunnerUp, SearchStatus, Trend, noise_text, status
+from harness.tcs.blocks.status import RunnerUp, SearchStatus, Trend, noise_text, status
+from harness.tcs.view.section import Detail, Phrase
 
 
 def of(*scores: float | None, budget: int = 10) -> SearchStatus:

@@ -19,9 +19,9 @@ from tcs import made
 from harness.errors import SettingsError
 from harness.space import Space
 from harness.tcs import ALL_BLOCKS, Format, Summary, estimate_tokens, render, summarize, token_bound
-from harness.tcs.parameters import Parameters
-from harness.tcs.phase import Phase
-from harness.tcs.status import SearchStatus
+from harness.tcs.blocks.parameters import Parameters
+from harness.tcs.blocks.phase import Phase
+from harness.tcs.blocks.status import SearchStatus
 from harness.trial import Trajectory
 
 ROOT = Path(__file__).parents[2]
@@ -219,7 +219,7 @@ def test_a_thousand_long_trials_are_summarised_in_well_under_a_second() -> None:
 
 def test_the_summary_is_the_same_in_another_process_with_another_hash_seed() -> None:
     program = (
-        "from tcs import made; from harness.tcs import summarize, render, Format; from harness.randomness import keyed_random\n"
+        "from tcs import made; from harness.tcs import summarize, render, Format; from harness.seeding import keyed_random\n"
         "pairs = [(made.SPACE.sample(keyed_random(1, 'x', n)), 50 + (n * 37 % 41) if n % 6 else None) for n in range(12)]\n"
         "s = summarize(made.SPACE, made.trajectory(*pairs), 20)\n"
         "print(*(render(s, form) for form in Format))"

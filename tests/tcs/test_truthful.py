@@ -11,13 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tcs import made
 
-from harness.hyperparameter import Choice, Hyperparameter, Number, Value
-from harness.tcs import axis, changes, failures, last_trial, parameters, status
-from harness.tcs.parameters import BestAt, Parameter
-from harness.tcs.section import DETAILS, Assignments, Detail, Phrase, Points
+from harness.space.hyperparameter import Choice, Hyperparameter, Number, Value
+from harness.tcs.analysis import axis
+from harness.tcs.blocks import changes, failures, last_trial, parameters, status
+from harness.tcs.blocks.parameters import BestAt, Parameter
 from harness.tcs.thresholds import MODERATE_P, STRONG_P, WEAK_P
-from harness.tcs.values import Wording, bound_text
-from harness.tcs.words import p_text, points, points_text, share_text
+from harness.tcs.view.section import DETAILS, Assignments, Detail, Phrase, Points
+from harness.tcs.view.values import Wording, bound_text
+from harness.tcs.view.words import p_text, points, points_text, share_text
 from harness.trial import Trajectory, Trial
 
 ANY = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from tcs.made import epochs, failed, ok
 
-from harness.tcs.curve import read_curve
-from harness.tcs.verdict import Judgement, Verdict, bars, gain_ahead_pct, judge, rise_text
+from harness.tcs.analysis.curve import read_curve
+from harness.tcs.analysis.verdict import Judgement, Verdict, bars, gain_ahead_pct, judge, rise_text
 from harness.trial import Epoch, Outcome, Status
 
 from tcs import made  # isort: skip

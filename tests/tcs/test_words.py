@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.tcs.tokens import estimate_tokens
-from harness.tcs.words import clean, clean_names, digits, p_text, points_text, signed, trials_text, value_text
+from harness.tcs.view.words import clean, clean_names, digits, p_text, points_text, signed, trials_text, value_text
+from harness.tokens import estimate_tokens
 
 
 @given(st.text(max_size=400), st.integers(8, 100))

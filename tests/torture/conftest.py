@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers.ollama_api import OllamaDouble
 from support.commands import environment
+
+from harness.testing.servers.ollama_api import OllamaDouble
 
 HERE = Path(__file__).resolve().parent
 

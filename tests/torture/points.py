@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LINES = "harness.store:Lines.append"
+LINES = "harness.store.cell_folder:Lines.append"
 
 
 @dataclass(frozen=True)
@@ -31,33 +31,33 @@ class Point:
 
 
 POINTS = {
-    "plan: before its lines": Point("harness.study:append_lines", "before", "plan.jsonl"),
+    "plan: before its lines": Point("harness.run.study:append_lines", "before", "plan.jsonl"),
     "plan: in a line": Point(LINES, "half", "plan.jsonl"),
-    "plan: written": Point("harness.study:append_lines", "after", "plan.jsonl"),
-    "lock: taken": Point("harness.lock:FolderLock.acquire", "after"),
-    "manifest: not yet there": Point("harness.store:write_json", "before", "manifest.json"),
+    "plan: written": Point("harness.run.study:append_lines", "after", "plan.jsonl"),
+    "lock: taken": Point("harness.store.lock:FolderLock.acquire", "after"),
+    "manifest: not yet there": Point("harness.store.cell_folder:write_json", "before", "manifest.json"),
     "manifest: drafted": Point("pathlib:Path.replace", "before", "manifest.json"),
-    "manifest: written": Point("harness.store:write_json", "after", "manifest.json"),
-    "proposed, not trained": Point("harness.cell:_train", "before"),
-    "trained, not appended": Point("harness.cell:_train", "after"),
+    "manifest: written": Point("harness.store.cell_folder:write_json", "after", "manifest.json"),
+    "proposed, not trained": Point("harness.run.loop:_train", "before"),
+    "trained, not appended": Point("harness.run.loop:_train", "after"),
     "append: in the line": Point(LINES, "half", "trials.jsonl"),
-    "append: written, not synced": Point("harness.store:Lines.sync", "before", "trials.jsonl"),
-    "append: synced": Point("harness.store:CellFolder.append", "after"),
-    "call: answered, not logged": Point("harness.store:CellFolder.append_call", "before"),
+    "append: written, not synced": Point("harness.store.cell_folder:Lines.sync", "before", "trials.jsonl"),
+    "append: synced": Point("harness.store.cell_folder:CellFolder.append", "after"),
+    "call: answered, not logged": Point("harness.store.cell_folder:CellFolder.append_call", "before"),
     "call: in the line": Point(LINES, "half", "calls.jsonl"),
-    "call: logged, not used": Point("harness.store:CellFolder.append_call", "after"),
-    "end: before the summary": Point("harness.store:CellFolder.finish", "before"),
+    "call: logged, not used": Point("harness.store.cell_folder:CellFolder.append_call", "after"),
+    "end: before the summary": Point("harness.store.cell_folder:CellFolder.finish", "before"),
     "end: summary drafted": Point("pathlib:Path.replace", "before", "summary.json"),
-    "end: summary written": Point("harness.store:CellFolder.finish", "after"),
-    "lock: given back": Point("harness.lock:FolderLock.release", "after"),
+    "end: summary written": Point("harness.store.cell_folder:CellFolder.finish", "after"),
+    "lock: given back": Point("harness.store.lock:FolderLock.release", "after"),
 }
 WANDB_POINTS = {
-    "W&B: not yet opened": Point("harness.tracking:WandbTracker.start", "before"),
-    "W&B: opened": Point("harness.tracking:WandbTracker.start", "after"),
-    "W&B: trial not yet told": Point("harness.tracking:WandbTracker.trial", "before"),
-    "W&B: trial told": Point("harness.tracking:WandbTracker.trial", "after"),
-    "W&B: before its end": Point("harness.tracking:WandbTracker.finish", "before"),
-    "W&B: closed, no summary": Point("harness.tracking:WandbTracker.finish", "after"),
+    "W&B: not yet opened": Point("harness.run.tracking:WandbTracker.start", "before"),
+    "W&B: opened": Point("harness.run.tracking:WandbTracker.start", "after"),
+    "W&B: trial not yet told": Point("harness.run.tracking:WandbTracker.trial", "before"),
+    "W&B: trial told": Point("harness.run.tracking:WandbTracker.trial", "after"),
+    "W&B: before its end": Point("harness.run.tracking:WandbTracker.finish", "before"),
+    "W&B: closed, no summary": Point("harness.run.tracking:WandbTracker.finish", "after"),
 }
 
 

@@ -12,19 +12,19 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from servers.ollama_api import OllamaDouble
-from servers.script import BROKEN_OFF, REPLIES, SERVER, TRANSPORT, WRAPPED, Script
 from support.cells import cells_of
 from torture.size import FULL, scaled
 
-from harness.identity import Cell
-from harness.report.build import build_report
+from harness.cell import Cell
+from harness.report.analysis.options import Options
+from harness.report.assemble import build_report
 from harness.report.findings import find
-from harness.report.options import Options
-from harness.report.records import read_study
-from harness.report.write import write_report
-from harness.store import CALLS, SUMMARY
-from harness.study import add_to_plan, run_cells
+from harness.report.render.write import write_report
+from harness.report.sources.records import read_study
+from harness.run.study import add_to_plan, run_cells
+from harness.store.cell_folder import CALLS, SUMMARY
+from harness.testing.servers.ollama_api import OllamaDouble
+from harness.testing.servers.script import BROKEN_OFF, REPLIES, SERVER, TRANSPORT, WRAPPED, Script
 
 TIMEOUT_SECONDS = scaled(1, 5)
 UNPARSED = ("invalid_json", "cut_json", "not_finite", "empty", "think_only", "chatter", "not_an_object", "aborted")

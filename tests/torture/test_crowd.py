@@ -16,10 +16,11 @@ from support.commands import CONF, records
 from torture.conftest import Zygote
 from torture.size import FULL, scaled
 
-from harness.lock import OWNER, STALE_SECONDS
-from harness.report.records import read_study
-from harness.store import TRIALS
-from harness.study import PLAN, run_cells
+from harness.report.sources.records import read_study
+from harness.run.study import run_cells
+from harness.store.cell_folder import TRIALS
+from harness.store.lock import OWNER, STALE_SECONDS
+from harness.store.plan import PLAN
 
 CELLS = 24
 SWEEP = ("--config-dir", str(CONF), "task=faulty", f"seeds={CELLS}", "budget=4", "tracking=off", "progress=off")

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers.ollama_api import OllamaDouble
 from support.commands import records, run
 from torture.conftest import Zygote
 from torture.size import FULL
 
-from harness.record import VARYING
-from harness.store import MANIFEST, read_json
+from harness.store.cell_folder import MANIFEST, read_json
+from harness.store.codec import VARYING
+from harness.testing.servers.ollama_api import OllamaDouble
 
 ARMS = "random,rules,tpe,skopt_gp,tcs_phi4" if FULL else "random,rules,tcs_phi4"
 TASK = "task=friedman" if FULL else "task=toy"

@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers.ollama_api import OllamaDouble
 from support.cells import cells_of
 from support.commands import environment, records
 from torture.size import FULL, scaled
 
 from harness.errors import HarnessError, RecordError
-from harness.llm.records import read_calls
-from harness.report.data import StudyData
-from harness.report.records import read_study
-from harness.store import CALLS, MANIFEST, SUMMARY, TRIALS, read_json, read_trials
-from harness.study import PLAN, add_to_plan, conclude, run_cells
+from harness.llm.calls import read_calls
+from harness.report.sources.data import StudyData
+from harness.report.sources.records import read_study
+from harness.run.study import add_to_plan, conclude, run_cells
+from harness.store.cell_folder import CALLS, MANIFEST, SUMMARY, TRIALS, read_json, read_trials
+from harness.store.plan import PLAN
+from harness.testing.servers.ollama_api import OllamaDouble
 
 COMMAND = ("task=toy", "optimizer=random", "seeds=2", "budget=24", "tracking=off", "progress=off")
 # A file system in memory that nobody else sees, and that is gone with the process: as root, or as root of a namespace of one's own.

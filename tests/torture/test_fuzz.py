@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from support.values import TEXTS, trials
 from torture.size import scaled
 
-from harness import app, record
-from harness.agent.reply import BadReply, parse_reply
+from harness.cli import app
 from harness.errors import RecordError
-from harness.llm.records import read_calls
-from harness.report.calls import read_calls as read_calls_for_report
-from harness.report.records import read_trials_without_curves
+from harness.llm.calls import read_calls
+from harness.optimizers.agent.reply import BadReply, parse_reply
+from harness.report.sources.calls import read_calls as read_calls_for_report
+from harness.report.sources.records import read_trials_without_curves
+from harness.run.study import Result
 from harness.space import Space
-from harness.store import read_json, read_trials
-from harness.study import Result, read_plan
+from harness.store import codec as record
+from harness.store.cell_folder import read_json, read_trials
+from harness.store.plan import read_plan
 from harness.trial import Trial
 
 SPACE = Space.from_mapping(

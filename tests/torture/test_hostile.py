@@ -15,23 +15,23 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import Cli
-from servers.ollama_api import OllamaDouble
-from servers.script import Script
 from support.cells import cells_of, settings_of
 from support.commands import CONF, run
 from support.hostile import HOSTILE
 from torture.conftest import clean_environment
 from torture.size import FULL
 
+from harness.config.settings import cells
+from harness.console import say
 from harness.errors import HarnessError, SettingsError
 from harness.llm.errors import BackendError
-from harness.progress import say
-from harness.report.records import read_study
-from harness.report.write import _plain
-from harness.settings import cells
-from harness.store import read_trials
-from harness.study import add_to_plan, run_cells
-from harness.training import describe
+from harness.report.render.write import _plain
+from harness.report.sources.records import read_study
+from harness.run.study import add_to_plan, run_cells
+from harness.store.cell_folder import read_trials
+from harness.testing.servers.ollama_api import OllamaDouble
+from harness.testing.servers.script import Script
+from harness.training.trainer import describe
 
 # Control characters, direction marks, line separators, half pairs.
 MOVES = {"Cc", "Cf", "Zl", "Zp", "Cs"}
@@ -137,7 +137,7 @@ def test_hostile_replies_are_kept_word_for_word_and_lead_nowhere(
 
 @pytest.mark.skipif(not FULL, reason="takes three seconds; the keys' test opens W&B too")
 def test_hostile_errors_of_a_training_reach_w_and_b_as_harmless_lines(tmp_path: Path) -> None:
-    from harness.report.wandb_offline import read_offline
+    from harness.report.sources.wandb_offline import read_offline
 
     conf = tmp_path / "conf" / "task"
     conf.mkdir(parents=True)

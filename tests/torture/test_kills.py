@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servers.ollama_api import OllamaDouble
 from support.commands import records
 from torture.conftest import Zygote, group_is_gone
 from torture.points import POINTS, WANDB_POINTS
 from torture.size import FULL, scaled
 
-from harness.llm.records import read_calls
-from harness.lock import OWNER
-from harness.report.records import read_study
-from harness.store import CALLS, TRIALS
+from harness.llm.calls import read_calls
+from harness.report.sources.records import read_study
+from harness.store.cell_folder import CALLS, TRIALS
+from harness.store.lock import OWNER
+from harness.testing.servers.ollama_api import OllamaDouble
 
 ARMS = ("random", "tcs_phi4", "rules", "tpe", "skopt_gp")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)

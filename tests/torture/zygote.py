@@ -20,23 +20,23 @@ from typing import Any
 
 PRELOADED = (
     "harness.__main__",
-    "harness.app",
-    "harness.sweep",
-    "harness.agent.agent",
-    "harness.agent.build",
+    "harness.cli.app",
+    "harness.cli.sweep",
+    "harness.optimizers.agent.agent",
+    "harness.optimizers.agent.build",
     "harness.llm.ollama",
     "harness.optimizers.random",
-    "harness.optimizers.rules",
+    "harness.optimizers.rules.policy",
     "harness.optimizers.skopt_gp",
     "harness.optimizers.tpe",
-    "harness.store",
-    "harness.tracking",
+    "harness.store.cell_folder",
+    "harness.run.tracking",
     "httpx",
     "ollama",
     "optuna",
     "skopt",
     "support.faulty",
-    "tasks.toy",
+    "harness.tasks.toy",
 )
 
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from harness.space import Config, Space
 from harness.task import TaskCard
-from tasks.toy import Toy
+from harness.tasks.toy import Toy
 
 # The task's settings, as the harness composes them; the driver hands them over, for a peer may lack a reader of YAML.
 TASK = json.loads(os.environ["BENCH_TASK"])

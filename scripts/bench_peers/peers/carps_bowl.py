@@ -10,7 +10,7 @@ from carps.objective_functions.objective_function import ObjectiveFunction
 from carps.utils.trials import TrialInfo, TrialValue
 from ConfigSpace import ConfigurationSpace, Float
 
-from harness.hyperparameter import Number
+from harness.space.hyperparameter import Number
 
 
 class Bowl(ObjectiveFunction):

@@ -9,7 +9,7 @@ from bowl import SPACE, asked, curve
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from harness.hyperparameter import Number
+from harness.space.hyperparameter import Number
 
 
 def main() -> None:

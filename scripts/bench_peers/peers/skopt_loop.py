@@ -9,7 +9,7 @@ import skopt
 from bowl import SPACE, asked, curve
 from skopt.space import Real
 
-from harness.hyperparameter import Number
+from harness.space.hyperparameter import Number
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from syne_tune.blackbox_repository.simulated_tabular_backend import UserBlackbox
 from syne_tune.config_space import loguniform, randint, uniform
 from syne_tune.optimizer.baselines import RandomSearch
 
-from harness.hyperparameter import Number
+from harness.space.hyperparameter import Number
 
 EPOCHS = 3
 

@@ -33,6 +33,6 @@ class HarnessSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; raises `harness.errors.HarnessError`."""
-        from harness.sweep import run_sweep  # noqa: PLC0415
+        from harness.cli.sweep import run_sweep  # noqa: PLC0415
 
         return run_sweep(self, [*self._parse_config(), *arguments])

@@ -1,0 +1,99 @@
+"""Hydra's and OmegaConf's errors in one line each, with the nearest thing that exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.config.overrides import conf_dir
+from harness.errors import near
+
+OPEN_KEYS = ("task.params", "optimizer.options")  # what is in them is the task's or the method's own
+
+
+def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
+    """Return what the user got wrong, or None when the error is not of that kind."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        return f"there is no {group or 'config'} '{name}'{near(name, error.options or ())}"
+    if isinstance(error, OverrideParseException):
+        if not re.search(r"[=~]", error.override):
+            return f"'{error.override}' is not a setting: write key=value (python -m harness --help)"
+        return f"cannot read '{error.override}': {_first_line(error)} (in a shell, quote what holds brackets or spaces)"
+    if not isinstance(error, HydraException | OmegaConfBaseException):
+        return f"these settings do not compose: {_first_line(error)}" if _raised_while_composing(error) else None
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    text = " ".join(str(error).split())
+    unknown = re.search(r"Could not override '([^']+)'", text)
+    if unknown and "not in" in f"{text} {cause}":
+        return _unknown_key(unknown[1].rpartition("@")[2], arguments)
+    if unknown and "No match in the defaults list" in text:
+        group = unknown[1]
+        return (
+            f"'{group}' has no choice yet: write +{group}=..." if (conf_dir() / group).is_dir() else _unknown_key(group, arguments)
+        )
+    if "Ambiguous value" in text or "sweep" in text.lower():
+        return f"{_first_line(error)} (several values make several jobs: add -m)"
+    full_key = getattr(cause, "full_key", None)
+    reason = _first_line(cause)
+    return f"{full_key}: {reason}" if full_key and full_key not in reason else reason
+
+
+def _raised_while_composing(error: BaseException) -> bool:
+    """Say whether the error was raised inside of what reads settings: some of its complaints are errors of Python's own kinds."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] in (
+        "hydra",
+        "omegaconf",
+        "antlr4",
+        "yaml",
+    )
+
+
+def _unknown_key(key: str, arguments: Sequence[str]) -> str:
+    keys = [] if key.startswith("hydra") else _known_keys(arguments)
+    parent = key.rpartition(".")[0]
+    if parent in OPEN_KEYS and parent in keys:
+        return (
+            f"there is no setting '{key}'{near(key, [k for k in keys if k.startswith(parent + '.')])}; to add it write +{key}=..."
+        )
+    # Without anything near, the list of all keys would fill the terminal.
+    hint = near(key, keys)
+    return f"there is no setting '{key}'{hint if 'mean' in hint else near('', [k for k in keys if '.' not in k])}"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    # "In 'task/mine': ConfigKeyError raised while composing config:" says nothing without the next line.
+    return " ".join(lines[:2] if lines[0].endswith(":") else lines[:1]).rstrip(".")
+
+
+def _known_keys(arguments: Sequence[str]) -> list[str]:
+    """Return every key that the config has with the task and optimizer of this command line."""
+    from hydra import compose, initialize_config_dir  # noqa: PLC0415
+    from hydra.core.global_hydra import GlobalHydra  # noqa: PLC0415
+
+    chosen = [a for a in arguments if re.fullmatch(r"(task|optimizer|llm|tracking)=\w+", a)]
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            config = OmegaConf.to_container(compose("config", overrides=chosen))
+    except Exception:
+        return []
+    return [key for key in _flatten(config) if not key.startswith("hydra")]
+
+
+def _flatten(config: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            yield f"{prefix}{key}"
+            yield from _flatten(value, f"{prefix}{key}.")

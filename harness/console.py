@@ -1,0 +1,24 @@
+"""What the harness says to people outside the report: one line at a time, on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from harness.errors import shown
+
+
+def say(text: str) -> None:
+    """Print one line for the user, beside whatever goes to standard output."""
+    with contextlib.suppress(OSError):  # nobody reads on (`2>&1 | head`): no reason to stop a sweep
+        print(shown(text), file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as `8 s`, `3 min 20 s` or `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

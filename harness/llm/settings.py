@@ -1,0 +1,118 @@
+"""The settings of an LLM, as conf/llm/*.yaml writes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from harness.errors import SettingsError, near
+from harness.llm.backend import Message, ReplyFormat, Request, Schema
+from harness.llm.endpoint import check_address, check_variable
+
+
+@dataclass
+class LlmSettings:
+    """One LLM: which backend, which model, how it decodes, how long it may take and what it may cost.
+
+    Plain, not frozen, so that it can serve as a schema. Nothing here is a secret: keys come from the environment variable that
+    `key_env` names.
+    """
+
+    name: str = "none"
+    _target_: str = ""  # the backend's class; empty: no LLM
+    model: str = ""
+    small: bool | None = (
+        None  # whether it is a small local model, as the report's verdict asks; null: it is where its backend is local
+    )
+    base_url: str | None = None  # null: the client's default (OLLAMA_HOST, OPENAI_BASE_URL, else its own)
+    key_env: str = ""  # the variable that holds the key; empty: none is needed
+    path: str | None = None  # llama_cpp: the GGUF file; replay: a folder or file with call records
+    chat_template: str | None = None  # llama_cpp: a template for a GGUF that holds none
+    threads: int | None = None  # llama_cpp: null: one for each core of this process
+    replay: str | None = None  # answer from the records in this folder instead of asking the model
+
+    temperature: float | None = None  # null in any of these five: what the server takes by default
+    max_tokens: int | None = None
+    num_ctx: int | None = None
+    think: bool | None = None
+    reply_format: str = "schema"  # schema | json | prompt, see ReplyFormat
+
+    keep_alive: str | None = None  # ollama: how long the model stays loaded after a call, e.g. 10m
+    timeout_seconds: float = 600.0  # one call, from sending to the last byte
+    tries: int = 5  # of one call, when transport fails
+    first_wait_seconds: float = 1.0  # before the second try; it doubles with each further one
+    longest_wait_seconds: float = 60.0  # between two tries; a server that asks for more counts as down
+
+    cap_tokens: int | None = None  # a cell's caps; null: none
+    cap_seconds: float | None = None
+    cap_usd: float | None = None
+    prices: str | None = None  # price file; null: the one that comes with the harness
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any]) -> LlmSettings:
+        """Read plain data. Raises SettingsError for an unknown key or a value that makes no sense."""
+        known = [f.name for f in fields(cls)]
+        for key in data:
+            if key not in known:
+                raise SettingsError(f"llm.{key}: no such setting{near(key, known)}")
+        return cls(**data)
+
+    @property
+    def model_name(self) -> str:
+        """The model's name; of a GGUF file, the file's."""
+        return self.model or (Path(self.path).name if self.path and self.path.endswith(".gguf") else "")
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides the answers, for the identity of a cell: not where the server is, nor how long it may take."""
+        keep = ("_target_", "model", "temperature", "max_tokens", "num_ctx", "think", "reply_format", "chat_template")
+        return {name.strip("_"): getattr(self, name) for name in keep} | {"model": self.model_name}
+
+    def request(self, messages: Sequence[Message], *, schema: Schema | None, seed: int | None, trial: int, call: int) -> Request:
+        """Return a request for this model with this decoding."""
+        return Request(
+            messages=tuple(messages),
+            model=self.model_name,
+            schema=schema,
+            reply_format=ReplyFormat(self.reply_format),
+            seed=seed,
+            temperature=self.temperature,
+            max_tokens=self.max_tokens,
+            num_ctx=self.num_ctx,
+            think=self.think,
+            trial=trial,
+            call=call,
+        )
+
+
+_POSITIVE = (
+    "max_tokens",
+    "num_ctx",
+    "threads",
+    "timeout_seconds",
+    "tries",
+    "first_wait_seconds",
+    "longest_wait_seconds",
+    "cap_tokens",
+    "cap_seconds",
+    "cap_usd",
+)
+
+
+def _check(settings: LlmSettings) -> None:
+    for name in _POSITIVE:
+        value = getattr(settings, name)
+        if value is not None and not 0 < value < math.inf:
+            raise SettingsError(f"llm.{name}={value}: must be above 0{', and finite' if value == math.inf else ''}")
+    if settings.temperature is not None and not 0 <= settings.temperature <= 2:
+        raise SettingsError(f"llm.temperature={settings.temperature}: must be from 0 to 2")
+    if settings.reply_format not in tuple(ReplyFormat):
+        raise SettingsError(f"llm.reply_format={settings.reply_format}{near(settings.reply_format, map(str, ReplyFormat))}")
+    if settings.base_url is not None:
+        check_address(settings.base_url, "llm.base_url")
+    check_variable(settings.key_env)

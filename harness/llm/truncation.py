@@ -1,0 +1,99 @@
+"""No model answers from a prompt that was silently cut.
+
+Ollama drops what does not fit into `num_ctx` without an error, oldest messages first, and some releases keep only half of the window;
+when the reply fills the window it shifts the prompt out. So the prompt is measured before it is sent (an estimate that errs high), and
+the server's own count is read afterwards (against an estimate that errs low).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from harness.llm.backend import Backend, Reply, Request
+from harness.llm.errors import TruncatedPrompt
+from harness.tokens import estimate_tokens
+
+_PIECES = re.compile(r"(?P<letters>[^\W\d_]+)|(?P<digits>\d+)|(?P<marks>(?:[^\w\s]|_)+)")
+_MARGIN = 1.2
+_PER_MESSAGE = 8  # what chat templates put around a turn: role and separators
+_SHORTEST_REPLY_TOKENS = 64
+_USUAL_REPLY_TOKENS = 1024  # kept free for a reply that has no limit
+# Ollama 0.30.0 counts only those prompt tokens that were not in its cache (0.30.1 counts all again). It refuses a prompt that does not
+# fit by itself, so the count is not needed there.
+_COUNTS_WITHOUT_CACHE = re.compile(r"0\.30\.0(?![.\d])")
+
+
+def token_range(text: str) -> tuple[int, int]:
+    """Return fewest and most tokens that the usual vocabularies (byte-pair encodings of 100k to 200k entries) make of `text`.
+
+    Fewest: a word is one token, so are three digits, a mark before a word is part of it, 64 marks in a row are one, spaces are none;
+    and a quarter less than that. Most: the summarizer's estimate, which errs high, and a fifth more. Measured on prompts, logs, tables,
+    JSON, YAML and code against cl100k_base, o200k_base and cl100k_base with single digits (as Qwen and Llama split them): fewest is
+    0.5 to 0.75 times the true count, most 1.2 to 1.4 times. A vocabulary of single letters makes more.
+    """
+    fewest = 0
+    for match in _PIECES.finditer(text):
+        length = len(match.group())
+        if match.lastgroup == "letters":
+            fewest += 1
+        elif match.lastgroup == "digits":
+            fewest += math.ceil(length / 3)
+        elif not text[match.end() : match.end() + 1].isalpha():
+            fewest += math.ceil(length / 64)
+    fewest = fewest * 3 // 4
+    return fewest, max(fewest, math.ceil(estimate_tokens(text) * _MARGIN))
+
+
+def prompt_token_range(request: Request) -> tuple[int, int]:
+    """Return fewest and most prompt tokens of a request, a schema that is asked for in the prompt included."""
+    ranges = [token_range(message["content"]) for message in request.wire_messages(request.reply_format)]
+    return sum(low for low, _ in ranges), sum(high + _PER_MESSAGE for _, high in ranges)
+
+
+class Guarded:
+    """Raises TruncatedPrompt instead of sending a prompt that may not fit, or returning a reply to a prompt that was cut."""
+
+    def __init__(self, inner: Backend) -> None:
+        self._inner = inner
+
+    def complete(self, request: Request) -> Reply:
+        fewest, most = prompt_token_range(request)
+        if request.num_ctx is not None and most + _SHORTEST_REPLY_TOKENS > request.num_ctx:
+            kept_free = request.max_tokens or _USUAL_REPLY_TOKENS
+            raise TruncatedPrompt(
+                f"the prompt of trial {request.trial} may need {most} tokens and its reply at least {_SHORTEST_REPLY_TOKENS}, together "
+                f"{most + _SHORTEST_REPLY_TOKENS}, and the window has {request.num_ctx}: raise llm.num_ctx to "
+                f"{_rounded(most + kept_free)} or more (that leaves {kept_free} for the reply), or shorten the context "
+                "(agent.log_every=5)",
+                prompt_tokens=most,
+                window_tokens=request.num_ctx,
+            )
+        reply = self._inner.complete(request)
+        problem = _cut(request, reply, fewest)
+        if problem:
+            raise TruncatedPrompt(
+                f"{reply.facts.model} did not see the whole prompt of trial {request.trial}: {problem}. "
+                "Raise llm.num_ctx or shorten the context (agent.log_every=5)",
+                prompt_tokens=reply.prompt_tokens,
+                window_tokens=request.num_ctx,
+                reply=reply,
+            )
+        return reply
+
+
+def _cut(request: Request, reply: Reply, fewest: int) -> str | None:
+    seen, window = reply.prompt_tokens, request.num_ctx
+    if seen is None:
+        return None
+    if seen < fewest and not _COUNTS_WITHOUT_CACHE.match(reply.facts.server or ""):
+        return f"the server counts {seen} tokens, and it has at least {fewest}"
+    if window is not None and seen >= window:
+        return f"the server counts {seen} tokens, which is all of the window of {window}"
+    if window is not None and seen + (reply.completion_tokens or 0) > window:
+        return f"{seen} tokens of prompt and {reply.completion_tokens} of reply overran the window of {window}, which shifts the prompt out"
+    return None
+
+
+def _rounded(tokens: int) -> int:
+    return math.ceil(tokens / 1024) * 1024

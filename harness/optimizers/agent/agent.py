@@ -1,0 +1,179 @@
+"""The analysis agent: an optimizer made of a context and a backend.
+
+    trajectory -> context -> prompt -> backend -> parse -> validate -> configuration
+
+A bad reply goes back with the exact complaint, up to `attempts` times in all; then one random draw takes its place, and says so
+(`source=fallback`). Transport errors are the backend's business and never end in a draw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from harness.errors import Exhausted, SettingsError, near
+from harness.llm.backend import ABORTED, Backend, Message, Reply
+from harness.llm.settings import LlmSettings
+from harness.optimizers.agent.context import Context
+from harness.optimizers.agent.names import Names
+from harness.optimizers.agent.prompt import card_text, example_config, load_prompts, space_text
+from harness.optimizers.agent.reply import Answer, BadReply, Kind, parse_reply, refuse_aborted, refuse_repeat, strip_thinking
+from harness.optimizers.agent.reply_schema import reply_schema
+from harness.seeding import keyed_random, keyed_seed
+from harness.space import Config, Space
+from harness.task import TaskCard
+from harness.trial import Proposal, Trajectory
+
+ANALYSIS_WORDS = 150
+# What of a bad reply is shown to the model again: a reply can be megabytes long, and the prompt must not be.
+ECHO_CHARACTERS = 4_000
+# Of one that became a loop: shown its own loop, a model takes it up again.
+ECHO_OF_A_LOOP = 200
+DRAWS = 1_000
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """How the agent asks. Raises SettingsError.
+
+    `calls`: one (analysis and proposal in one call) or two (an analyzer, then an optimizer). `names`: real or anonymous.
+    `attempts`: calls for a proposal before a random draw. `prompt`: the version of the templates.
+    """
+
+    context: Context
+    budget: int
+    calls: str = "one"
+    names: str = "real"
+    attempts: int = 3
+    prompt: str = "v1"
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("calls", self.calls, ("one", "two")), ("names", self.names, ("real", "anonymous"))):
+            if value not in known:
+                raise SettingsError(f"agent.{name}={value}: no such choice{near(value, known)}")
+        if self.attempts < 1:
+            raise SettingsError(f"agent.attempts={self.attempts}: must be 1 or more")
+
+
+@dataclass
+class _Exchange:
+    """The calls of one trial: numbered, with what was wrong with each reply."""
+
+    trial: int
+    replies: list[dict[str, Any]] = field(default_factory=list)
+    last: Reply | None = None
+
+
+class Agent:
+    """Proposes what a language model proposes.
+
+    Given the same replies, the same configurations: everything else is a function of (space, seed, trajectory). The replies themselves
+    repeat from records only; a live model's may differ from one run to the next, although each call has its seed.
+    """
+
+    versions: ClassVar = {"agent": 2}  # 2: other seeds on each task
+
+    def __init__(
+        self, space: Space, seed: int, card: TaskCard, settings: AgentSettings, llm: LlmSettings, backend: Backend
+    ) -> None:
+        self._space = space
+        self._seed = seed
+        self._card = card
+        self._settings = settings
+        self._llm = llm
+        self._backend = backend
+        self._prompts = load_prompts(settings.prompt)
+        self._names = Names.anonymous(space) if settings.names == "anonymous" else Names.real(space)
+        self._schema = reply_schema(self._names.space)
+
+    def propose(self, trajectory: Trajectory) -> Proposal:
+        """Ask the model for the next configuration. Raises BackendError when there is no model to ask."""
+        shown = self._names.trajectory(trajectory)
+        text = self._settings.context.text(self._names.space, shown, budget=self._settings.budget, seed=self._seed)
+        exchange = _Exchange(len(trajectory) + 1)
+        messages = self._opening(exchange.trial, text)
+        analysis = ""
+        if self._settings.calls == "two":
+            analysis = self._analyse(exchange, messages)
+            decide = self._prompts.fill("decide", analysis=analysis, **self._form(exchange.trial))
+            messages = [messages[0], Message("user", f"{messages[1].content}\n\n{decide}")]
+        else:
+            propose = self._prompts.fill("propose", words=ANALYSIS_WORDS, **self._form(exchange.trial))
+            messages = [messages[0], Message("user", f"{messages[1].content}\n\n{propose}")]
+        for attempt in range(1, self._settings.attempts + 1):
+            reply = self._ask(exchange, messages, "optimizer" if self._settings.calls == "two" else "agent")
+            try:
+                answer = self._judge(reply, shown)
+            except BadReply as bad:
+                exchange.replies[-1] |= {"problem": str(bad), "kind": str(bad.kind)}
+                echo = _echo(reply) or "(empty)"
+                retry = self._prompts.fill("retry", complaint=str(bad))
+                messages = [*messages[:2], Message("assistant", echo), Message("user", retry)]
+                continue
+            source = "llm" if attempt == 1 else f"llm-retry-{attempt - 1}"
+            note = self._note(exchange, text, "\n\n".join(filter(None, (analysis, answer.analysis))))
+            return Proposal(self._names.real_config(answer.config), source, note)
+        return Proposal(self._draw(trajectory), "fallback", self._note(exchange, text, analysis))
+
+    def _opening(self, number: int, context: str) -> list[Message]:
+        task = self._prompts.fill(
+            "task",
+            card=card_text(self._card),
+            space=space_text(self._names.space),
+            number=number,
+            budget=self._settings.budget,
+            context=context,
+        )
+        return [Message("system", self._prompts.fill("system")), Message("user", task)]
+
+    def _form(self, number: int) -> dict[str, object]:
+        return {"number": number, "example": example_config(self._names.space)}
+
+    def _analyse(self, exchange: _Exchange, opening: list[Message]) -> str:
+        question = self._prompts.fill("analyse", words=ANALYSIS_WORDS)
+        asked = [opening[0], Message("user", f"{opening[1].content}\n\n{question}")]
+        reply = self._ask(exchange, asked, "analyzer")
+        text = _echo(reply)
+        if reply.finish_reason == ABORTED:
+            problem = "the analysis repeated itself without end and was broken off"
+            exchange.replies[-1] |= {"problem": problem, "kind": str(Kind.ABORTED)}
+        elif not text:
+            exchange.replies[-1] |= {"problem": "the analysis was empty", "kind": str(Kind.UNPARSED)}
+        return text or "(none was given)"
+
+    def _ask(self, exchange: _Exchange, messages: list[Message], role: str) -> Reply:
+        call = len(exchange.replies) + 1
+        schema = None if role == "analyzer" else self._schema
+        seed = keyed_seed(self._seed, "llm", exchange.trial * 1_000 + call, bits=31)
+        request = self._llm.request(messages, schema=schema, seed=seed, trial=exchange.trial, call=call)
+        reply = self._backend.complete(request)
+        exchange.replies.append({"call": call, "role": role, "problem": None})
+        exchange.last = reply
+        return reply
+
+    def _judge(self, reply: Reply, shown: Trajectory) -> Answer:
+        refuse_aborted(reply.finish_reason)
+        answer = parse_reply(reply.text, self._names.space, cut_off=reply.finish_reason == "length")
+        refuse_repeat(answer.config, shown)
+        return answer
+
+    def _note(self, exchange: _Exchange, context: str, analysis: str) -> dict[str, Any]:
+        facts = exchange.last.facts.to_dict() if exchange.last else {}
+        prompt = {"version": self._prompts.version, "hash": self._prompts.hash}
+        return {"analysis": analysis, "context": context, "prompt": prompt, "replies": exchange.replies, "model": facts}
+
+    def _draw(self, trajectory: Trajectory) -> Config:
+        """Draw at random what was not tried yet. Raises Exhausted when a thousand draws find nothing new."""
+        tried = [trial.config for trial in trajectory]
+        rng = keyed_random(self._seed, "fallback", len(trajectory) + 1)
+        for _ in range(DRAWS):
+            config = self._space.sample(rng)
+            if config not in tried:
+                return config
+        raise Exhausted
+
+
+def _echo(reply: Reply) -> str:
+    """Return what of a reply is shown to the model again: its end, where the answer should stand, or the beginning of a loop."""
+    text = strip_thinking(reply.text)
+    return text[:ECHO_OF_A_LOOP] if reply.finish_reason == ABORTED else text[-ECHO_CHARACTERS:]

@@ -1,0 +1,92 @@
+"""What the model is shown of the trials: five contexts under the same prompt.
+
+tcs        the expert blocks' summary: the method
+raw        every epoch of every trial: the ablation, the same information without the summary
+scores     configurations and scores only
+blind      its own past proposals, no result: what the model knows without looking
+shuffled   the summary of the same trials with their outcomes permuted: does the model read it at all?
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.errors import SettingsError, near
+from harness.seeding import keyed_random
+from harness.space import Space
+from harness.tcs import ALL_BLOCKS, Format, blocks_named, render, summarize
+from harness.trial import Epoch, Trajectory, Trial
+
+CONTEXTS = ("tcs", "raw", "scores", "blind", "shuffled")
+SUMMARISED = ("tcs", "shuffled")  # those that show the summary
+NOTHING = "None yet: this is the first trial."
+_COLUMNS = (
+    ("train_loss", "train loss"),
+    ("val_loss", "validation loss"),
+    ("train_score_pct", "train score"),
+    ("val_score_pct", "validation score"),
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """One kind of context, and how it is written.
+
+    `blocks` and `format` are the summary's (`tcs.blocks`, `tcs.format`); `log_every` is the step between the epochs that `raw` lists
+    (the last one is always listed). Raises SettingsError.
+    """
+
+    kind: str
+    blocks: tuple[str, ...] = ALL_BLOCKS
+    format: str = "text"
+    log_every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in CONTEXTS:
+            raise SettingsError(f"optimizer.context={self.kind}: no such context{near(self.kind, CONTEXTS)}")
+        blocks_named(self.blocks)
+        if self.format not in tuple(Format):
+            raise SettingsError(f"tcs.format={self.format}: no such format{near(self.format, Format)}")
+        if self.log_every < 1:
+            raise SettingsError(f"agent.log_every={self.log_every}: must be 1 or more")
+
+    def text(self, space: Space, trajectory: Trajectory, *, budget: int, seed: int) -> str:
+        """Return what the model is shown before trial `len(trajectory) + 1`."""
+        if self.kind in SUMMARISED:
+            shown = trajectory
+            if self.kind == "shuffled":
+                shown = trajectory.shuffled(keyed_random(seed, "shuffled context", len(trajectory)))
+            return render(summarize(space, shown, budget, blocks=self.blocks), Format(self.format)).strip()
+        if not len(trajectory):
+            return NOTHING
+        if self.kind == "blind":
+            return "\n".join(f"Trial {t.number}: {_config(t)}" for t in trajectory) + "\nTheir results are not shown."
+        if self.kind == "scores":
+            return "\n".join(_scored(t) for t in trajectory)
+        return "\n\n".join(f"{_scored(t)}\n{_log(t.outcome.curve, self.log_every)}" for t in trajectory)
+
+
+def _config(trial: Trial) -> str:
+    return json.dumps(trial.config, ensure_ascii=False)
+
+
+def _scored(trial: Trial) -> str:
+    outcome = trial.outcome
+    result = f"failed ({outcome.status}: {outcome.error})" if trial.score is None else f"validation score {trial.score:.2f} %"
+    return f"Trial {trial.number}: {_config(trial)} -> {result}"
+
+
+def _log(curve: Sequence[Epoch], every: int) -> str:
+    kept = [epoch for place, epoch in enumerate(curve, start=1) if (place - 1) % every == 0 or place == len(curve)]
+    rows = []
+    for epoch in kept:
+        values = [f"{label} {_figure(getattr(epoch, name))}" for name, label in _COLUMNS if getattr(epoch, name) is not None]
+        rows.append(f"  epoch {epoch.number}: {', '.join(values)}")
+    return "\n".join(rows) or "  (no epoch was logged)"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.5g}" if math.isfinite(value) else str(value)

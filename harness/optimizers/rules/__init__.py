@@ -1,0 +1,1 @@
+"""Fixed rules that read the expert blocks."""

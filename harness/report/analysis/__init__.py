@@ -1,0 +1,1 @@
+"""From cells to frames, arms and statistics."""

@@ -1,0 +1,74 @@
+"""Who answered an arm's calls, as its servers said: the trials of an LLM's arm keep what was known of the model behind each."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.report.sources.data import CellData, mapping
+
+# A test double says so in the version that it serves.
+DOUBLE = "double"
+SERVERS = ("server", "server_version", "fingerprint", "owned_by")
+DIGEST_SHOWN = 12
+_SIZE = re.compile(r"([\d.]+)\s*([MBT])", re.IGNORECASE)
+_BILLIONS = {"M": 1e-3, "B": 1.0, "T": 1e3}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """`others`: models that answered without being asked for, as `NAME (digest)`; `double`: whether a test double answered.
+
+    `backends` that were called; `billions` of parameters of the largest model that answered, NaN where no server said.
+    """
+
+    others: tuple[str, ...] = ()
+    double: bool = False
+    backends: tuple[str, ...] = ()
+    billions: float = math.nan
+
+
+def answered(cells: Iterable[CellData], asked: str) -> Answered:
+    """Gather who answered in these cells, whose settings asked for the model `asked`. What no server said is unknown, not an error."""
+    facts = list(_facts(cells))
+    others = [_named(fact) for fact in facts if fact.get("model") and asked and not same_model(asked, str(fact["model"]))]
+    sizes = [size for fact in facts if not math.isnan(size := billions(fact.get("parameters")))]
+    return Answered(
+        tuple(dict.fromkeys(others)),
+        any(DOUBLE in str(fact.get(key, "")).casefold() for fact in facts for key in SERVERS),
+        tuple(dict.fromkeys(str(fact["backend"]) for fact in facts if fact.get("backend"))),
+        max(sizes, default=math.nan),
+    )
+
+
+def _facts(cells: Iterable[CellData]) -> Iterator[Mapping[str, Any]]:
+    for cell in cells:
+        for trial in cell.trials:
+            if facts := mapping(trial.proposal.note.get("model")):
+                yield facts
+
+
+def _named(facts: Mapping[str, Any]) -> str:
+    digest = str(facts.get("digest") or "").removeprefix("sha256:")[:DIGEST_SHOWN]
+    return f"{facts['model']} ({digest})" if digest else str(facts["model"])
+
+
+def same_model(asked: str, name: str) -> bool:
+    """Say whether two names are of one model: servers do not mind the case, and leave `:latest` out or put it in."""
+    return _plain(asked) == _plain(name)
+
+
+def _plain(name: str) -> str:
+    return name.casefold().removesuffix(":latest")
+
+
+def billions(size: Any) -> float:
+    """Return the billions of parameters that a server's words such as `14.7B` or `494.03M` mean; NaN where they mean none."""
+    found = _SIZE.fullmatch(str(size).strip())
+    try:
+        return float(found[1]) * _BILLIONS[found[2].upper()] if found else math.nan
+    except ValueError:
+        return math.nan

@@ -1,0 +1,64 @@
+"""The marks behind an arm's name, in every table that names it: what a reader must know before the row's numbers mean anything."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from harness.report.analysis.arms import Arm
+from harness.report.render.document import listed
+
+# Between a name and its mark, so that no line ends there.
+NO_BREAK = "\u00a0"
+STARTUP, FALLBACK, OTHER_MODEL = "†", "‡", "¶"
+DOUBLE = "(test double)"
+
+
+@dataclass(frozen=True)
+class Marks:
+    """`fallback`: the arms with more fallback trials than `fallback_share` of their proposals."""
+
+    arms: Mapping[str, Arm] = field(default_factory=dict)
+    fallback: Collection[str] = ()
+    fallback_share: float = 0.1
+
+    def name(self, arm: str, gap: str = NO_BREAK) -> str:
+        """Return an arm's name with its marks."""
+        signs = "".join(self._signs(arm))
+        double = f"{NO_BREAK}{DOUBLE}" if self.arms.get(arm, Arm(arm)).answered.double else ""
+        return f"{arm}{gap if signs else ''}{signs}{double}"
+
+    def _signs(self, arm: str) -> Iterable[str]:
+        known = self.arms.get(arm, Arm(arm))
+        if known.all_startup:
+            yield STARTUP
+        if arm in self.fallback:
+            yield FALLBACK
+        if known.answered.others:
+            yield OTHER_MODEL
+
+    def notes(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Say what the marks mean that stand behind these arms."""
+        shown = [self.arms.get(name, Arm(name)) for name in dict.fromkeys(names)]
+        notes = [STARTUP_NOTE] if any(arm.all_startup for arm in shown) else []
+        if any(arm.name in self.fallback for arm in shown):
+            notes.append(fallback_note(self.fallback_share))
+        notes += [other_model_note(arm) for arm in shown if arm.answered.others]
+        if doubles := [arm.name for arm in shown if arm.answered.double]:
+            notes.append(
+                f"{DOUBLE} the answers of {listed(doubles, 30)} came from a test double, so its scores say nothing of any model"
+            )
+        return tuple(notes)
+
+
+STARTUP_NOTE = f"{STARTUP} the whole budget is the method's random start-up: random search under another name"
+
+
+def fallback_note(fallback_share: float) -> str:
+    """Say what the double dagger means."""
+    return f"{FALLBACK} more than {100 * fallback_share:g} % of the proposals are random draws that stood in for the LLM"
+
+
+def other_model_note(arm: Arm) -> str:
+    """Say which model answered in place of the one that was asked."""
+    return f"{OTHER_MODEL} {arm.name}: answered by {listed(arm.answered.others, 3)}, asked was {arm.model}"

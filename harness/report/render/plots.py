@@ -1,0 +1,262 @@
+"""The figures, in matplotlib."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Annotation
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from harness.report.render.escape import clean, cut
+from harness.report.render.plot_style import FAINT, PALETTE
+
+NAME_COLUMNS = 40
+LARGEST = 1e12
+# Of a name in a scatter plot, as shares of the axes.
+LABEL_WIDTH, LABEL_HEIGHT = 0.22, 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a forest plot; `word` stands at its right."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    strong: bool = False
+    word: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One arm's curve: a value a trial, with an interval; NaN where there is none.
+
+    `accent` numbers its colour; None is grey. From place `whole_from` on, every cell behind it has a value.
+    """
+
+    name: str
+    values: Sequence[float]
+    lows: Sequence[float]
+    highs: Sequence[float]
+    accent: int | None = None
+    whole_from: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One arm in a scatter plot."""
+
+    name: str
+    x: float
+    y: float
+    front: bool = False
+    kind: str = ""
+
+
+def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
+    """Draw values with intervals, one below the other, each group under its name; a dashed line at `margin`."""
+    lines = [line for line in lines if drawable(line.value)]
+    places, heads, place = [], {}, 0.0
+    for index, line in enumerate(lines):
+        if line.group and (index == 0 or line.group != lines[index - 1].group):
+            place += 0.5 * (index > 0)
+            heads[place] = line.group
+            place += 1.0
+        places.append(place)
+        place += 1.0
+    canvas = Canvas(figsize=(7.2, 0.9 + 0.24 * max(place, 1.0)), layout="constrained")
+    axes = canvas.add_subplot()
+    axes.axvline(0.0, color=FAINT, linewidth=0.8)
+    if margin is not None:
+        axes.axvline(margin, color=PALETTE[1], linewidth=1.0, linestyle=(0, (4, 3)))
+    for y, line in zip(places, lines, strict=True):
+        _interval(axes, y, line)
+    for y, head in heads.items():
+        _beside(axes, 0.0, y, _name(head, 90)).set(size=8, style="italic")
+    axes.set_yticks(places, [_name(line.name) for line in lines])
+    axes.set_ylim(max(place, 1.0) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_xlabel(clean(axis))
+    return canvas
+
+
+def _interval(axes: Axes, y: float, line: Line) -> None:
+    colour = PALETTE[0] if line.strong or line.group else FAINT
+    if drawable(line.low) and drawable(line.high):
+        axes.plot([line.low, line.high], [y, y], color=colour, linewidth=2.2 if line.strong else 1.4, solid_capstyle="butt")
+    axes.plot([line.value], [y], marker="o", markersize=4.5, color=colour)
+    if line.word:
+        _beside(axes, 1.0, y, line.word).set(size=7)
+
+
+def _beside(axes: Axes, across: float, y: float, words: str) -> Annotation:
+    return axes.annotate(
+        words, (across, y), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points", va="center"
+    )
+
+
+def curves(panels: Mapping[str, Sequence[Curve]], *, axis: str, columns: int = 3) -> Canvas:
+    """Draw best-so-far curves, one panel a key, with a legend of the coloured arms below; dotted where not every cell has a value."""
+    columns = min(columns, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    canvas = Canvas(figsize=(7.2, (2.0 if columns > 1 else 3.2) * rows + 0.7), layout="constrained")
+    grid = canvas.subplots(rows, columns, squeeze=False)
+    for place, (title, lines) in enumerate(panels.items()):
+        axes = grid[place // columns][place % columns]
+        for line in sorted(lines, key=lambda c: c.accent is not None):
+            _curve(axes, line, 0.13 if len(panels) == 1 else 0.07)
+        axes.set_title(_name(title), loc="left")
+        axes.grid(axis="y")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        _frame_coloured(axes, lines)
+        if place // columns == rows - 1 or place + columns >= len(panels):
+            axes.set_xlabel("trials")
+        if place % columns == 0:
+            axes.set_ylabel(clean(axis))
+    for place in range(len(panels), rows * columns):
+        grid[place // columns][place % columns].set_visible(False)
+    handles: dict[str, Artist] = {}
+    for axes in canvas.axes:
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(name, handle)
+    canvas.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
+    return canvas
+
+
+def _curve(axes: Axes, line: Curve, shade: float) -> None:
+    values, lows, highs = ([_drawn(value) for value in row] for row in (line.values, line.lows, line.highs))
+    line = replace(line, values=values, lows=lows, highs=highs)
+    trials = range(1, len(line.values) + 1)
+    if line.accent is None:
+        axes.plot(trials, line.values, color=FAINT, linewidth=0.8, alpha=0.45)
+        return
+    colour = PALETTE[line.accent % len(PALETTE)]
+    axes.fill_between(trials, line.lows, line.highs, color=colour, alpha=shade, linewidth=0)
+    whole = [value if place >= line.whole_from else math.nan for place, value in enumerate(line.values)]
+    axes.plot(trials, line.values, ":", color=colour, linewidth=1.4)
+    axes.plot(trials, whole, "-", color=colour, linewidth=1.6, label=_name(line.name))
+
+
+def _frame_coloured(axes: Axes, lines: Sequence[Curve]) -> None:
+    """Let the coloured curves set the range: neither a grey arm far below nor the interval of two seeds must flatten the rest."""
+    shown = [v for line in lines if line.accent is not None for v in line.values if drawable(v)]
+    if shown and max(shown) > min(shown):
+        pad = 0.12 * (max(shown) - min(shown))
+        axes.set_ylim(min(shown) - pad, max(shown) + pad)
+
+
+def scatter(panels: Mapping[str, Sequence[Point]], *, axis: str) -> Canvas:
+    """Draw score against cost, one panel a kind of cost (log scale), the Pareto front joined."""
+    canvas = Canvas(figsize=(7.2, 3.6 * max(len(panels), 1)), layout="constrained")
+    grid = canvas.subplots(max(len(panels), 1), 1, squeeze=False)
+    panels = {title: [p for p in points if drawable(p.x) and drawable(p.y)] for title, points in panels.items()}
+    for axes, (title, points) in zip((row[0] for row in grid), panels.items(), strict=False):
+        front = sorted((point for point in points if point.front), key=lambda p: p.x)
+        axes.step([p.x for p in front], [p.y for p in front], where="post", color=PALETTE[0], linewidth=1.0, alpha=0.7)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.margins(x=0.14)
+        for point in points:
+            axes.plot([point.x], [point.y], "o", markersize=5, color=PALETTE[0] if point.front else FAINT)
+        _label(axes, points)
+        axes.set_xlabel(clean(title))
+        axes.set_ylabel(clean(axis))
+        axes.grid()
+    return canvas
+
+
+def _label(axes: Axes, points: Sequence[Point]) -> None:
+    """Name the points, the names of neighbours moved down until none lies on another."""
+    taken: list[tuple[float, float]] = []
+    axes.autoscale_view()
+    for point in sorted(points, key=lambda p: -p.y):
+        x, y = axes.transAxes.inverted().transform(axes.transData.transform((point.x, point.y)))
+        place = float(y) + LABEL_HEIGHT / 2
+        for other_x, other_y in sorted(taken, key=lambda t: -t[1]):
+            if abs(other_x - x) < LABEL_WIDTH and abs(other_y - place) < LABEL_HEIGHT:
+                place = other_y - LABEL_HEIGHT
+        taken.append((float(x), place))
+        line = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
+        axes.annotate(
+            _name(point.name, 24),
+            (point.x, point.y),
+            xytext=(float(x) + 0.02, place),
+            textcoords="axes fraction",
+            size=7,
+            va="center",
+            arrowprops=line,
+        )
+
+
+def drawable(value: float) -> bool:
+    """Say whether a value has a place on an axis: what is not finite, or no percentage of anything, has none."""
+    return abs(value) < LARGEST
+
+
+def _drawn(value: float) -> float:
+    return value if drawable(value) else math.nan
+
+
+def _name(text: str, most: int = NAME_COLUMNS) -> str:
+    return cut(clean(text), most)
+
+
+def told_cell(scores: Sequence[float | None], trainings: Sequence[Sequence[float]]) -> Canvas:
+    """Draw one cell: the score of every trial with the best so far, and beside it the validation curve of every training."""
+    scores = [score if score is not None and drawable(score) else None for score in scores]
+    canvas = Canvas(figsize=(7.2, 2.5), layout="constrained")
+    left, right = canvas.subplots(1, 2, width_ratios=(3, 2))
+    numbers = range(1, len(scores) + 1)
+    known = [score for score in scores if score is not None]
+    low = min(known) if known else 0.0
+    left.plot([n for n, s in zip(numbers, scores, strict=True) if s is not None], known, "o", markersize=4, color=FAINT)
+    left.plot([n for n, s in zip(numbers, scores, strict=True) if s is None], [low] * scores.count(None), "x", color=PALETTE[1])
+    best: list[float] = []
+    for score in scores:
+        best.append(max([*best[-1:], *([] if score is None else [score])], default=math.nan))
+    left.step(numbers, best, where="post", color=PALETTE[0], linewidth=1.6)
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    left.set_xlabel("trial")
+    left.set_ylabel("validation score, %")
+    for number, curve in enumerate(trainings, start=1):
+        share = number / max(len(trainings), 1)
+        right.plot(
+            range(1, len(curve) + 1), [_drawn(value) for value in curve], color=PALETTE[0], alpha=0.2 + 0.8 * share, linewidth=0.9
+        )
+    right.set_xlabel("epoch (later trials darker)")
+    for axes in (left, right):
+        axes.grid(axis="y")
+    return canvas
+
+
+def ranks_drawing(ranks: Sequence[tuple[str, float]], difference: float) -> Canvas:
+    """Draw mean ranks, best first, and a bar over each longest run of arms within the critical difference."""
+    canvas = Canvas(figsize=(7.2, 1.0 + 0.24 * len(ranks)), layout="constrained")
+    axes = canvas.add_subplot()
+    for place, (_, rank) in enumerate(ranks):
+        axes.plot([rank], [place], "o", markersize=4.5, color=PALETTE[0])
+    reach = 0
+    for place, (_, rank) in enumerate(ranks):
+        last = max(other for other, (_, value) in enumerate(ranks) if value - rank <= difference)
+        if last > place and last > reach:
+            middle, ends = (place + last) / 2, [rank - 0.05, ranks[last][1] + 0.05]
+            axes.plot(ends, [middle, middle], color=FAINT, linewidth=3, solid_capstyle="butt", alpha=0.6)
+        reach = max(reach, last)
+    axes.set_yticks(range(len(ranks)), [_name(name) for name, _ in ranks])
+    axes.set_ylim(len(ranks) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_xlabel("mean rank")
+    return canvas

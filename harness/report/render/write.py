@@ -1,0 +1,73 @@
+"""Write a report: page, Markdown, and a CSV (and LaTeX or SVG and PNG) for every table and figure."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from harness.errors import StorageError
+from harness.report.render.document import Figure, Report, Table
+from harness.report.render.escape import clean
+from harness.report.render.latex import to_latex
+from harness.report.render.markdown import to_markdown
+from harness.report.render.page import to_html
+from harness.report.render.plot_style import png_of, style, svg_of
+
+PARTS = ("csv", "latex", "figures")
+# A cell that begins like this is run by a spreadsheet, unless it is a number.
+_FORMULA = ("=", "@", "+", "-")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)", re.IGNORECASE)
+
+
+def write_report(report: Report, out: Path) -> None:
+    """Write everything into `out`; what an earlier report left in its subfolders is removed. Raises StorageError."""
+    try:
+        for part in PARTS:
+            shutil.rmtree(out / part, ignore_errors=True)
+            (out / part).mkdir(parents=True)
+        drawings = {item.key: _write(item, out) for item in report.items() if isinstance(item, Figure)}
+        for item in report.items():
+            if isinstance(item, Table | Figure):
+                _plain(item.data).to_csv(out / "csv" / f"{item.key}.csv", index=False, lineterminator="\n")
+            if isinstance(item, Table):
+                _replace(out / "latex" / f"{item.key}.tex", to_latex(item))
+        _replace(out / "report.md", to_markdown(report))
+        _replace(out / "report.html", to_html(report, drawings))
+    except OSError as error:
+        raise StorageError(f"cannot write {error.filename or out}: {error.strerror or error}") from error
+
+
+def _write(figure: Figure, out: Path) -> str:
+    """Write one figure and return its SVG."""
+    with style():
+        canvas = figure.draw()
+        # Laid out once: else each of the two files would lay it out again, which is most of the time.
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")
+        svg = svg_of(canvas, figure.key)
+        (out / "figures" / f"{figure.key}.png").write_bytes(png_of(canvas))
+    _replace(out / "figures" / f"{figure.key}.svg", svg)
+    return svg
+
+
+def _plain(data: pd.DataFrame) -> pd.DataFrame:
+    """Return the data as a CSV can hold it: what is no character is spelt out, what a spreadsheet would run is put in quotes."""
+    return data.rename(columns=str).rename(columns=_cell).map(_cell)
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = clean(value, lines=True)
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA and not _NUMBER.fullmatch(text) else text
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)

@@ -1,0 +1,155 @@
+"""The study's three questions, each answered in a word from the sections below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.report.analysis.arms import Arm
+from harness.report.analysis.families import lacks
+from harness.report.analysis.frames import rows_of
+from harness.report.findings import Findings
+from harness.report.render.document import Answer, Tone, interval, listed, number
+from harness.report.render.marks import Marks
+from harness.report.sections.contrasts import UNLIKE, few_note, label
+from harness.report.sections.noninferiority import FAIL, FEW_PASS, PASS, few_pass_note, verdict_word
+
+HELPS = "Does the TCS help?"
+GOOD_ENOUGH = "Is the small LLM good enough?"
+THE_START = "Or was it the default start?"
+MADE_OF = "What is the gain of the rules made of?"
+ABSENT = "Not in this study"
+
+
+def answers_of(found: Findings) -> tuple[Answer, ...]:
+    """Answer the three questions, and the one about the rules where their variants ran; one whose arms did not run is said to be open."""
+    contrasts, gaps = rows_of(found.contrasts), rows_of(found.gaps)
+    small = small_llm_answer(gaps, found.reference[0], found.marks)
+    if small.word == ABSENT and found.absent:
+        small = replace(small, text=f"{small.text} Planned, and not one cell done: {listed(found.absent)}; the coverage says why.")
+    answers = [tcs_answer(contrasts, found.arms, found.marks), small, start_answer(contrasts, found.arms, found.marks)]
+    return (*answers, *parts_answers(contrasts, found.arms, found.marks))
+
+
+def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], marks: Marks) -> Answer:
+    """Compare the TCS with the raw logs, the same LLM shown either; the other contexts are named beside it."""
+    found = [entry for entry in contrasts if entry["family"] == "context" and entry["pairs"]]
+    raw = [entry for entry in found if arms[entry["second"]].context == "raw"]
+    rules = [entry for entry in contrasts if entry["family"] == "rules" and entry["pairs"]]
+    if not raw:
+        text = "It takes an LLM that was shown the TCS in one arm and the raw logs in another."
+        without = [e for e in contrasts if e["family"] == "random" and e["pairs"] and _plain_rules(arms[e["first"]])]
+        # What compares like with like leads, and needs no other beside it.
+        without = [e for e in without if not e["unlike"]] or without
+        if without:
+            text += " Beside it: what fixed rules make of the TCS without an LLM."
+        return Answer(HELPS, ABSENT, "muted", f"{text}{_beside(without, marks)}", "contrasts", _lines(without, marks))
+    word, tone = _decide(raw, "Yes", "No: it hurts", "Unclear")
+    others = [entry for entry in found if entry not in raw] + rules
+    text = "The same LLM shown the TCS and shown the raw logs" + (", and the TCS against its other rivals." if others else ".")
+    shown = [*raw, *others]
+    return Answer(HELPS, word, tone, f"{text}{_beside(shown, marks)}", "contrasts", _lines(shown, marks))
+
+
+def _plain_rules(arm: Arm) -> bool:
+    return arm.kind == "rules" and not lacks(arm)
+
+
+def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, marks: Marks) -> Answer:
+    """Summarise the verdicts of the small-LLM arms."""
+    small = [entry for entry in gaps if entry["small_llm"]]
+    if not small:
+        text = f"No small LLM with the TCS ran. The other arms' verdicts, against {reference}, are below."
+        return Answer(GOOD_ENOUGH, ABSENT, "muted", text, "verdict")
+    verdicts = [verdict_word(entry) for entry in small]
+    word, tone = verdicts[0], {PASS: "good", FEW_PASS: "good", FAIL: "bad"}.get(verdicts[0], "warn")
+    if len(set(verdicts)) > 1:
+        passed = sum(verdict in (PASS, FEW_PASS) for verdict in verdicts)
+        word, tone = f"{passed} of {len(verdicts)} {PASS}", "warn"
+    lines = tuple((f"{marks.name(e['arm'])}: {verdict_word(e)}", _figures(e["gap"], e)) for e in small)
+    few = [few_pass_note()] if FEW_PASS in verdicts else []
+    beside = [f"{note.removesuffix('.')}." for note in (*few, *marks.notes(e["arm"] for e in small))]
+    text = " ".join([f"Points of average test score against {marks.name(reference)}.", *beside])
+    return Answer(GOOD_ENOUGH, word, _tone(tone), text, "verdict", lines)
+
+
+def start_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], marks: Marks) -> Answer:
+    """Set what the default start gives random search beside what each method adds to random search from that same start."""
+    starts = [entry for entry in contrasts if entry["family"] == "start" and entry["pairs"]]
+    plain = [entry for entry in starts if arms[entry["first"]].method.endswith("random.Random")]
+    if not plain:
+        text = "It takes random search with and without the default configuration tried first."
+        return Answer(THE_START, ABSENT, "muted", text, "contrasts")
+    beyond = [e for e in contrasts if e["family"] == "random" and e["pairs"] and arms[e["first"]].start == "default"]
+    subjects = [e for e in beyond if arms[e["first"]].kind == "llm" and arms[e["first"]].context == "tcs"] or beyond
+    if not subjects:
+        text = "What the start alone gives random search; no other method ran from the same start."
+        return Answer(THE_START, "Unclear", "warn", f"{text}{_beside(plain[:1], marks)}", "contrasts", _lines(plain[:1], marks))
+    ahead = [e for e in subjects if e["low"] > 0]
+    word, tone = _start_word(subjects, ahead, plain[0]["low"] > 0)
+    text = "First what the start alone gives random search, then what methods add to random search from that same start."
+    shown = [plain[0], *_extremes(subjects)]
+    return Answer(THE_START, word, tone, f"{text}{_beside(shown, marks)}", "contrasts", _lines(shown, marks))
+
+
+PARTS = {"names": "the textbooks by name", "outcomes": "the outcomes that they read"}
+
+
+def parts_answers(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], marks: Marks) -> tuple[Answer, ...]:
+    """Say which of what the rules have shows a part in their score; nothing where no variant of them ran."""
+    found = [entry for entry in contrasts if entry["family"] == "parts" and entry["pairs"]]
+    if not found:
+        return ()
+    starts = {arms[entry["first"]].start for entry in found}
+    leading = [entry for entry in found if arms[entry["first"]].start == "default"] if "default" in starts else found
+    shows = [PARTS[lacks(arms[entry["second"]])[0]] for entry in leading if entry["low"] > 0]
+    word = listed(list(dict.fromkeys(shows))).capitalize() if shows else "Neither shows" if len(leading) > 1 else "It does not show"
+    text = f"The rules against rules without {listed([PARTS[lacks(arms[e['second']])[0]] for e in leading])}, from the same start."
+    return (
+        Answer(MADE_OF, word, "good" if shows else "warn", f"{text}{_beside(leading, marks)}", "contrasts", _lines(leading, marks)),
+    )
+
+
+def _start_word(subjects: Sequence[dict[str, Any]], ahead: Sequence[dict[str, Any]], start_helps: bool) -> tuple[str, Tone]:
+    if len(ahead) == len(subjects):
+        return "No, or not only", "good"
+    if ahead:
+        return f"Not for {listed([e['first'] for e in ahead], 2)}", "warn"
+    return ("Nothing beyond it shows", "bad") if start_helps else ("Unclear", "warn")
+
+
+def _extremes(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return all of a few contrasts, else the largest and the smallest."""
+    ordered = sorted(entries, key=lambda e: -e["difference"])
+    return ordered if len(ordered) <= 3 else [ordered[0], ordered[-1]]
+
+
+def _decide(entries: Sequence[dict[str, Any]], yes: str, no: str, unclear: str) -> tuple[str, Tone]:
+    above, below = sum(e["low"] > 0 for e in entries), sum(e["high"] < 0 for e in entries)
+    if above == len(entries):
+        return yes, "good"
+    if below == len(entries):
+        return no, "bad"
+    return (f"{yes} for {above} of {len(entries)}" if above else unclear), "warn"
+
+
+def _lines(entries: Sequence[dict[str, Any]], marks: Marks) -> tuple[tuple[str, str], ...]:
+    return tuple((label(entry, marks), _figures(entry["difference"], entry)) for entry in entries)
+
+
+def _beside(entries: Sequence[dict[str, Any]], marks: Marks) -> str:
+    """Say what a reader of these contrasts must know: unlike arms, few pairs, and what the marks of their arms mean."""
+    notes = [f"{UNLIKE} {unlike}." for unlike in dict.fromkeys(entry["unlike"] for entry in entries) if unlike]
+    notes += [few_note()] if any(entry["few"] for entry in entries) else []
+    notes += [f"{note}." for note in marks.notes(entry[side] for entry in entries for side in ("first", "second"))]
+    return "".join(f" {note}" for note in notes)
+
+
+def _figures(value: float, entry: Mapping[str, Any]) -> str:
+    short = f" ({entry['tasks']} of {entry['of_tasks']} tasks)" if entry["tasks"] < entry.get("of_tasks", 0) else ""
+    return f"{number(value, 2, sign=True)} {interval(entry['low'], entry['high'])}{short}"
+
+
+def _tone(word: str) -> Tone:
+    return "good" if word == "good" else "bad" if word == "bad" else "warn"

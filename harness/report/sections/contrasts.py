@@ -1,0 +1,235 @@
+"""Contrasts: two arms that differ in one thing, compared on the same task from the same seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.report.analysis.arms import Arm
+from harness.report.analysis.families import FAMILIES, FOLDED, contrasts_of
+from harness.report.analysis.frames import rows_of
+from harness.report.analysis.intervals import (
+    FEW_PAIRS,
+    FEW_SEEDS,
+    FEW_TASKS,
+    Array,
+    Resampling,
+    is_few,
+    probability_of_improvement,
+    seed_interval,
+    task_interval,
+)
+from harness.report.analysis.options import Options
+from harness.report.analysis.pairs import Pairs, ScoreIndex
+from harness.report.analysis.statistics import holm, rank_biserial, smallest_p
+from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, interval, listed, number, row
+from harness.report.render.marks import NO_BREAK, Marks
+from harness.report.render.plots import Line, forest
+
+LEVEL = 0.05
+UNLIKE = "§"
+
+
+def contrast_frame(arms: Mapping[str, Arm], test: ScoreIndex, first_test: ScoreIndex, options: Options) -> pd.DataFrame:
+    """Return a row a contrast with effect, both intervals, probability of improvement, rank-biserial correlation and Holm's p.
+
+    `first_test` holds the test scores of the first trials. Holm's correction is within a family.
+    """
+    how = Resampling(options.confidence, options.resamples, options.seed)
+    rows = []
+    for contrast in contrasts_of(arms):
+        pairs = test.pairs(contrast.first, contrast.second, first_test if contrast.family == "first" else None)
+        rows.append({**vars(contrast), **measures(pairs, how)})
+    frame = pd.DataFrame(rows, columns=CONTRAST_COLUMNS[:-2])
+    frame["p_holm"], frame["reachable"] = np.nan, False
+    for _, group in frame.groupby("family", sort=False):
+        tested = int(group["p"].notna().sum())
+        frame.loc[group.index, "p_holm"] = holm(list(group["p"]))
+        frame.loc[group.index, "reachable"] = group["smallest_p"] * tested <= LEVEL
+    return frame
+
+
+CONTRAST_COLUMNS = [
+    "family",
+    "first",
+    "second",
+    "unlike",
+    "pairs",
+    "lacking",
+    "tasks",
+    "of_tasks",
+    "wins",
+    "ties",
+    "losses",
+    "difference",
+    "low",
+    "high",
+    "method",
+    "why",
+    "few",
+    "tasks_low",
+    "tasks_high",
+    "improvement",
+    "improvement_low",
+    "improvement_high",
+    "rank_biserial",
+    "p",
+    "smallest_p",
+    "p_holm",
+    "reachable",
+]
+
+
+def measures(pairs: Pairs, how: Resampling) -> dict[str, Any]:
+    """Return everything that is computed from the pairs of one contrast; differences and intervals in points."""
+    values: Array = pairs.together
+    strata = pairs.strata
+    seeds, tasks, improvement = seed_interval(strata, how), task_interval(strata, how), probability_of_improvement(strata, how)
+    return {
+        "pairs": pairs.count,
+        "lacking": pairs.lacking,
+        "tasks": len(strata),
+        "of_tasks": len(pairs.differences),
+        "wins": int((values > 0).sum()),
+        "ties": int((values == 0).sum()),
+        "losses": int((values < 0).sum()),
+        "difference": seeds.value,
+        "low": seeds.low,
+        "high": seeds.high,
+        "method": seeds.method,
+        "why": seeds.why,
+        "few": is_few(strata),
+        "tasks_low": tasks.low,
+        "tasks_high": tasks.high,
+        "improvement": improvement.value,
+        "improvement_low": improvement.low,
+        "improvement_high": improvement.high,
+        "rank_biserial": rank_biserial(values) if len(values) else math.nan,
+        # Pairs that all tie are no sign of a difference, by any test.
+        "p": 1.0 if len(values) and not np.any(values) else seeds.p,
+        "smallest_p": smallest_p(int((values != 0).sum())),
+    }
+
+
+def contrast_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Section:
+    """Build a table a family, and the figure of all of them but the gains over the first trial."""
+    percent = f"{100 * options.confidence:g} %"
+    items: list[Item] = [
+        f"Each row compares two arms that differ in one thing, over pairs of the same task and seed. The difference is in points of test "
+        f"score, averaged over tasks; its {percent} interval is for these tasks (seeds drawn again within each), the one after it for "
+        "other tasks of their kind (tasks drawn again too). p is of that same averaged difference being 0, from the same distribution "
+        "as the interval for these tasks, with Holm's correction within the table. P(better) is the chance that a pair favours the "
+        "first arm, ties counting half. r is the rank-biserial correlation, from −1 to +1, of all pairs put together: it weighs how "
+        "many pairs favour an arm, and can disagree with the average."
+    ]
+    present = [family for family in FAMILIES if (frame["family"] == family).any()]
+    if set(present) - {"first"}:
+        items.append(_figure(frame[frame["family"] != "first"], marks, percent))
+    for family in present:
+        table = _table(family, frame[frame["family"] == family], marks, percent)
+        items.append(Fold(FAMILIES[family], (table,)) if family in FOLDED else table)
+    absent = [title.partition(":")[0] for family, title in FAMILIES.items() if family not in present]
+    if absent:
+        items.append(f"Not in this study, for want of arms that differ in just that. {'. '.join(absent)}.")
+    return Section("contrasts", "Contrasts: what makes the difference", tuple(items))
+
+
+def _table(family: str, frame: pd.DataFrame, marks: Marks, percent: str) -> Table:
+    heads = (
+        Column("arm" if family == "first" else "first − second", numeric=False),
+        Column("pairs"),
+        Column("difference"),
+        Column(f"{percent}, these tasks"),
+        Column(f"{percent}, other tasks"),
+        Column("P(better)"),
+        Column("r"),
+        Column("p (Holm)"),
+    )
+    rows = []
+    for entry in rows_of(frame):
+        rows.append(
+            row(
+                label(entry, marks),
+                pairs_text(entry),
+                number(entry["difference"], 2, sign=True),
+                interval(entry["low"], entry["high"]),
+                interval(entry["tasks_low"], entry["tasks_high"]),
+                number(entry["improvement"], 2),
+                number(entry["rank_biserial"], 2, sign=True),
+                p_text(entry["p_holm"], bool(entry["reachable"])),
+            )
+        )
+    return Table(f"contrasts_{family}", FAMILIES[family], heads, tuple(rows), frame, _notes(frame, marks))
+
+
+def _notes(frame: pd.DataFrame, marks: Marks) -> tuple[str, ...]:
+    """Say what stands behind a table's marks and dashes, and where its intervals may be too short."""
+    notes = [f"* below {LEVEL}."] if ((frame["p_holm"] < LEVEL) & frame["reachable"]).any() else []
+    if not frame["reachable"].all():
+        notes.append(f"“too few”: so few pairs differ that no outcome could bring Holm's p below {LEVEL}.")
+    notes += [f"{UNLIKE} {unlike}." for unlike in dict.fromkeys(frame["unlike"]) if unlike]
+    without: dict[str, list[str]] = {}
+    for entry in rows_of(frame):
+        if entry["why"] and entry["pairs"]:
+            without.setdefault(entry["why"], []).append(label(entry))
+    notes += [f"No interval: {listed(labels)}: {why}." for why, labels in without.items()]
+    if frame["few"].any():
+        notes.append(few_note())
+    if frame["tasks_low"].notna().any() and int(frame["tasks"].max()) < FEW_TASKS:
+        notes.append(
+            f"Other tasks: from fewer than {FEW_TASKS} tasks, an interval for others takes these for a fair draw of their kind, with gains "
+            "that are not skewed."
+        )
+    return (*notes, *marks.notes([*frame["first"], *frame["second"]]))
+
+
+def few_note() -> str:
+    """Say what intervals from few pairs may lack."""
+    return (
+        f"With fewer than {FEW_SEEDS} seeds a task, or {FEW_PAIRS} pairs in all, a rare collapse may not have been seen, and intervals of "
+        "skewed differences are too short (see Method)."
+    )
+
+
+def pairs_text(entry: Mapping[str, Any]) -> str:
+    """Write how many pairs there are, of how many planned, and in how many tasks if not in all."""
+    text = str(entry["pairs"]) if not entry["lacking"] else f"{entry['pairs']} of {entry['pairs'] + entry['lacking']}"
+    return text if entry["tasks"] == entry["of_tasks"] else f"{text}, in {entry['tasks']} of {entry['of_tasks']} tasks"
+
+
+def label(entry: Mapping[str, Any], marks: Marks | None = None) -> str:
+    """Name a contrast, with the marks of its arms where they are given, and one where the two compare unlike things."""
+    first, second = ((marks.name(str(entry[side])) if marks else str(entry[side])) for side in ("first", "second"))
+    if entry["family"] == "first":
+        return first
+    return f"{first} − {second}{NO_BREAK}{UNLIKE}" if entry["unlike"] else f"{first} − {second}"
+
+
+def p_text(p: float, reachable: bool) -> str:
+    """Write a p value, with a star below the level; `too few` where the number of pairs rules every star out."""
+    if math.isnan(p):
+        return "–"
+    if not reachable:
+        return "too few"
+    text = "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return f"{text} *" if p < LEVEL else text
+
+
+def _figure(frame: pd.DataFrame, marks: Marks, percent: str) -> Figure:
+    known = frame.dropna(subset=["difference"])
+    lines = [
+        Line(label(entry, marks), entry["difference"], entry["low"], entry["high"], group=FAMILIES[family].partition(":")[0])
+        for family in FAMILIES
+        for entry in rows_of(known[known["family"] == family])
+    ]
+    return Figure(
+        "contrasts",
+        f"Differences of test score between arms that differ in one thing, with {percent} intervals for these tasks",
+        f"{len(lines)} contrasts in points of test score.",
+        frame,
+        lambda: forest(lines, axis="difference of test score, points", margin=None),
+    )

@@ -1,0 +1,201 @@
+"""One cell told: its trials, its curves, what the method was shown at each, what it answered, and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from harness.errors import RecordError, SettingsError, near
+from harness.report.analysis.arms import Arm
+from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, Verbatim, number, row
+from harness.report.render.plots import told_cell
+from harness.report.sources.data import Call, CellData, State, StudyData
+from harness.trial import Trial, incumbent
+
+KINDS = ("llm", "rules", "classical")
+# A model can chatter for megabytes; the page shows how it began and how it ended.
+SHOWN_CHARACTERS = 12_000
+
+
+def story_section(study: StudyData, arms: Mapping[str, Arm], asked: Sequence[str], most: int) -> Section:
+    """Tell the cells that were asked for (`TASK/ARM/SEED`), or a typical one of each arm, LLM arms first."""
+    title = "One cell told: the method at work"
+    cells = [_find(study, name) for name in asked] or typical_cells(study, arms)[:most]
+    if not cells:
+        return Section("cells", title, ("No cell is done.",))
+    lead = (
+        "A cell is one task tuned by one arm from one seed. Here is a typical one of each arm: the seed whose test score is the arm's "
+        "median on its first task with a done cell. Others: --cell TASK/ARM/SEED. The test score is shown to the reader only, never to a "
+        "method."
+    )
+    folds: list[Item] = []
+    for number_, cell in enumerate(cells, start=1):
+        try:
+            folds.append(_told(study.in_full(cell), arms[cell.arm], number_, opened=number_ == 1))
+        except RecordError as error:
+            folds.append(f"{cell.label} cannot be told: {error}")
+    return Section("cells", title, (lead, *folds))
+
+
+def typical_cells(study: StudyData, arms: Mapping[str, Arm]) -> list[CellData]:
+    """Return, for each arm, the done cell with the median test score on its first task; LLM arms first, then rules, then the rest."""
+    chosen = []
+    for arm in sorted(arms.values(), key=lambda a: (KINDS.index(a.kind) if a.kind in KINDS else len(KINDS), a.context != "tcs")):
+        done = [cell for cell in study.cells if cell.arm == arm.name and cell.state is State.DONE and cell.trials]
+        done = [cell for cell in done if cell.task == done[0].task]
+        if done:
+            chosen.append(sorted(done, key=_test)[len(done) // 2])
+    return chosen
+
+
+def _test(cell: CellData) -> float:
+    best = incumbent(cell.trials)
+    score = best.outcome.test_score_pct if best else None
+    return float("-inf") if score is None else score
+
+
+def _find(study: StudyData, name: str) -> CellData:
+    """Return the done cell that `TASK/ARM/SEED` names. Raises SettingsError."""
+    known = {f"{c.task}/{c.arm}/{c.seed}": c for c in study.cells if c.state is State.DONE}
+    cell = known.get(name.replace("/seed", "/"))
+    if cell is None:
+        raise SettingsError(f"--cell {name}: the study has no such cell that is done{near(name, known) if len(known) < 50 else ''}")
+    return cell
+
+
+def _told(cell: CellData, arm: Arm, place: int, opened: bool) -> Fold:
+    best = incumbent(cell.trials)
+    end = (
+        f"validation chose trial {best.number}, test score {number(best.outcome.test_score_pct)} %"
+        if best
+        else "no trial succeeded"
+    )
+    items: list[Item] = [f"{_card(cell)}{arm.in_words}, seed {cell.seed}, {len(cell.trials)} trials; {end}."]
+    items.append(_figure(cell, place))
+    items.append(_table(cell, best, place))
+    items += [fold for trial in cell.trials if (fold := _exchange(trial, [c for c in cell.calls if c.trial == trial.number]))]
+    return Fold(f"{cell.task} · {cell.arm} · seed {cell.seed}", tuple(items), opened)
+
+
+def _card(cell: CellData) -> str:
+    title = cell.card.get("title")
+    return f"{title}: " if title else ""
+
+
+def _figure(cell: CellData, place: int) -> Figure:
+    rows = [
+        {"trial": t.number, "epoch": e.number, "val_score_pct": e.val_score_pct, "train_score_pct": e.train_score_pct}
+        for t in cell.trials
+        for e in t.outcome.curve
+    ]
+    scores = [trial.score for trial in cell.trials]
+    curves = [[epoch.val_score_pct for epoch in trial.outcome.curve] for trial in cell.trials]
+    scored = [score for score in scores if score is not None]
+    span = f"from {min(scored):.1f} to {max(scored):.1f} %" if scored else "none"
+    data = pd.DataFrame(rows, columns=["trial", "epoch", "val_score_pct", "train_score_pct"])
+    title = f"{cell.label}: validation score by trial (line: best so far; cross: failed), and the curve of each training"
+    return Figure(f"cell_{place}_curves", title, f"Validation scores {span}.", data, lambda: told_cell(scores, curves))
+
+
+def _table(cell: CellData, best: Trial | None, place: int) -> Table:
+    heads = (
+        Column("trial"),
+        Column("from", numeric=False),
+        Column("configuration, or what changed", numeric=False),
+        Column("validation"),
+        Column("test"),
+        Column("best epoch"),
+        Column("training, s"),
+        Column("outcome", numeric=False),
+    )
+    rows = []
+    before: Mapping[str, Any] = {}
+    for trial in cell.trials:
+        outcome, chosen = trial.outcome, trial is best
+        tone: Any = "" if outcome.ok else "bad"
+        rows.append(
+            row(
+                str(trial.number),
+                Text(trial.proposal.source, tone="warn" if trial.proposal.source == "fallback" else ""),
+                changes(before, trial.config),
+                Text(number(trial.score, 2), strong=chosen),
+                Text(number(outcome.test_score_pct, 2), strong=chosen),
+                str(outcome.best_epoch or "–"),
+                number(outcome.seconds, 2),
+                Text("chosen" if chosen else outcome.error or outcome.status.value, tone=tone),
+            )
+        )
+        before = trial.config
+    return Table(f"cell_{place}", f"{cell.label}: trials", heads, tuple(rows), _trial_frame(cell))
+
+
+def changes(before: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """Say what a configuration changes against the one before; all of it when there is none before."""
+    if not before:
+        return ", ".join(f"{name} {value_text(value)}" for name, value in config.items())
+    parts = []
+    for name in dict.fromkeys((*before, *config)):
+        old, new = before.get(name), config.get(name)
+        if old is None:
+            parts.append(f"{name} now {value_text(new)}")
+        elif new is None:
+            parts.append(f"{name} dropped")
+        elif old != new:
+            parts.append(f"{name} {value_text(old)} → {value_text(new)}")
+    return ", ".join(parts) or "nothing: an exact repeat"
+
+
+def value_text(value: Any) -> str:
+    """Write a hyperparameter's value in at most four significant digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def capped(text: str) -> str:
+    """Cut the middle out of a text that is too long for the page, and say how much is left out."""
+    left_out = len(text) - SHOWN_CHARACTERS
+    if left_out <= 0:
+        return text
+    half = SHOWN_CHARACTERS // 2
+    return f"{text[:half]}\n[... {left_out:,} characters are left out here; the records hold them ...]\n{text[-half:]}"
+
+
+def _trial_frame(cell: CellData) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "trial": trial.number,
+            "source": trial.proposal.source,
+            "status": trial.outcome.status.value,
+            "val_score_pct": trial.outcome.val_score_pct,
+            "test_score_pct": trial.outcome.test_score_pct,
+            "best_epoch": trial.outcome.best_epoch,
+            "train_seconds": trial.outcome.seconds,
+            "propose_seconds": trial.propose_seconds,
+            "error": trial.outcome.error,
+            **{f"config.{name}": value for name, value in trial.config.items()},
+        }
+        for trial in cell.trials
+    )
+
+
+def _exchange(trial: Trial, calls: Sequence[Call]) -> Fold | None:
+    """Return what the method was shown and what came back, for a trial that has any of it."""
+    note = trial.proposal.note
+    items: list[Item] = []
+    if note.get("context"):
+        items.append(Verbatim("The context that it was shown", capped(str(note["context"]))))
+    for call in calls:
+        if call.messages and not note.get("context"):
+            items.append(Verbatim(f"Call {call.call}, the last message", capped(call.messages[-1]["content"])))
+        if call.thinking:
+            items.append(Verbatim(f"Call {call.call}, thinking", capped(call.thinking)))
+        if call.reply:
+            items.append(Verbatim(f"Call {call.call}, reply of the {call.role}", capped(call.reply)))
+        if call.problem or call.error:
+            items.append(f"Call {call.call} was refused: {capped(str(call.problem or call.error))}")
+    if note.get("analysis") and not any(call.reply for call in calls):
+        items.append(Verbatim("Its analysis", capped(str(note["analysis"]))))
+    refused = sum(bool(call.problem or call.error) for call in calls)
+    more = f" ({refused} of {len(calls)} replies refused)" if refused else ""
+    return Fold(f"Trial {trial.number}: what it was shown, and what it answered{more}", tuple(items)) if items else None

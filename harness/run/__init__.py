@@ -1,0 +1,1 @@
+"""Running cells: the loop, the study, W&B."""

@@ -1,0 +1,298 @@
+"""A study: which cells are planned, which are done, and running what is missing.
+
+OUT/STUDY/
+plan.jsonl                       one line a planned cell; a cell that is planned and has no folder was never started
+TASK/ARM/seed3-1f6c9a2e/...      see `store.py`
+packed.zip                       finished cells whose folders `python -m harness.pack` has put away, see `packed.py`
+wandb/                           see `tracking.py`
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import itertools
+import json
+import traceback
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from harness.cell import Cell
+from harness.console import say
+from harness.environment import environment
+from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError, shown
+from harness.importing import load_target
+from harness.llm.errors import BackendUnavailable
+from harness.llm.settings import LlmSettings
+from harness.readiness import Readiness
+from harness.run.loop import Tracker, end_trainers, run_cell
+from harness.scrub import without_secrets_in
+from harness.signals import stop_if_asked, stops_noted
+from harness.store.archive import packed
+from harness.store.cell_folder import MANIFEST, SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
+from harness.store.files import Batch
+from harness.store.plan import PLAN, Planned, read_plan
+from harness.training.isolation import Isolation
+from harness.training.trainer import describe
+
+BLOCKED = "blocked.jsonl"
+# It is held for moments only.
+PLAN_LOCK_SECONDS = 30
+
+
+def planned(cell: Cell) -> Planned:
+    """Return the plan's line for a cell."""
+    startup = int(cell.optimizer["startup_trials"])
+    return Planned(str(cell.task["name"]), cell.arm, cell.seed, cell.budget, cell.id, cell.folder, startup)
+
+
+def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
+    """Append the cells that the plan does not hold yet. Raises CellMismatch for one that is there with other settings.
+
+    When there are none, nothing is written, so that a finished study can be asked again on a medium that is read-only.
+    """
+    _refuse_shared_rows(cells)
+    if not _not_planned(study, cells):
+        return
+    try:
+        study.mkdir(parents=True, exist_ok=True)
+        with _plan_lock(study):
+            new = _not_planned(study, cells)
+            for cell in new:
+                refuse_other_settings(study / cell.folder, {"identity": cell.identity})
+            append_lines(study / PLAN, (vars(planned(cell)) for cell in new))
+    except OSError as error:
+        raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _plan_lock(study: Path) -> Iterator[None]:
+    try:
+        with FileLock(study / ".plan.lock", timeout=PLAN_LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise CellBusy(f"{study} has been locked by another process for {PLAN_LOCK_SECONDS} s: is one suspended?") from None
+
+
+def _refuse_shared_rows(cells: Sequence[Cell]) -> None:
+    """Raise SettingsError when two different cells of one command would be the same row and seed of the tables."""
+    rows: dict[tuple[str, str, int], Cell] = {}
+    for cell in cells:
+        other = rows.setdefault((cell.task["name"], cell.arm, cell.seed), cell)
+        if other.id != cell.id:
+            differences = "; ".join(itertools.islice(differing(other.identity, cell.identity), 3))
+            raise SettingsError(
+                f"two different cells would be '{cell.arm}' on {cell.task['name']} with seed {cell.seed} ({differences}): "
+                f"give them names of their own with arm=..., or leave arm out"
+            )
+
+
+def _not_planned(study: Path, cells: Sequence[Cell]) -> list[Cell]:
+    known = {entry.cell for entry in read_plan(study)} if (study / PLAN).exists() else set()
+    return [cell for cell in cells if cell.id not in known]
+
+
+def fingerprint(cells: Sequence[Cell]) -> str:
+    """Return a hash of these cells, which a job compares with the cells that it composes itself."""
+    return hashlib.sha256(",".join(cell.id for cell in cells).encode()).hexdigest()[:16]
+
+
+def write_blocked(study: Path, cells: Sequence[Cell], reason: str, fix: str = "") -> None:
+    """Write down that these cells cannot start now, why, and what would make them ready. Raises StorageError."""
+    rows = [{"cell": c.id, "task": c.task["name"], "arm": c.arm, "seed": c.seed, "reason": reason, "fix": fix} for c in cells]
+    try:
+        with _plan_lock(study):
+            append_lines(study / BLOCKED, rows)
+    except OSError as error:
+        raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
+
+
+def blocked_by(settings: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return why the cells of a composed config cannot start now, and the command that helps; None when nothing is in the way.
+
+    That is an LLM that cannot answer, or a task's data that are not here and cannot be fetched.
+    """
+    task = settings["task"]
+    if (
+        task["data"]
+        and not task.get("from_table")
+        and (problem := _missing_data(task["_target_"], json.dumps(task["params"], sort_keys=True)))
+    ):
+        return problem, ""
+    if settings["optimizer"]["context"] is None:
+        return None
+    found = _readiness(json.dumps(settings["llm"], sort_keys=True))
+    return None if found.ready else (found.reason, found.command)
+
+
+@functools.cache
+def _missing_data(target: str, params: str) -> str:
+    """Have a task fetch its data, and return what went wrong, or nothing."""
+    try:
+        with Isolation().building():
+            made = load_target(target)
+            if not hasattr(made, "prepare"):
+                return f"its YAML names data, and {target} has no prepare(params) to fetch them"
+            made.prepare(json.loads(params))
+    except HarnessError as error:
+        return str(error)
+    return ""
+
+
+@functools.cache
+def _readiness(llm: str) -> Readiness:
+    """Ask once a command, and say once what is ready and yet not as one may think: a test double, a window that does not fit."""
+    from harness.llm.probe import readiness  # noqa: PLC0415 - an HTTP client, and only an agent's cell needs it
+
+    found = readiness(LlmSettings.from_mapping(json.loads(llm)))
+    if found.warning:
+        _warn(found.warning)
+    return found
+
+
+@functools.cache
+def _warn(text: str) -> None:
+    """Print a warning about an LLM, once for all arms that ask it."""
+    say(f"llm: {text}")
+
+
+def is_done(study: Path, cell: Cell | Planned) -> bool:
+    """Say whether a cell is complete, in its folder or in the study's pack."""
+    folder = study / cell.folder
+    if (folder / SUMMARY).exists() and (folder / MANIFEST).exists():
+        return True
+    pack = packed(study)
+    return pack is not None and cell.folder in pack
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job did with its cells; plain data, since it may cross processes.
+
+    `failed`, `refused`, `blocked` and `busy` hold one line each; a refused cell failed on its settings before its first trial. `fatal`
+    says why the job could not go on at all, `stopped` what its launcher ended it with.
+    """
+
+    done: int = 0
+    skipped: int = 0
+    failed: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+    fatal: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    def __add__(self, other: Result) -> Result:
+        return Result(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Result)))
+
+
+def study_folder(settings: Mapping[str, Any]) -> Path:
+    """Return the folder of the study that settings are of, from the root on: foreign code may change the working folder."""
+    return Path(settings["out"]).absolute() / str(settings["study"])
+
+
+def run_cells(cells: Iterable[Cell], settings: Mapping[str, Any]) -> Result:
+    """Run the cells that are not done, one after the other.
+
+    A cell that fails is written down and the next one starts; a full disk ends it all.
+    """
+    study = study_folder(settings)
+    result = Result()
+    try:
+        with stops_noted(), Batch(study) as batch:
+            result = _run_in_turn(list(cells), study, settings, batch)
+    except StorageError as error:
+        return result + Result(fatal=(str(error),))
+    finally:
+        end_trainers()
+    return result
+
+
+def _run_in_turn(waiting: list[Cell], study: Path, settings: Mapping[str, Any], batch: Batch) -> Result:
+    result = Result()
+    for place, cell in enumerate(waiting):
+        if is_done(study, cell):
+            result += Result(skipped=1)
+            continue
+        try:
+            result += _run(cell, study, settings, batch)
+        except BackendUnavailable as error:
+            # The cells of a job share their LLM: each of the others would wait for it just as long, and in vain.
+            write_blocked(study, [other for other in waiting[place:] if not is_done(study, other)], str(error))
+            return result + Result(blocked=(f"{cell.task['name']} {cell.arm}: {error}",))
+        except CellBusy as busy:
+            result += Result(busy=(str(busy),))
+        except RecordError as error:
+            # Nothing is written into a folder whose records are damaged, or another's; the other cells go on.
+            advice = "" if isinstance(error, CellMismatch) else "; to run this cell anew, move its folder away"
+            result += Result(failed=(f"{error}{advice}",))
+        except StorageError as error:
+            return result + Result(fatal=(str(error),))
+    return result
+
+
+def _run(cell: Cell, study: Path, settings: Mapping[str, Any], batch: Batch) -> Result:
+    manifest = without_secrets_in(cell.manifest(settings, environment()))  # W&B gets it too
+    with CellFolder(study / cell.folder, manifest, sync=settings["store"]["sync"], batch=batch) as folder:
+        if folder.restored:
+            say(f"{cell.folder}: {MANIFEST} is missing; it is written anew, and the {len(folder.trials)} trials there are kept")
+        if is_done(study, cell):  # another process finished it while this one waited its turn
+            return Result(skipped=1)
+        try:
+            run_cell(cell, folder, tracker_for(settings, study), manifest)
+        # A method's own bug must not cost the rest of the sweep: it is written down, reported, and tried again by a relaunch.
+        except Exception as error:
+            stop_if_asked()
+            if isinstance(error, StorageError | BackendUnavailable | CellBusy):
+                raise
+            text = shown(str(error)) if isinstance(error, HarnessError) else describe(error)
+            folder.fail({"error": text, "traceback": traceback.format_exc(), "trials": len(folder.trials)})
+            line = f"{cell.folder}: {text}"
+            return Result(refused=(line,)) if isinstance(error, SettingsError) and not folder.trials else Result(failed=(line,))
+    return Result(done=1)
+
+
+def tracker_for(settings: Mapping[str, Any], study: Path) -> Tracker:
+    """Return the tracker that the settings ask for."""
+    from harness.run.tracking import NoTracker, WandbTracker  # noqa: PLC0415
+
+    if settings["tracking"]["mode"] == "off":
+        return NoTracker()
+    return WandbTracker(study, **settings["tracking"])
+
+
+def block(study: Path, cells: Sequence[Cell], blocked: tuple[str, str]) -> Result:
+    """Write down that cells are blocked before they began, and return the result that says so."""
+    reason, fix = blocked
+    write_blocked(study, cells, reason, fix)
+    arms, tasks = (dict.fromkeys(names) for names in zip(*((cell.arm, str(cell.task["name"])) for cell in cells), strict=True))
+    where = ", ".join(tasks) if len(tasks) < 3 else f"{len(tasks)} tasks"
+    return Result(blocked=(f"{', '.join(arms)} on {where}: {reason}{f'; make it ready with: {fix}' if fix else ''}",))
+
+
+def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional: Collection[str] = ()) -> None:
+    """Say what did not end well, a line each. Raises CellsFailed when cells are left to do, SettingsError when nothing but their
+    settings stood in the way, StorageError when nothing could be written.
+
+    `optional`: ids of cells that may be left.
+    """
+    if result.fatal:
+        raise StorageError(result.fatal[0])
+    problems = [f"stopped: {line}" for line in result.stopped]
+    problems += [f"busy: {line}" for line in result.busy]
+    problems += [f"blocked: {line}" for line in dict.fromkeys(result.blocked)]
+    problems += [f"failed: {line}" for line in (*result.refused, *result.failed)]
+    kind = SettingsError if problems and len(problems) == len(result.refused) else CellsFailed
+    total = sum(map(len, planned.values()))
+    left = sum(not is_done(study, cell) for study, cells in planned.items() for cell in cells if cell.id not in optional)
+    if total == 1 and left and problems:
+        raise kind(problems[0])
+    for line in problems:
+        say(line)
+    if left:
+        raise kind(f"{left} of {total} cells are not done; the same command goes on with them")

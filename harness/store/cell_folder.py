@@ -1,0 +1,256 @@
+"""The run folder of one cell. It is the truth: everything else (W&B, tables, pages) is built from it.
+
+    STUDY/TASK/ARM/seed3-1f6c9a2e/
+        manifest.json     what was asked for: identity, settings, versions, git, machine. Written first, never changed.
+        trials.jsonl      one line a trial, appended and synced to the disk before the next trial starts
+        calls.jsonl       one line a call to an LLM, on the disk before its reply is used
+        summary.json      written last: its presence says that the cell is done
+        failure.json      why the harness gave up on the cell; removed when a relaunch completes it
+        .lock, .owner     held while a process runs the cell (see lock.py)
+
+All of it can be read with `cat`. A line that a crash cut short is dropped when the cell is opened again; nothing else is ever rewritten.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from harness.errors import CellMismatch, RecordError, StorageError
+from harness.store import codec as record
+from harness.store.archive import PackedFolder, Readable, packed
+from harness.store.files import Batch, Siblings, remove_dead_drafts, storage_errors, sync_folder
+from harness.store.files import write_json as write_json
+from harness.store.lock import FolderLock
+from harness.trial import Trial
+
+SCHEMA = 1
+MANIFEST, TRIALS, CALLS, SUMMARY, FAILURE = "manifest.json", "trials.jsonl", "calls.jsonl", "summary.json", "failure.json"
+_SIBLINGS = Siblings()
+
+
+class CellFolder:
+    """One cell's folder, locked for this process. Use as a context manager.
+
+    `sync="trial"` makes every trial durable before the next one starts; `sync="cell"` syncs once, at the end of the cell, or with a
+    `batch` of cells that end soon after each other: a power cut may then cost the trials of the cells that are not done.
+    Raises CellBusy, CellMismatch, RecordError and StorageError.
+    """
+
+    def __init__(self, path: Path, manifest: Mapping[str, Any], *, sync: str = "trial", batch: Batch | None = None) -> None:
+        self.path = path
+        self._manifest = manifest
+        self._sync_each = sync == "trial"
+        self._batch = None if self._sync_each else batch
+        self._lock = FolderLock(path)
+        self._trials_file: Lines | None = None
+        self._calls_file: Lines | None = None
+        self.trials: tuple[Trial, ...] = ()
+        self.restored = False  # whether the manifest was missing, and was written anew
+
+    def __enter__(self) -> CellFolder:
+        with storage_errors(self.path):
+            refuse_other_settings(self.path, self._manifest)
+            _SIBLINGS.make(self.path)
+            self._lock.acquire()
+            try:
+                self._open()
+            except BaseException:
+                self._lock.release()
+                raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for file in (self._trials_file, self._calls_file):
+            if file is not None:
+                file.close()
+        self._lock.release()
+
+    def _open(self) -> None:
+        remove_dead_drafts(self.path)
+        new = not _holds_bytes(self.path / MANIFEST)  # a power cut may leave a name without its bytes
+        if new:
+            # The folder's name carries the identity's hash: its trials are this cell's, whoever took the manifest away.
+            self.restored = _holds_bytes(self.path / TRIALS)
+            manifest = {**self._manifest, "restored": True} if self.restored else self._manifest
+            write_json(self.path / MANIFEST, manifest, sync=self._batch is None)
+        self.trials, intact = _read_trials(self.path / TRIALS)
+        self._trials_file = Lines(self.path / TRIALS, intact)
+        if new and self._batch is None:
+            # Syncing a file says nothing of its name in the folder, and of the folder's in its own.
+            for folder in (self.path, self.path.parent):
+                sync_folder(folder)
+
+    def append(self, trial: Trial) -> None:
+        """Write one trial as one line; on return it is on the disk (with `sync="trial"`).
+
+        Raises StorageError, and CellBusy when another machine took this one for dead and has the cell now.
+        """
+        assert self._trials_file is not None
+        with storage_errors(self.path):
+            self._lock.check()
+            self._trials_file.append(record.to_line(trial), sync=self._sync_each)
+        self.trials = (*self.trials, trial)
+
+    def append_call(self, row: Mapping[str, Any]) -> None:
+        """Write one call to an LLM as one line, synced at once: it was paid for. Raises StorageError, and CellBusy as `append` does."""
+        with storage_errors(self.path):
+            self._lock.check()
+            if self._calls_file is None:
+                path = self.path / CALLS
+                self._calls_file = Lines(path, whole_bytes(path))
+            self._calls_file.append(record.sealed(record.json_line(row)), sync=True)
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Mark the cell as done."""
+        assert self._trials_file is not None
+        with storage_errors(self.path):
+            self._lock.check()
+            if self._batch is not None:
+                self._batch.add(self.path / SUMMARY, summary, instead_of=self.path / FAILURE)
+                return
+            if not self._sync_each:
+                self._trials_file.sync()
+            write_json(self.path / SUMMARY, summary)
+            (self.path / FAILURE).unlink(missing_ok=True)
+
+    def fail(self, failure: Mapping[str, Any]) -> None:
+        """Write down why the harness gave up on the cell, for the coverage table."""
+        with storage_errors(self.path):
+            write_json(self.path / FAILURE, failure)
+
+
+class Lines:
+    """A file that grows by whole lines. `intact`: the bytes to keep of what is there; a torn last line is cut off."""
+
+    def __init__(self, path: Path, intact: int) -> None:
+        self._path = path
+        self._file: BinaryIO = path.open("ab", buffering=0)
+        if self._file.tell() > intact:
+            self._file.truncate(intact)
+
+    def append(self, line: str, *, sync: bool) -> None:
+        """Write one line; with `sync`, it is on the disk on return. Raises StorageError or OSError."""
+        data = f"{line}\n".encode()
+        if self._file.write(data) != len(data):
+            raise StorageError(f"the disk is full: the last line of {self._path} was cut short; free space and launch again")
+        if sync:
+            self.sync()
+
+    def sync(self) -> None:
+        """Wait until all that was written is on the disk."""
+        os.fdatasync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def append_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Append rows of plain data to a file of lines, cutting off a torn last line first. Raises StorageError or OSError."""
+    lines = Lines(path, whole_bytes(path))
+    try:
+        for row in rows:
+            lines.append(record.sealed(record.json_line(row)), sync=False)
+        lines.sync()
+    finally:
+        lines.close()
+
+
+def whole_bytes(path: Path) -> int:
+    """Return how many bytes of a file are whole lines; 0 when there is no file."""
+    return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+
+
+def read_trials(folder: Path | PackedFolder) -> tuple[Trial, ...]:
+    """Read a cell's trials; a last line that was cut short is left out. Raises RecordError naming file and line."""
+    return _read_trials(folder / TRIALS)[0]
+
+
+def read_json(path: Readable) -> dict[str, Any]:
+    """Read one JSON object. Raises RecordError when it is missing or damaged."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        raise RecordError(f"{path}: is missing") from None
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error})") from error
+    return record.read_page(text, str(path))
+
+
+def refuse_other_settings(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise CellMismatch when the study holds the same task, arm and seed made with settings that give another result.
+
+    A folder without a trial or a call is no obstacle: a command with a mistake in it may have left it.
+    """
+    for folder, there in _made_before(path):
+        schema = there.get("schema", SCHEMA)
+        if not isinstance(schema, int) or schema > SCHEMA:
+            raise RecordError(
+                f"{folder}: written by a newer version (schema {schema}, this one reads {SCHEMA}): update the harness"
+            )
+        differences = list(differing(there.get("identity", {}), manifest["identity"]))
+        if differences and all(difference.startswith("versions") for difference in differences):
+            raise CellMismatch(
+                f"{folder} was made before a correction ({'; '.join(differences[:5])}), and its trials would mix with others: "
+                f"choose another study=NAME, or move that folder away"
+            )
+        if differences:
+            raise CellMismatch(
+                f"{folder} was made with other settings ({'; '.join(differences[:5])}): "
+                f"choose another study=NAME, give this method its own arm=NAME, or move that folder away"
+            )
+
+
+def _made_before(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the folders that the study holds of a cell's task, arm and seed, and their manifests; those without a record left out."""
+    for folder in _SIBLINGS.of(path):
+        if _holds_bytes(folder / MANIFEST) and any(_holds_bytes(folder / name) for name in (TRIALS, CALLS)):
+            yield folder, read_json(folder / MANIFEST)
+    study, cell = path.parents[2], "/".join(path.parts[-3:])
+    pack = packed(study)
+    for name in pack.siblings(cell) if pack else ():
+        if pack and name != cell:
+            yield pack.path / name, read_json(pack.open(name) / MANIFEST)
+
+
+def differing(there: Any, here: Any, key: str = "") -> Iterator[str]:
+    """Yield `"key: value there, value here"` for every leaf in which two nested mappings differ."""
+    if isinstance(there, Mapping) and isinstance(here, Mapping):
+        for name in dict.fromkeys((*there, *here)):
+            yield from differing(there.get(name), here.get(name), f"{key}.{name}" if key else str(name))
+    elif there != here:
+        yield f"{key}: {_short(there)} there, {_short(here)} here"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _holds_bytes(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _read_trials(path: Readable) -> tuple[tuple[Trial, ...], int]:
+    """Return the trials and the number of bytes that hold them."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return (), 0
+    intact = data.rfind(b"\n") + 1
+    trials = []
+    for number, line in enumerate(data[:intact].splitlines(), start=1):
+        where = f"{path}, line {number}"
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise RecordError(f"{where}: not UTF-8 ({error})") from error
+        trial = record.from_line(text, where)
+        if trial.number != number:
+            raise RecordError(f"{where}: holds trial {trial.number}")
+        trials.append(trial)
+    return tuple(trials), intact

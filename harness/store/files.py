@@ -1,0 +1,196 @@
+"""Writing so that neither a kill nor a power cut costs what was finished, and listing what many cells share only once."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import StorageError
+from harness.store import codec as record
+
+# Cells that end within so many seconds of each other share a sync.
+BATCH_SECONDS = 0.5
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's errors into StorageError, with the file's name and what stays."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(f"cannot write {error.filename or path}: {reason}; what was written before stays readable") from error
+
+
+def write_json(path: Path, data: Mapping[str, Any], *, sync: bool = True) -> None:
+    """Write a JSON file so that it is there whole or not at all; with `sync`, also after a power cut."""
+    with _draft(path, data, sync=sync) as draft:
+        draft.replace(path)
+
+
+@contextlib.contextmanager
+def _draft(path: Path, data: Mapping[str, Any], *, sync: bool) -> Iterator[Path]:
+    """Write a JSON file under another name, and remove it when it is not given its own."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            file.write(record.json_page(data).encode())
+            file.flush()
+            if sync:
+                os.fdatasync(file.fileno())
+        yield draft
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def remove_dead_drafts(folder: Path) -> None:
+    """Remove what a kill kept from getting its name. A living process's draft may be one of a batch that is about to get it."""
+    for name in os.listdir(folder):  # noqa: PTH208 - one look, for every cell
+        stem, _, pid = name.rpartition(".")
+        if stem.startswith(".") and stem.endswith(".json") and pid.isdigit() and not _alive(int(pid)):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+class Batch:
+    """Small JSON files that each must not be there before all that was written earlier is on the disk: many of them share one sync.
+
+    Use as a context manager: at its end every file is there, and on the disk. `folder`: one on the file system of all of them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._waiting: dict[Path, tuple[Mapping[str, Any], Path]] = {}
+        self._unsynced = False
+        self._last = 0.0
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with storage_errors(self._folder):
+            self._commit()
+            if self._unsynced:
+                sync_filesystem(self._folder)
+
+    def add(self, path: Path, data: Mapping[str, Any], *, instead_of: Path) -> None:
+        """Have `path` written, and `instead_of` removed, at once or within the next cells. Raises OSError."""
+        self._waiting[path] = (data, instead_of)
+        if time.monotonic() - self._last > BATCH_SECONDS:
+            self._commit()
+
+    def _commit(self) -> None:
+        if not self._waiting:
+            return
+        with contextlib.ExitStack() as drafts:
+            made = {path: drafts.enter_context(_draft(path, data, sync=False)) for path, (data, _) in self._waiting.items()}
+            sync_filesystem(self._folder)
+            for path, draft in made.items():
+                draft.replace(path)
+        self._unsynced = True  # their names are; what they stand for is on the disk
+        for _, old in self._waiting.values():
+            old.unlink(missing_ok=True)
+        self._waiting.clear()
+        self._last = time.monotonic()
+
+
+def sync_filesystem(folder: Path) -> None:
+    """Wait until all that was written to a folder's file system is on the disk. Raises OSError."""
+    syncfs = _syncfs()
+    if syncfs is None:
+        os.sync()
+        return
+    with open_folder(folder) as descriptor:
+        syncfs(descriptor)
+
+
+@functools.cache
+def _syncfs() -> Callable[[int], None] | None:
+    """Return the system call of that name, which Linux has; None elsewhere."""
+    if sys.platform != "linux":
+        return None
+    import ctypes  # noqa: PLC0415 - only store.sync=cell needs it
+
+    library = ctypes.CDLL(None, use_errno=True)
+
+    def syncfs(descriptor: int) -> None:
+        if library.syncfs(descriptor):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+
+    return syncfs if hasattr(library, "syncfs") else None
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk. Raises OSError."""
+    with open_folder(path) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextlib.contextmanager
+def open_folder(path: Path) -> Iterator[int]:
+    """Open a folder, for syncing it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class Siblings:
+    """The folders of an arm by what stands before the last hyphen of their names (`seed3` of `seed3-1f6c9a2e`).
+
+    An arm may have thousands: each is listed once, and again only when the arm's folder has been changed by anybody else.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[int, dict[str, list[str]]]] = {}
+
+    def of(self, path: Path) -> list[Path]:
+        """Return the folders that share the part of `path`'s name before its last hyphen, in the order of their names."""
+        parent = path.parent
+        try:
+            changed_ns = parent.stat().st_mtime_ns
+        except FileNotFoundError:
+            return []
+        known_ns, names = self._known.get(parent, (0, {}))
+        if known_ns != changed_ns:
+            names = {}
+            for name in os.listdir(parent):  # noqa: PTH208 - a path object for each of thousands costs more
+                names.setdefault(_stem(name), []).append(name)
+            self._known[parent] = (changed_ns, names)
+        return [parent / name for name in sorted(names.get(_stem(path.name), ()))]
+
+    def make(self, path: Path) -> None:
+        """Make a folder, with its parents, if it is not there. Raises OSError."""
+        self.of(path)
+        try:
+            path.mkdir()
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        _, names = self._known.get(path.parent, (0, {}))
+        names.setdefault(_stem(path.name), []).append(path.name)
+        self._known[path.parent] = (path.parent.stat().st_mtime_ns, names)
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("-")[0]

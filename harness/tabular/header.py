@@ -1,0 +1,166 @@
+"""What a table says of itself: what it is a table of, on what it was trained, and what identifies its contents.
+
+It is a JSON member of the table file, so that a command learns the space and the checksum without NumPy and without the curves.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RecordError, SettingsError, near
+from harness.space import Space
+from harness.store.cell_folder import differing
+from harness.store.codec import json_text
+from harness.tabular.grid import Grid
+
+SCHEMA = 1
+MEMBER = "header.json"
+SUFFIX = ".npz"
+TABLES = "HARNESS_TABLES"
+CLOCKS = ("wall", "cpu")
+# What `zipfile` raises for a file in which bits have changed.
+DAMAGE = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, RuntimeError, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a table is a table of. Two tables of equal subjects hold the same trainings, up to the machine's rounding.
+
+    `whole_space` is the task's own space and `space` the grid that was cut from it, both as `Space.to_mapping` writes them.
+    `clock` says which seconds count as a training's: `wall`, or `cpu` for one thread's processor time, which other work on the
+    machine does not lengthen.
+    """
+
+    task: str
+    target: str
+    version: int
+    params: Mapping[str, Any]
+    whole_space: Mapping[str, Any]
+    space: Mapping[str, Any]
+    train_seeds: Sequence[int]
+    clock: str
+
+    @classmethod
+    def of(cls, task: Mapping[str, Any]) -> Subject:
+        """Read a task's settings. Raises SettingsError when they have no `table`, or one that makes no sense."""
+        name, table = str(task["name"]), task.get("table")
+        if not table or not table.get("levels"):
+            raise SettingsError(f"task '{name}' has no table.levels in its YAML: they say which grid to train")
+        count, clock = table.get("train_seeds", 3), table.get("clock", "wall")
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise SettingsError(f"task '{name}': table.train_seeds={count!r}: give how many, 1 or more")
+        if clock not in CLOCKS:
+            raise SettingsError(f"task '{name}': table.clock={clock!r}: give one of {', '.join(CLOCKS)}")
+        try:
+            whole = Space.from_mapping(task["space"])
+            space = Grid.of(whole, table["levels"]).space
+        except SettingsError as error:
+            raise SettingsError(f"task '{name}': {error}") from error
+        plain = json.loads(json_text({"params": task["params"], "whole": whole.to_mapping(), "space": space.to_mapping()}))
+        seeds = list(range(count))
+        return cls(name, str(task["_target_"]), int(task["version"]), plain["params"], plain["whole"], plain["space"], seeds, clock)
+
+
+@dataclass(frozen=True)
+class Header:
+    """A table's subject, what trained it, and its contents in short.
+
+    `best_val_score_pct` maps each training seed to the best validation score of the grid. `arrays_sha256` is over all arrays;
+    `measures` and `errors` name what they hold. `made` is for people: versions, processor, commit, date.
+    """
+
+    subject: Subject
+    configs: int
+    measures: Sequence[str]
+    errors: Sequence[str]
+    best_val_score_pct: Mapping[str, float | None]
+    signature: Mapping[str, str]
+    made: Mapping[str, Any]
+    arrays_sha256: str
+    schema: int = SCHEMA
+
+    @property
+    def checksum(self) -> str:
+        """Sixteen hexadecimal digits of the SHA-256 of what decides a replayed result: the subject and the arrays."""
+        decisive = json.dumps([asdict(self.subject), self.arrays_sha256, list(self.errors)], sort_keys=True)
+        return hashlib.sha256(decisive.encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """Write the header; `from_json` reads it back."""
+        return json_text(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: bytes, where: str) -> Header:
+        """Read a header. Raises RecordError, which names `where`."""
+        try:
+            data = json.loads(text)
+            if data["schema"] > SCHEMA:
+                raise RecordError(f"{where}: written by a newer version (schema {data['schema']}): update the harness")
+            subject = Subject(**data.pop("subject"))
+            return cls(subject=subject, **{f.name: data[f.name] for f in fields(cls) if f.name != "subject"})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RecordError(f"{where}: not a table of this harness ({type(error).__name__}: {error})") from error
+
+
+def table_folders() -> list[Path]:
+    """Return where tables are looked for: $HARNESS_TABLES, else `tables` in the current folder and those that come with the harness."""
+    if named := os.environ.get(TABLES):
+        return [Path(named).expanduser().resolve()]
+    return [Path("tables").resolve(), Path(__file__).resolve().parents[2] / "tasks" / "tabular"]
+
+
+def tabulated_tasks() -> list[str]:
+    """Return the names of the tasks that have a table here."""
+    return sorted({path.stem for folder in table_folders() for path in folder.glob(f"*{SUFFIX}")})
+
+
+def find_table(task: Mapping[str, Any]) -> tuple[Path, Header]:
+    """Return the table of a task with exactly these settings. Raises SettingsError, or RecordError for a damaged file."""
+    name = str(task["name"])
+    remake = f"python -m harness.tabulate task={name}"
+    for folder in table_folders():
+        if (path := folder / f"{name}{SUFFIX}").is_file():
+            break
+    else:
+        known = tabulated_tasks()
+        can = f"; it can be made with: {remake}" if (task.get("table") or {}).get("levels") else ""
+        raise SettingsError(f"evaluator=table: task '{name}' has no table{near(name, known) if known else ''}{can}")
+    header = read_header(path)
+    now = _subject(json_text({key: task[key] for key in ("name", "_target_", "version", "params", "space", "table")}))
+    stale = list(differing(asdict(header.subject), asdict(now)))
+    if stale:
+        shown = "; ".join(line.replace(" there, ", " in the table, ").replace(" here", " now") for line in stale[:3])
+        raise SettingsError(f"{path} was made of other settings ({shown}): leave those as they were, or make it anew: {remake}")
+    return path, header
+
+
+@functools.cache
+def _subject(task: str) -> Subject:
+    # To enumerate a grid takes longer than to compose a cell, and a sweep composes every task once for each arm.
+    return Subject.of(json.loads(task))
+
+
+def read_header(path: Path) -> Header:
+    """Return a table's header. Raises RecordError."""
+    try:
+        return _read_header(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+@functools.cache
+def _read_header(path: Path, _changed_ns: int) -> Header:
+    try:
+        with zipfile.ZipFile(path) as file:
+            return Header.from_json(file.read(MEMBER), str(path))
+    except DAMAGE as error:
+        raise RecordError(f"{path}: not a table, or damaged ({error}); make it anew, or fetch it again") from error

@@ -1,0 +1,1 @@
+"""What the blocks compute: curves, effects, rank tests."""

@@ -1,0 +1,1 @@
+"""The expert blocks, one module each."""

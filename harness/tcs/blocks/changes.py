@@ -1,0 +1,164 @@
+"""The changes block: what the last trial changed, what that did, and which pairs of trials differ in one knob only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from harness.space import Space
+from harness.tcs.analysis.configs import Brought, Change, brought, changes, count_changes, wordings
+from harness.tcs.blocks.status import noise_text, pair_noise_pct
+from harness.tcs.thresholds import CONTRAST_WINDOW, CONTRASTS_KEPT
+from harness.tcs.view.section import Cell, Detail, Table, View
+from harness.tcs.view.values import Wording
+from harness.tcs.view.words import bounded, points_text, signed
+from harness.trial import Trajectory, Trial, incumbent
+
+_BROUGHT_KEPT = 3
+
+
+class Role(StrEnum):
+    """What the trial that is compared with is."""
+
+    PREVIOUS = "previous"
+    INCUMBENT = "best before"
+    BOTH = "previous and best before"
+    OTHER = "one knob"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Trial `later` against trial `earlier`.
+
+    changed: what differs among the hyperparameters active in both, largest step first; empty when the configurations are the same.
+    brought: those active in only one of the two, because a parent of theirs changed.
+    gain_pct: score of the later one minus that of the earlier one; None when either failed, and then `outcome` says which.
+    noise_pct: epoch-to-epoch noise of that difference, a lower bound of the noise between seeds.
+    """
+
+    later: int
+    earlier: int
+    role: Role
+    changed: tuple[Change, ...]
+    brought: tuple[Brought, ...]
+    gain_pct: float | None
+    noise_pct: float | None
+    outcome: str
+
+    @property
+    def one_knob(self) -> bool:
+        """Whether exactly one hyperparameter differs and brought no other in or out, so that the gain is its effect (and noise)."""
+        return len(self.changed) == 1 and not self.brought
+
+    @property
+    def tie(self) -> bool:
+        """Whether the two scores are equal."""
+        return self.gain_pct == 0
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether the gain is no larger than the noise."""
+        return self.gain_pct is not None and self.noise_pct is not None and abs(self.gain_pct) <= self.noise_pct
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The last trial against the previous one and against the best before it (one contrast when they are the same), and the newest
+    pairs among the last 30 trials that differ in one knob (and in what it brought in or out: see `Contrast.one_knob`).
+    """
+
+    name: ClassVar[str] = "changes"
+    last: tuple[Contrast, ...]
+    one_knob: tuple[Contrast, ...]
+
+    def view(self, detail: Detail) -> View:
+        if not self.last:
+            return View((("changes", "fewer than two trials: nothing to compare"),))
+        # Of many mixed changes a few say nothing: where room is short, they are only counted.
+        most, mixed = detail.pick(3, 3, 4, 6), detail.pick(0, 2, 3, 6)
+        columns = ("trial", "against", "changed", "score", "reading")
+        kept = self.one_knob[: detail.pick(1, 2, 4, CONTRASTS_KEPT)]
+        rows = tuple(_row(contrast, most, mixed) for contrast in (*self.last, *kept))
+        return View((), (Table("contrasts", columns, rows, len(self.one_knob) - len(kept)),))
+
+
+def changes_block(space: Space, trajectory: Trajectory, budget: int) -> Changes:  # noqa: ARG001  (the contract of a block)
+    """Compare the last trial with the previous one and with the best before it, and look for one-knob pairs."""
+    if len(trajectory) < 2:
+        return Changes((), ())
+    last, previous = trajectory[-1], trajectory[-2]
+    best = incumbent(trajectory.trials[:-1])
+    if best is None or best is previous:
+        role = Role.BOTH if best is previous else Role.PREVIOUS
+        pairs = [(last, previous, role)]
+    else:
+        pairs = [(last, previous, Role.PREVIOUS), (last, best, Role.INCUMBENT)]
+    told = {(a.number, b.number) for a, b, _ in pairs}
+    single = [(a, b, Role.OTHER) for a, b in _one_knob_pairs(trajectory) if (a.number, b.number) not in told]
+    kept = [*pairs, *single[:CONTRASTS_KEPT]]
+    written = wordings(space, [trial.config for a, b, _ in kept for trial in (a, b)], rough=True)
+    contrasts = [_contrast(space, *pair, written) for pair in kept]
+    return Changes(tuple(contrasts[: len(pairs)]), tuple(contrasts[len(pairs) :]))
+
+
+def _one_knob_pairs(trajectory: Trajectory) -> Iterator[tuple[Trial, Trial]]:
+    """Yield (later, earlier), the newest pairs first."""
+    recent = trajectory.trials[-CONTRAST_WINDOW:]
+    best = trajectory.incumbent
+    if best is not None and best.number < recent[0].number:
+        recent = (best, *recent)
+    for j in range(len(recent) - 1, 0, -1):
+        for i in range(j - 1, -1, -1):
+            if count_changes(recent[i].config, recent[j].config) == 1:
+                yield recent[j], recent[i]
+
+
+def _contrast(space: Space, later: Trial, earlier: Trial, role: Role, written: Mapping[str, Wording]) -> Contrast:
+    scored = later.score is not None and earlier.score is not None
+    return Contrast(
+        later=later.number,
+        earlier=earlier.number,
+        role=role,
+        changed=changes(space, earlier.config, later.config, written),
+        brought=brought(space, earlier.config, later.config),
+        gain_pct=bounded(later.score or 0.0) - bounded(earlier.score or 0.0) if scored else None,
+        noise_pct=pair_noise_pct(later, earlier) if scored else None,
+        outcome=f"{_ending(earlier)} -> {_ending(later)}",
+    )
+
+
+def _ending(trial: Trial) -> str:
+    return trial.outcome.status.value if trial.score is None else points_text(bounded(trial.score))
+
+
+def _row(contrast: Contrast, most: int, mixed: int) -> tuple[Cell, ...]:
+    noise = contrast.noise_pct or 0.0
+    gain = contrast.outcome if contrast.gain_pct is None else signed(contrast.gain_pct, apart=(0.0, noise, -noise))
+    against = f"{contrast.earlier} ({contrast.role})" if contrast.role is not Role.OTHER else str(contrast.earlier)
+    return (contrast.later, against, _changed_text(contrast, most, mixed), gain, _reading(contrast))
+
+
+def _changed_text(contrast: Contrast, most: int, mixed: int) -> str | None:
+    """List the changes when there are at most `most`, else the `mixed` largest; None for none of them."""
+    count = len(contrast.changed)
+    if not count:
+        return "nothing: the same configuration"
+    listed = [change.text for change in contrast.changed[: most if count <= most else mixed]]
+    left_out = [f"{count - len(listed)} more"] if len(listed) < count else []
+    return "; ".join([*listed, *left_out]) if listed else None
+
+
+def _reading(contrast: Contrast) -> str:
+    count = len(contrast.changed)
+    knobs = "ONE KNOB" if count == 1 else f"{count} knobs mixed" if count else "repeat"
+    if contrast.brought:
+        kept = [other.text for other in contrast.brought[:_BROUGHT_KEPT]]
+        more = [f"{len(contrast.brought) - len(kept)} more"] if len(kept) < len(contrast.brought) else []
+        knobs += f" ({', '.join([*kept, *more])})"
+    if contrast.tie:
+        return f"{knobs}; a tie"
+    if contrast.gain_pct is None or contrast.noise_pct is None:
+        return knobs
+    return f"{knobs}; {noise_text(contrast.gain_pct, contrast.noise_pct)}"

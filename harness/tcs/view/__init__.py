@@ -1,0 +1,1 @@
+"""How sections become text."""

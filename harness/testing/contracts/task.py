@@ -1,0 +1,165 @@
+"""What every task must hold to. A test inherits the suite and says which task it is about."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from typing import Any, ClassVar
+
+import pytest
+
+from harness.config.settings import conf_dir, task_settings
+from harness.seeding import keyed_random
+from harness.space import Config, Space
+from harness.task import Task, TaskCard
+from harness.training.build import build_task
+from harness.training.trainer import InProcess, checked_epochs
+from harness.trial import MEASURES, Epoch, Outcome, Status
+
+FRESH_PROCESS_SECONDS = 60.0
+
+
+@cache
+def spec_of(name: str, smaller: tuple[tuple[str, Any], ...] = ()) -> dict[str, Any]:
+    """Return what `conf/task/NAME.yaml` says, with some of its `params` replaced."""
+    spec = task_settings(conf_dir() / "task" / f"{name}.yaml")
+    return {**spec, "params": {**spec["params"], **dict(smaller)}}
+
+
+@cache
+def task_of(name: str, smaller: tuple[tuple[str, Any], ...] = ()) -> Task:
+    """Build the task once for all tests of this process; what one test leaves behind in it is the next one's to suffer."""
+    return build_task(spec_of(name, smaller))
+
+
+@cache
+def default_curve(name: str, seed: int, smaller: tuple[tuple[str, Any], ...] = ()) -> tuple[Epoch, ...]:
+    """Train the default once for the tests that only look at its curve."""
+    task = task_of(name, smaller)
+    return tuple(checked_epochs(task, task.space.default(), seed))
+
+
+@cache
+def other_process() -> ProcessPoolExecutor:
+    """Start one process for all tasks, since importing what they need takes longer than training them; it ends with this one."""
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+
+class TaskContract:
+    """`window` holds the default's validation score in percent, whatever the seed and the processor's arithmetic.
+
+    `diverges` is laid over the default: values with which the training must not end well. `smaller` replaces some of the task's
+    `params`, for one that takes too long to be trained twenty times.
+    """
+
+    name: ClassVar[str]
+    window: ClassVar[tuple[float, float]]
+    diverges: ClassVar[Config | None] = None
+    deterministic: ClassVar[bool] = False
+    random_configs: ClassVar[int] = 4
+    has_test: ClassVar[bool] = True
+    smaller: ClassVar[tuple[tuple[str, Any], ...]] = ()
+
+    @property
+    def task(self) -> Task:
+        return task_of(self.name, self.smaller)
+
+    def train(self, config: Config) -> Outcome:
+        return InProcess(self.task).train(config, seed=0)
+
+    def test_space_and_card_are_those_of_the_yaml(self) -> None:
+        spec = spec_of(self.name, self.smaller)
+        assert self.task.space == Space.from_mapping(spec["space"])
+        assert self.task.card == TaskCard.from_mapping(spec["card"])
+        assert spec["name"] == self.name
+
+    def test_the_default_yields_finite_epochs_with_every_measure(self) -> None:
+        curve = default_curve(self.name, 0, self.smaller)
+        assert curve
+        for epoch in curve:
+            assert epoch.non_finite() is None
+            missing = [name for name in MEASURES if getattr(epoch, name) is None]
+            assert missing == ([] if self.has_test else ["test_score_pct"])
+
+    def test_epochs_are_left_for_the_harness_to_number(self) -> None:
+        first = next(iter(self.task.train(self.task.space.default(), seed=0)))
+        assert first.number == 0
+
+    def test_the_default_scores_what_is_expected_of_it(self) -> None:
+        for seed in (0, 1):
+            score = max(epoch.val_score_pct for epoch in default_curve(self.name, seed, self.smaller))
+            assert self.window[0] <= score <= self.window[1]
+
+    def test_a_seed_gives_the_same_curve_to_the_last_bit(self) -> None:
+        assert tuple(checked_epochs(self.task, self.task.space.default(), 0)) == default_curve(self.name, 0, self.smaller)
+
+    def test_a_fresh_process_gives_the_same_curve_to_the_last_bit(self) -> None:
+        there = other_process().submit(default_curve, self.name, 0, self.smaller).result(timeout=FRESH_PROCESS_SECONDS)
+        assert there == default_curve(self.name, 0, self.smaller)
+
+    def test_another_seed_gives_another_curve(self) -> None:
+        same = default_curve(self.name, 0, self.smaller) == default_curve(self.name, 1, self.smaller)
+        assert same == self.deterministic
+
+    def test_trainings_advanced_in_turns_do_not_disturb_each_other(self) -> None:
+        default = self.task.space.default()
+        seen: list[tuple[Epoch, Epoch]] = list(
+            zip(checked_epochs(self.task, default, 0), checked_epochs(self.task, default, 1), strict=False)
+        )
+        alone = zip(default_curve(self.name, 0, self.smaller), default_curve(self.name, 1, self.smaller), strict=False)
+        assert seen == list(alone)
+
+    def test_a_training_leaves_the_generators_of_the_process_alone(self) -> None:
+        before = _generator_states()
+        list(checked_epochs(self.task, self.task.space.default(), 3))
+        assert _generator_states() == before
+
+    def test_a_training_does_not_change_its_configuration(self) -> None:
+        config = self.task.space.default()
+        next(iter(self.task.train(config, seed=0)))
+        assert config == self.task.space.default()
+
+    def test_random_configurations_end_with_a_score_or_diverge(self) -> None:
+        for number in range(self.random_configs):
+            config = self.task.space.sample(keyed_random(0, "task contract", number))
+            outcome = self.train(config)
+            assert outcome.status in (Status.OK, Status.DIVERGED), f"{config}: {outcome.error}"
+            scores = [score for e in outcome.curve for score in (e.val_score_pct, e.train_score_pct, e.test_score_pct)]
+            assert not any(score is not None and score > 100.0 for score in scores)
+
+    @pytest.mark.parametrize("position", [0.0, 1.0])
+    def test_corners_of_the_space_end_with_a_score_or_diverge(self, position: float) -> None:
+        outcome = self.train(self.task.space.from_unit([position] * len(self.task.space)))
+        assert outcome.status in (Status.OK, Status.DIVERGED), outcome.error
+
+    def test_a_reckless_configuration_shows_that_it_diverges(self) -> None:
+        if self.diverges is None:
+            pytest.skip("this task names no configuration that diverges")
+        space = self.task.space
+        config = space.restrict({**{hp.name: hp.default for hp in space}, **self.diverges})
+        assert space.problems(config) == ()
+        outcome = self.train(config)
+        assert outcome.status is Status.DIVERGED
+        assert outcome.curve[-1].non_finite()
+
+    def test_the_card_tells_how_many_rows_each_part_has(self) -> None:
+        task = task_of(self.name)
+        parts = getattr(task, "parts", None)
+        if parts is None:
+            pytest.skip("this task does not say how its rows are split")
+        for size in (parts.train, parts.val, parts.test):
+            assert f"{size:,}" in task.card.data
+
+
+def _generator_states() -> tuple[Any, ...]:
+    """Return the states of the global generators, PyTorch's only where a task has already imported it."""
+    import sys
+
+    import numpy as np
+
+    states: list[Any] = [random.getstate(), [part.tolist() if hasattr(part, "tolist") else part for part in np.random.get_state()]]
+    if "torch" in sys.modules:
+        states.append(sys.modules["torch"].get_rng_state().tolist())
+    return tuple(states)

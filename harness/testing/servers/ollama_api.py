@@ -1,0 +1,297 @@
+"""A double of Ollama: the native API's routes, bodies, error texts and silences, on a real port, as version 0.32.15 was seen to give them.
+
+What it imitates beyond the happy path: zero fields are left out, durations are nanoseconds, `num_ctx` is 4096 unless given and at
+least 256, a prompt over it is cut without a word (oldest messages first) unless the request says `truncate: false`, names of models
+are taken in any case, a model that was not pulled is a 404, a queue that is full a 503, errors are `{"error": text}` and those of
+routes plain text, a reply that repeats one token is broken off without a reason, a model that can think does unless told not to.
+
+Its version ends in `-double`, so that nothing takes it for a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.testing.servers.double import Call, Double, Refusal
+from harness.testing.servers.ollama_parts import overflow, shared_beginning, streamed, without_float_bounds
+from harness.testing.servers.ollama_refusals import NOT_ALLOWED, NOT_FOUND, check_body, check_format, check_options, not_json
+from harness.testing.servers.replies import example_in, schema_in
+from harness.testing.servers.script import TRANSPORT, WRAPPED, Script, Step
+from harness.testing.servers.tokens import before_loop, count_tokens, cut_at
+
+PULLED = ("phi4-reasoning:14b", "qwen2.5-coder:32b")
+# The architecture stands in the model's file, and often not in its name.
+FAMILIES = {"phi4-reasoning": "phi3", "qwen2.5-coder": "qwen2"}
+VERSION = "0.32.15"
+DEFAULT_WINDOW = 4096
+_WINDOW_STEP = 256  # llama.cpp makes the window a multiple of it
+_GETS = ("/", "/api/version", "/api/tags", "/api/ps")
+_WHEN = "2026-01-02T03:04:05.678901Z"
+_ANY_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+
+
+class OllamaDouble(Double):
+    """`models` are pulled, those in `thinkers` can think.
+
+    Habits of the real one, which tests ask for: `drifts` (above temperature 0, the first call, the same call with its prompt cached,
+    and the call after a reload give three texts), `float_bounds=False` (a schema's bounds of floats are not held).
+    Older versions: `honest=False` ignores `truncate: false`, as before 0.12.6; `version="0.30.0"` counts no cached prompt tokens.
+    """
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        port: int = 0,
+        models: Sequence[str] = PULLED,
+        thinkers: Sequence[str] = (),
+        honest: bool = True,
+        trained_window: int = 32768,
+        version: str = VERSION,
+        drifts: bool = False,
+        float_bounds: bool = True,
+    ) -> None:
+        super().__init__(script, port=port)
+        self.models = list(models)
+        self.thinkers = set(thinkers)
+        self.honest = honest
+        self.trained_window = trained_window
+        self.version = f"{version}-double"
+        self.drifts = drifts
+        self.float_bounds = float_bounds
+        self.digests: dict[str, str] = {}  # of a model that was pulled anew under the same name
+        self._loaded: set[str] = set()
+        self._loads = 0
+        self._prompts: list[str] = []  # that the loaded model has in its cache
+
+    @property
+    def url(self) -> str:
+        """What goes into `llm.base_url` or OLLAMA_HOST."""
+        return self.address
+
+    @property
+    def announced(self) -> str:
+        """The line with which a command says who answers."""
+        return f"llm: the server at {self.url} is a test double: its answers are random configurations\n"
+
+    def error_body(self, status: int, text: str) -> Any:
+        return {"error": text}
+
+    def not_json(self, raw: bytes) -> str:
+        return not_json(raw)
+
+    def get(self, path: str, call: Call) -> None:
+        if path == "/":
+            call.send_whole(200, b"Ollama is running", "text/plain; charset=utf-8")
+        elif path == "/api/version":
+            call.send_json(200, {"version": self.version})
+        elif path == "/api/tags":
+            call.send_json(200, {"models": [self._entry(name) for name in self.models]})
+        elif path == "/api/ps":
+            loaded = [{**self._entry(name), "expires_at": _WHEN, "size_vram": 9_000_000_000} for name in sorted(self._loaded)]
+            call.send_json(200, {"models": loaded})
+        elif path in ("/api/chat", "/api/show", "/api/pull"):
+            raise Refusal(405, NOT_ALLOWED)
+        else:
+            raise Refusal(404, NOT_FOUND)
+
+    def post(self, path: str, body: Any, call: Call) -> None:
+        routes = {"/api/chat": self._chat, "/api/show": self._show, "/api/pull": self._pull}
+        if path not in routes:
+            raise Refusal(405, NOT_ALLOWED) if path in _GETS else Refusal(404, NOT_FOUND)
+        if body is None:
+            raise Refusal(400, self.error_body(400, "missing request body"))
+        check_body(body)
+        routes[path](body, call)
+
+    # models
+
+    def _known(self, body: Mapping[str, Any]) -> str:
+        name = str(body.get("model") or body.get("name") or "")
+        full = (name if ":" in name else f"{name}:latest").lower()
+        found = next((model for model in self.models if model.lower() == full), None)
+        if found is None:
+            raise Refusal(404, self.error_body(404, f"model '{name}' not found"))
+        return found
+
+    def _details(self, name: str) -> dict[str, Any]:
+        family = FAMILIES.get(name.partition(":")[0], "llama")
+        size = name.rpartition(":")[2].upper()
+        return {
+            "parent_model": "",
+            "format": "gguf",
+            "family": family,
+            "families": [family],
+            "parameter_size": size,
+            "quantization_level": "Q4_K_M",
+        }
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        digest = self.digests.get(name) or hashlib.sha256(name.encode()).hexdigest()
+        entry = {"name": name, "model": name, "modified_at": _WHEN, "size": 11_000_000_000, "digest": digest}
+        return {**entry, "details": self._details(name), "context_length": self.trained_window}
+
+    def _show(self, body: Mapping[str, Any], call: Call) -> None:
+        name = self._known(body)
+        family = self._details(name)["family"]
+        info = {"general.architecture": family, f"{family}.context_length": self.trained_window}
+        abilities = ["completion", *(["thinking"] if name in self.thinkers else [])]
+        shown = {"modelfile": f"FROM {name}", "template": "{{ .Prompt }}", "details": self._details(name), "model_info": info}
+        texts = {"parameters": 'stop "<|im_end|>"', "license": "MIT"}
+        call.send_json(200, {**shown, **texts, "capabilities": abilities, "modified_at": _WHEN})
+
+    def _pull(self, body: Mapping[str, Any], call: Call) -> None:
+        name = str(body.get("model") or body.get("name") or "")
+        if name.startswith("no-such"):
+            raise Refusal(500, self.error_body(500, "pull model manifest: file does not exist"))
+        full = name if ":" in name else f"{name}:latest"
+        if full not in self.models:
+            self.models.append(full)
+        if body.get("stream") is False:
+            call.send_json(200, {"status": "success"})
+            return
+        digest = hashlib.sha256(full.encode()).hexdigest()
+        layer = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}", "total": 1000}
+        steps: list[dict[str, Any]] = [
+            {"status": "pulling manifest"},
+            layer,
+            {**layer, "completed": 500},
+            {**layer, "completed": 1000},
+        ]
+        steps += [{"status": text} for text in ("verifying sha256 digest", "writing manifest", "success")]
+        call.send_lines([json.dumps(one).encode() + b"\n" for one in steps], "application/x-ndjson")
+
+    # chat
+
+    def _chat(self, body: Mapping[str, Any], call: Call) -> None:
+        if not body.get("messages"):
+            self._load_or_unload(body, call)
+            return
+        request = json.dumps(body, sort_keys=True)
+        step = self.next_step(request)
+        self._refuse(step, body)
+        name = self._known(body)
+        check_options(body.get("options") or {})
+        check_format(body.get("format"))
+        if body.get("think") and name not in self.thinkers:
+            raise Refusal(400, self.error_body(400, f'"{body["model"]}" does not support thinking'))
+        prompt_tokens = self._seen(body, step)
+        kind, answer = self._reply(body, step, request, prompt_tokens)
+        if step.do in TRANSPORT:
+            call.lose(step, json.dumps(answer).encode())
+            return
+        self.count(kind)
+        self._load(name, body)
+        if body.get("stream", True):
+            call.send_lines(streamed(answer), "application/x-ndjson")
+        else:
+            call.send_json(200, answer)
+
+    def _reply(self, body: Mapping[str, Any], step: Step, request: str, prompt_tokens: int) -> tuple[str, dict[str, Any]]:
+        """Return what was done to the reply, and the answer that holds it."""
+        # A request without a fixed seed is answered at random by the real one; here too, every text depends on the request alone.
+        earlier = dict(self._earlier)
+        text, kind = self.reply_text(step, request + self._drift(body), self._schema_of(body))
+        if kind == "example":
+            text = example_in(body["messages"]) or text
+        # What a test dictates is sent as it is.
+        looped = "0" * 60 if kind == "aborted" else before_loop(text) if kind == "valid" else None
+        answer = self._answer(body, text, prompt_tokens, "length" if kind == "cut_json" else "stop")
+        if looped is not None:
+            head = {name: answer[name] for name in ("model", "created_at")}
+            return "aborted", {**head, "message": {"role": "assistant", "content": looped}, "done": False}
+        if kind in ("valid", *WRAPPED) and answer["done_reason"] == "length":
+            # It did not fit into the limit that the request sets: nobody saw its end, nor can it be repeated.
+            kind, self._earlier = "cut_json", earlier
+        return kind, answer
+
+    def _load_or_unload(self, body: Mapping[str, Any], call: Call) -> None:
+        """Answer a chat without messages: it only loads the model, or unloads it."""
+        name, unload = self._known(body), body.get("keep_alive") in (0, "0", "0s")
+        if unload:
+            self._loaded.discard(name)
+            self._prompts.clear()
+        else:
+            self._load(name, body)
+        message = {"role": "assistant", "content": ""}
+        reason = "unload" if unload else "load"
+        call.send_json(200, {"model": body["model"], "created_at": _WHEN, "message": message, "done": True, "done_reason": reason})
+
+    def _load(self, name: str, body: Mapping[str, Any]) -> None:
+        if name not in self._loaded:
+            self._loaded.add(name)
+            self._loads += 1
+        self._prompts.append(json.dumps(body.get("messages") or []))
+
+    def _drift(self, body: Mapping[str, Any]) -> str:
+        """Return what decides the text beside the request: nothing, unless the double `drifts`."""
+        if not self.drifts or not (body.get("options") or {}).get("temperature", 0.8):
+            return ""
+        if json.dumps(body["messages"]) in self._prompts:
+            return "cached"
+        return "reloaded" if self._loads > 1 or (self._loads and not self._loaded) else ""
+
+    def _schema_of(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the schema that the reply will fit."""
+        held = body.get("format")
+        if isinstance(held, dict):
+            return held if self.float_bounds else without_float_bounds(held)
+        return schema_in(body["messages"]) or (_ANY_OBJECT if held == "json" else None)
+
+    def _refuse(self, step: Step, body: Mapping[str, Any]) -> None:
+        """Raise for the faults that are an error answer."""
+        window = (body.get("options") or {}).get("num_ctx", DEFAULT_WINDOW)
+        errors = {
+            "error": (500, "llama runner process has terminated: exit status 2"),
+            "busy": (503, "server busy, please try again.  maximum pending requests exceeded"),
+            "rate_limit": (429, "too many requests"),
+            "out_of_memory": (500, "model requires more system memory (21.5 GiB) than is available (5.1 GiB)"),
+            "unauthorized": (401, "unauthorized"),
+            "quota": (429, "you have reached your weekly usage limit, please upgrade your plan"),
+            "not_pulled": (404, f"model '{body.get('model')}' not found"),
+            "too_long": (400, overflow(window * 2, window)),
+        }
+        if step.do in errors:
+            self.count(step.do)
+            status, text = errors[step.do]
+            headers = {"Retry-After": step.retry_after} if step.retry_after is not None else {}
+            raise Refusal(status, self.error_body(status, step.text or text), headers)
+
+    def _seen(self, body: Mapping[str, Any], step: Step) -> int:
+        """Return how many prompt tokens the model gets to see."""
+        asked = (body.get("options") or {}).get("num_ctx", DEFAULT_WINDOW)
+        window = -(-asked // _WINDOW_STEP) * _WINDOW_STEP
+        sizes = [count_tokens(str(message.get("content", ""))) + 4 for message in body["messages"]]
+        if step.do == "truncated":
+            return max(1, sum(sizes) // 4)
+        if sum(sizes) > window and self.honest and body.get("truncate") is False:
+            raise Refusal(400, self.error_body(400, overflow(sum(sizes), window)))
+        while len(sizes) > 1 and sum(sizes) > window:
+            del sizes[0]
+        seen = min(sum(sizes), int(window))
+        return max(1, seen - self._cached(body)) if self.version.startswith("0.30.0-") else seen
+
+    def _cached(self, body: Mapping[str, Any]) -> int:
+        """Return how many tokens of a prompt stand in the cache: those that it begins with as an earlier one did."""
+        text = json.dumps(body["messages"])
+        return max((count_tokens(shared_beginning(text, earlier)) for earlier in self._prompts), default=0)
+
+    def _answer(self, body: Mapping[str, Any], text: str, prompt_tokens: int, reason: str) -> dict[str, Any]:
+        text, tokens, cut = cut_at(text, (body.get("options") or {}).get("num_predict", -1))
+        reason = "length" if cut else reason
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        if body.get("think", self._known(body) in self.thinkers):
+            message["thinking"] = "The last loss fell, so a smaller step may help."
+        metrics = {
+            "total_duration": 1_000_000 * (20 + tokens),
+            "load_duration": 0 if self._loaded else 12_000_000,
+            "prompt_eval_count": prompt_tokens,
+            "prompt_eval_duration": 1_000_000,
+            "eval_count": tokens,
+            "eval_duration": 1_000_000 * tokens,
+        }
+        answer = {"model": body["model"], "created_at": _WHEN, "message": message, "done": True, "done_reason": reason}
+        return {**answer, **{name: value for name, value in metrics.items() if value}}

@@ -1,0 +1,217 @@
+"""A double of OpenAI's chat completions (and of servers that imitate it), on a real port: bodies and error texts as the real one's.
+
+What it imitates beyond the happy path: no key is a 401, old models take no `json_schema` (gpt-4 no `json_object` either), JSON mode
+wants the word JSON in a message, strict schemas must require every key, reasoning models want `max_completion_tokens` and no
+temperature, an overlong prompt is a 400.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.testing.servers.double import Call, Double, Refusal
+from harness.testing.servers.replies import schema_in
+from harness.testing.servers.script import TRANSPORT, Script, Step
+from harness.testing.servers.tokens import count_tokens, cut_at
+
+MODELS = ("gpt-3.5-turbo", "gpt-4", "gpt-4o", "gpt-6-luna")
+# So that nothing takes it for a model: see `harness/llm/backend.py`.
+DOUBLE = "harness-double"
+KEY = "sk-double-0123456789abcdef"
+_NO_SCHEMA = ("gpt-3.5-turbo", "gpt-4")
+_NO_JSON_MODE = ("gpt-4",)
+_REASONING = ("gpt-6-luna",)
+_CREATED = 1_767_322_445
+
+
+class OpenAIDouble(Double):
+    """`key` is the only key that is let in, None lets in anyone; `window` is the models' context length in tokens."""
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        port: int = 0,
+        models: Sequence[str] = MODELS,
+        key: str | None = KEY,
+        window: int = 16385,
+    ) -> None:
+        super().__init__(script, port=port)
+        self.models = list(models)
+        self.key = key
+        self.window = window
+
+    @property
+    def url(self) -> str:
+        """What goes into `llm.base_url` or OPENAI_BASE_URL."""
+        return f"{self.address}/v1"
+
+    def error_body(self, status: int, text: str) -> Any:
+        return _error(text)
+
+    def get(self, path: str, call: Call) -> None:
+        self._let_in(call)
+        if path != "/v1/models":
+            raise Refusal(404, _error(f"Invalid URL (GET {path})"))
+        rows = [{"id": name, "object": "model", "created": _CREATED, "owned_by": DOUBLE} for name in self.models]
+        call.send_json(200, {"object": "list", "data": rows})
+
+    def post(self, path: str, body: Any, call: Call) -> None:
+        if path != "/v1/chat/completions":
+            raise Refusal(404, _error(f"Invalid URL (POST {path})"))
+        self._let_in(call)
+        if not isinstance(body, dict):
+            raise Refusal(400, _error("We could not parse the JSON body of your request."))
+        self._chat(body, call)
+
+    def _let_in(self, call: Call) -> None:
+        sent = (call.headers.get("Authorization") or "").removeprefix("Bearer ").strip()
+        if self.key is None or sent == self.key:
+            return
+        if not sent:
+            text = "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth."
+            raise Refusal(401, _error(text))
+        shown = f"{sent[:8]}{'*' * 20}{sent[-4:]}"
+        text = f"Incorrect API key provided: {shown}. You can find your API key at https://platform.openai.com/account/api-keys."
+        raise Refusal(401, _error(text, code="invalid_api_key"))
+
+    def _chat(self, body: Mapping[str, Any], call: Call) -> None:
+        self._check(body)
+        request = json.dumps(body, sort_keys=True)
+        step = self.next_step(request)
+        self._refuse(step, body)
+        prompt_tokens = sum(count_tokens(str(message.get("content", ""))) + 4 for message in body["messages"])
+        if prompt_tokens > self.window:
+            raise Refusal(400, self._too_long(prompt_tokens))
+        if step.do == "truncated":
+            prompt_tokens = max(1, prompt_tokens // 4)
+        held = (body.get("response_format") or {}).get("json_schema") or {}
+        schema = held.get("schema") or schema_in(body["messages"])
+        text, kind = self.reply_text(step, request, schema)
+        answer = _answer(body, text, prompt_tokens, "length" if kind == "cut_json" else "stop")
+        if step.do in TRANSPORT:
+            call.lose(step, json.dumps(answer).encode())
+            return
+        self.count(kind)
+        if body.get("stream"):
+            call.send_lines(_streamed(answer), "text/event-stream")
+        else:
+            call.send_json(200, answer)
+
+    def _check(self, body: Mapping[str, Any]) -> None:
+        """Refuse what the model does not take; none of this counts as a call."""
+        model = str(body.get("model"))
+        if model not in self.models:
+            text = f"The model `{model}` does not exist or you do not have access to it."
+            raise Refusal(404, _error(text, code="model_not_found"))
+        wanted = body.get("response_format") or {}
+        kind = wanted.get("type", "text")
+        if (kind == "json_schema" and model in _NO_SCHEMA) or (kind == "json_object" and model in _NO_JSON_MODE):
+            text = f"Invalid parameter: 'response_format' of type '{kind}' is not supported with this model."
+            raise Refusal(400, _error(text, param="response_format"))
+        if kind == "json_object" and "json" not in json.dumps(body["messages"]).lower():
+            text = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+            raise Refusal(400, _error(text, param="messages"))
+        if kind == "json_schema" and wanted["json_schema"].get("strict"):
+            _check_strict(wanted["json_schema"]["schema"], wanted["json_schema"]["name"], ())
+        if model in _REASONING:
+            _check_reasoning(body)
+
+    def _refuse(self, step: Step, body: Mapping[str, Any]) -> None:
+        """Raise for the faults that are an error answer."""
+        wait = "Please try again in 20s. Visit https://platform.openai.com/account/rate-limits to learn more."
+        limit = (
+            f"Rate limit reached for {body['model']} in organization org-double on requests per min (RPM): Limit 3, Used 3. {wait}"
+        )
+        quota = "You exceeded your current quota, please check your plan and billing details."
+        missing = f"The model `{body['model']}` does not exist or you do not have access to it."
+        errors = {
+            "error": (500, _error("The server had an error while processing your request. Sorry about that!", kind="server_error")),
+            "busy": (503, _error("The engine is currently overloaded, please try again later", kind="server_error")),
+            "rate_limit": (429, _error(limit, kind="requests", code="rate_limit_exceeded")),
+            "quota": (429, _error(quota, kind="insufficient_quota", code="insufficient_quota")),
+            "unauthorized": (401, _error("Incorrect API key provided.", code="invalid_api_key")),
+            "not_pulled": (404, _error(missing, code="model_not_found")),
+            "too_long": (400, self._too_long(self.window * 2)),
+            "out_of_memory": (500, _error("CUDA out of memory", kind="server_error")),
+        }
+        if step.do in errors:
+            self.count(step.do)
+            status, error = errors[step.do]
+            error["error"]["message"] = step.text or error["error"]["message"]
+            raise Refusal(status, error, {"Retry-After": step.retry_after} if step.retry_after is not None else {})
+
+    def _too_long(self, tokens: int) -> dict[str, Any]:
+        text = f"This model's maximum context length is {self.window} tokens. However, your messages resulted in {tokens} tokens."
+        return _error(f"{text} Please reduce the length of the messages.", param="messages", code="context_length_exceeded")
+
+
+def _error(text: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None) -> dict[str, Any]:
+    return {"error": {"message": text, "type": kind, "param": param, "code": code}}
+
+
+def _check_strict(schema: Any, name: str, context: tuple[str, ...]) -> None:
+    if not isinstance(schema, dict):
+        return
+    where = f"Invalid schema for response_format '{name}': In context={context}"
+    for word in ("oneOf", "allOf", "not", "if"):
+        if word in schema:
+            raise Refusal(400, _error(f"{where}, '{word}' is not permitted.", param="response_format"))
+    if schema.get("type") == "object":
+        if schema.get("additionalProperties") is not False:
+            text = f"{where}, 'additionalProperties' is required to be supplied and to be false."
+            raise Refusal(400, _error(text, param="response_format"))
+        missing = [key for key in schema.get("properties", {}) if key not in schema.get("required", ())]
+        if missing:
+            text = f"{where}, 'required' is required to be supplied and to be an array including every key in properties."
+            raise Refusal(400, _error(f"{text} Missing '{missing[0]}'.", param="response_format"))
+    for key, inner in schema.get("properties", {}).items():
+        _check_strict(inner, name, (*context, "properties", key))
+    for number, inner in enumerate(schema.get("anyOf", ())):
+        _check_strict(inner, name, (*context, "anyOf", str(number)))
+
+
+def _check_reasoning(body: Mapping[str, Any]) -> None:
+    if "max_tokens" in body:
+        text = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+        raise Refusal(400, _error(text, param="max_tokens", code="unsupported_parameter"))
+    if "seed" in body:
+        text = "Unsupported parameter: 'seed' is not supported with this model."
+        raise Refusal(400, _error(text, param="seed", code="unsupported_parameter"))
+    if body.get("temperature", 1) != 1:
+        text = f"Unsupported value: 'temperature' does not support {body['temperature']} with this model."
+        text += " Only the default (1) value is supported."
+        raise Refusal(400, _error(text, param="temperature", code="unsupported_value"))
+
+
+def _answer(body: Mapping[str, Any], text: str, prompt_tokens: int, reason: str) -> dict[str, Any]:
+    limit = body.get("max_tokens") or body.get("max_completion_tokens") or -1
+    text, tokens, cut = cut_at(text, limit)
+    reason = "length" if cut else reason
+    message = {"role": "assistant", "content": text, "refusal": None}
+    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": tokens, "total_tokens": prompt_tokens + tokens}
+    number = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:24]
+    return {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": _CREATED,
+        "model": f"{body['model']}-2024-08-06",
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
+        "usage": {**usage, "completion_tokens_details": {"reasoning_tokens": 0}},
+        "system_fingerprint": DOUBLE,
+    }
+
+
+def _streamed(answer: dict[str, Any]) -> list[bytes]:
+    """Cut an answer into server-sent events."""
+    choice = answer["choices"][0]
+    head = {key: answer[key] for key in ("id", "created", "model", "system_fingerprint")} | {"object": "chat.completion.chunk"}
+    deltas: list[tuple[dict[str, Any], str | None]] = [({"role": "assistant", "content": ""}, None)]
+    text = choice["message"]["content"]
+    deltas += [({"content": text[i : i + 40]}, None) for i in range(0, len(text), 40)]
+    deltas.append(({}, choice["finish_reason"]))
+    chunks = [{**head, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]} for delta, reason in deltas]
+    return [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks] + [b"data: [DONE]\n\n"]

@@ -1,0 +1,96 @@
+"""The texts that a double answers with: one that fits the schema, and that one spoiled in every way of the fault list."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.testing.servers.schema import draw, fits, numbers, properties
+
+CHATTER_BYTES = 2_000_000
+_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+_THOUGHT = "<think>\nThe last loss fell, so a smaller step may help. {maybe: 'json'}\n</think>\n"
+
+
+def schema_in(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the last JSON schema that the messages hold in a fenced block, None without one."""
+    for message in reversed(messages):
+        for block in reversed(_FENCED.findall(str(message.get("content", "")))):
+            try:
+                found = json.loads(block)
+            except ValueError:
+                continue
+            if isinstance(found, dict) and ("properties" in found or "anyOf" in found or "oneOf" in found):
+                return found
+    return None
+
+
+def example_in(messages: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the last example answer that the messages show: a JSON object that has a `config`. None without one."""
+    decoder, found = json.JSONDecoder(), None
+    for message in messages:
+        text = str(message.get("content", ""))
+        for place in (match.start() for match in re.finditer(r"\{", text)):
+            try:
+                value, end = decoder.raw_decode(text, place)
+            except ValueError:
+                continue
+            if "config" in value:
+                found = text[place:end]
+    return found
+
+
+def answer(schema: Mapping[str, Any] | None, rng: random.Random) -> str:
+    """Return a reply that fits `schema`; without one, a sentence or two of analysis."""
+    if schema is None:
+        return f"The curve is still falling. Try a step {rng.choice(['half', 'twice'])} as large, and keep the rest."
+    return json.dumps(draw(schema, rng))
+
+
+def spoil(kind: str, text: str, schema: Mapping[str, Any] | None, earlier: str | None) -> str:
+    """Return `text` (a valid reply) with one thing wrong, or wrapped, as `kind` says; `earlier` is the valid reply before."""
+    plain = {
+        "empty": "",
+        "think_only": _THOUGHT,
+        "think_then_answer": _THOUGHT + text,
+        "fenced": f"Here is my proposal:\n```json\n{text}\n```\nGood luck!",
+        "chatter": "Let me think about the learning rate some more. " * (CHATTER_BYTES // 48),
+        "chatter_then_answer": "Let me think about the momentum some more. " * 400 + "\n" + text,
+        "invalid_json": text[:-1].replace('"', "'", 2) + ",}",
+        "cut_json": text[: max(1, len(text) // 2)],
+        "repeat": text if earlier is None else earlier,
+        "not_an_object": "[1, 2, 3]",
+        "lone_surrogate": "\ud83d " + text,
+    }
+    if kind in plain:
+        return plain[kind]
+    if schema is None:
+        return "I would rather not say."
+    return json.dumps(_spoilt(kind, json.loads(text), schema))
+
+
+def _spoilt(kind: str, reply: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    broken = copy.deepcopy(reply)
+    # The configuration, where the reply holds more than it.
+    inside = isinstance(reply.get("config"), dict) and bool(reply["config"])
+    part = broken["config"] if inside else broken
+    part_schema = properties(schema)["config"] if inside else schema
+    named = [name for name in numbers(part_schema) if name in part]
+    name = named[0] if named else next(iter(part))
+    if kind == "out_of_range":
+        part[name] = 1e30 if named else "no such choice"
+    elif kind == "not_finite":
+        part[name] = float("nan")
+    elif kind == "wrong_type":
+        part[name] = ["a", "list"]
+    elif kind == "missing_key":
+        del part[name]
+    else:
+        part["surprise"] = 1
+    if fits(broken, schema):
+        raise ValueError(f"{kind} does not break this reply")
+    return broken

@@ -1,0 +1,35 @@
+"""Tokens as the doubles count them, limits of a reply, and loops in one."""
+
+from __future__ import annotations
+
+import re
+
+from harness.testing.servers.replies import CHATTER_BYTES
+
+_TOKEN = re.compile(r"[^\W\d_]{1,6}|\d{1,2}|[^\w\s]|_|\n")
+_LONGEST_LOOP = 30
+
+
+def count_tokens(text: str) -> int:
+    """Return a token count such as a usual vocabulary would give."""
+    return len(_TOKEN.findall(text))
+
+
+def cut_at(text: str, limit: int) -> tuple[str, int, bool]:
+    """Return the first `limit` tokens of a text, how many it has then, and whether it was cut; a negative limit is none."""
+    ends = [match.end() for match in _TOKEN.finditer(text)]
+    if not 0 < limit < len(ends):
+        return text, len(ends), False
+    # Who chatters for megabytes does not keep to the limit, only says so.
+    return text if len(text) >= CHATTER_BYTES - 100 else text[: ends[limit - 1]], limit, True
+
+
+def before_loop(text: str) -> str | None:
+    """Return a text up to where the same token came more than 30 times in a row; None when it never does."""
+    run, last = 0, ""
+    for match in _TOKEN.finditer(text):
+        run = run + 1 if match[0] == last else 1
+        last = match[0]
+        if run > _LONGEST_LOOP:
+            return text[: match.end()]
+    return None

@@ -1,0 +1,260 @@
+"""Write a study whose answers are known: `python -m harness.testing.synthetic_study OUT/NAME [--seeds 10] [--tasks 6]`.
+
+The records are real ones, written through `harness.store.cell_folder`; what is invented is what the trainings and the LLMs would have
+said. It is
+for trying the report out, for timing it, and for testing that it finds what was planted and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.cell import Cell
+from harness.environment import environment
+from harness.llm.backend import Message, ModelFacts, Reply, Request
+from harness.llm.calls import CallRecord
+from harness.run.loop import summarise
+from harness.run.study import add_to_plan
+from harness.seeding import keyed_random
+from harness.space import Space
+from harness.store.cell_folder import CellFolder
+from harness.trial import Epoch, Outcome, Proposal, Status, Trial
+
+SPACE: dict[str, dict[str, Any]] = {
+    "learning_rate": {"type": "float", "low": 1e-5, "high": 1.0, "scale": "log", "default": 1e-3, "meaning": "step size"},
+    "batch_size": {"type": "ordinal", "levels": [16, 32, 64, 128], "default": 32, "meaning": "rows per gradient step"},
+    "optimizer": {"type": "categorical", "choices": ["sgd", "adamw"], "default": "adamw", "meaning": "update rule"},
+    "momentum": {"type": "float", "low": 0.0, "high": 0.99, "default": 0.9, "meaning": "of SGD", "when": {"optimizer": "sgd"}},
+    "dropout": {"type": "float", "low": 0.0, "high": 0.7, "default": 0.2, "meaning": "share of hidden units dropped"},
+    "hidden_size": {"type": "int", "low": 8, "high": 256, "scale": "log", "default": 64, "meaning": "width of the hidden layer"},
+}
+EPOCHS = 12
+
+
+@dataclass(frozen=True)
+class PlantedArm:
+    """An arm: its settings, and by how many points its chosen configuration beats the task's base on the test set.
+
+    `effect` may differ by task. `failure_rate`: of trials. `retry_rate` and `fallback_rate`: of an LLM's proposals. `facts`: what its
+    server says of the model that answers, beside its name.
+    """
+
+    name: str
+    effect: float | Mapping[str, float] = 0.0
+    start: str = "none"
+    target: str = "harness.optimizers.random.Random"
+    startup_trials: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    renamed: bool = False
+    agent: Mapping[str, Any] = field(default_factory=dict)
+    llm: Mapping[str, Any] = field(default_factory=dict)
+    failure_rate: float = 0.05
+    retry_rate: float = 0.0
+    fallback_rate: float = 0.0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def effect_on(self, task: str) -> float:
+        """Return the planted effect on one task, in points."""
+        return self.effect if isinstance(self.effect, int | float) else self.effect.get(task, 0.0)
+
+
+@dataclass(frozen=True)
+class PlantedStudy:
+    """A study: every arm on every task from every seed. `noise`: sd over seeds of what is the arm's own, in points."""
+
+    arms: Sequence[PlantedArm]
+    tasks: Sequence[str] = ("vision", "text", "table", "price", "ratings", "graph")
+    seeds: Sequence[int] = tuple(range(5))
+    budget: int = 10
+    noise: float = 0.5
+    shared_noise: float = 1.0
+
+    def cell(self, study: str, arm: PlantedArm, task: str, seed: int) -> Cell:
+        """Return one of its cells."""
+        settings = {
+            "_target_": "tasks.planted.Planted",
+            "name": task,
+            "suite": "own",
+            "version": 1,
+            "card": {"title": f"A planted {task} task", "metric": "percent"},
+            "renamed": arm.renamed,
+            "params": {},
+            "space": Space.from_mapping(SPACE).to_mapping(),
+        }
+        optimizer = {"_target_": arm.target, "name": arm.name, "startup_trials": arm.startup_trials, "options": arm.options}
+        agent = (
+            {"llm": arm.llm, "identity": {"agent": dict(arm.agent), "llm": _llm_identity(arm.llm), "card": settings["card"]}}
+            if arm.llm
+            else None
+        )
+        return Cell(study, arm.name, seed, seed, self.budget, arm.start, settings, optimizer, agent=agent)
+
+
+def _llm_identity(llm: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in llm.items() if key != "name"}
+
+
+def plant(folder: Path, study: PlantedStudy, *, leave_out: Sequence[tuple[str, str, int]] = ()) -> list[Cell]:
+    """Plan the whole study, and write every cell but those in `leave_out` (arm, task, seed). Return the cells."""
+    cells = [study.cell(folder.name, arm, task, seed) for arm in study.arms for task in study.tasks for seed in study.seeds]
+    arms = {arm.name: arm for arm in study.arms}
+    add_to_plan(folder, cells)
+    for cell in cells:
+        if (cell.arm, cell.task["name"], cell.seed) not in leave_out:
+            write_cell(folder, cell, trials_of(study, arms[cell.arm], cell), arms[cell.arm])
+    return cells
+
+
+def write_cell(folder: Path, cell: Cell, trials: Sequence[Trial], arm: PlantedArm, *, finish: bool = True) -> None:
+    """Write one cell's records, with its calls when it is an LLM's."""
+    settings = {"task": dict(cell.task), **({"llm": dict(arm.llm)} if arm.llm else {})}
+    manifest = cell.manifest(settings, environment())
+    with CellFolder(folder / cell.folder, manifest, sync="cell") as opened:
+        for trial in trials:
+            for call in calls_of(arm, trial):
+                opened.append_call(call.to_dict())
+            opened.append(trial)
+        if finish:
+            opened.finish(summarise(tuple(trials)))
+
+
+def trials_of(study: PlantedStudy, arm: PlantedArm, cell: Cell) -> list[Trial]:
+    """Return a cell's trials: the one that validation chooses has exactly the planted test score, the others score below it."""
+    task = str(cell.task["name"])
+    rng = keyed_random(cell.seed, f"{task}/{arm.name}")
+    shared = keyed_random(cell.seed, f"{task}/shared").gauss(0.0, study.shared_noise)
+    base = 70.0 + 3.0 * list(study.tasks).index(task)
+    top = base + shared + arm.effect_on(task) + rng.gauss(0.0, study.noise)
+    winner = rng.randint(math.ceil(study.budget / 2), study.budget)
+    trials = []
+    for number in range(1, study.budget + 1):
+        config = Space.from_mapping(SPACE).default() if arm.start == "default" and number == 1 else _config(rng)
+        source = _source(arm, number, rng)
+        proposal = Proposal(config, source, _note(arm, number, source))
+        if number != winner and rng.random() < arm.failure_rate:
+            curve = _curve(10.0, rng)[:3]
+            outcome = Outcome.failed(Status.DIVERGED, "val_loss is nan at epoch 4", curve, 0.1)
+        else:
+            score = top if number == winner else top - 0.5 - 12.0 / number * rng.random() ** 2
+            outcome = Outcome.of_curve(_curve(score, rng), 0.2 + rng.random())
+        trials.append(Trial(number, proposal, outcome, rng.random() * (5.0 if arm.llm else 0.01)))
+    return trials
+
+
+def _config(rng: random.Random) -> dict[str, Any]:
+    return Space.from_mapping(SPACE).sample(rng)
+
+
+def _source(arm: PlantedArm, number: int, rng: random.Random) -> str:
+    if arm.start == "default" and number == 1:
+        return "default"
+    if not arm.llm:
+        return "optimizer"
+    draw = rng.random()
+    if draw < arm.fallback_rate:
+        return "fallback"
+    return "llm-retry-1" if draw < arm.fallback_rate + arm.retry_rate else "llm"
+
+
+_COMPLAINTS = {
+    "llm": (),
+    "llm-retry-1": ("learning_rate: 7 is above the maximum 1",),
+    "fallback": (
+        'the reply holds no readable JSON object; answer with one JSON object {"analysis": "...", "config": {...}}',
+        "this is exactly the configuration of trial 1; propose one that has not been tried",
+        "dropout: is missing (float from 0 to 0.7, linear scale)",
+    ),
+}
+
+
+def _note(arm: PlantedArm, number: int, source: str) -> dict[str, Any]:
+    """Return what the agent keeps beside a trial: what it was shown, what it said, and what was wrong with each reply."""
+    if source not in _COMPLAINTS or not arm.llm:
+        return {}
+    problems = [*_COMPLAINTS[source], *([] if source == "fallback" else [None])]
+    return {
+        "analysis": f"Trial {number}: the step size matters most; dropout shows too little evidence.",
+        "context": f"## Status\ntrial {number} of 10\n\n## Changes\nlearning_rate 0.001 -> 0.003: +1.2 points\n",
+        "model": {"backend": "planted", "model": str(arm.llm["model"]), **arm.facts},
+        "replies": [{"call": call, "role": "agent", "problem": problem} for call, problem in enumerate(problems, start=1)],
+    }
+
+
+def _curve(score: float, rng: random.Random) -> tuple[Epoch, ...]:
+    """Return a learning curve whose best validation score, and the test score beside it, are both `score`."""
+    rows = []
+    for number in range(1, EPOCHS + 1):
+        val = score - 20.0 * math.exp(-number / 3.0) * (number < EPOCHS) - 0.3 * rng.random() * (number < EPOCHS)
+        loss = 2.0 * math.exp(-number / 4.0) + 0.1
+        rows.append(Epoch(val, loss, val + 1.0, loss - 0.05, val, number))
+    return tuple(rows)
+
+
+def calls_of(arm: PlantedArm, trial: Trial) -> list[CallRecord]:
+    """Return the calls behind one trial: the bad replies, then the good one."""
+    return [_call(arm, trial, reply["call"], reply["problem"]) for reply in trial.proposal.note.get("replies", ())]
+
+
+def _call(arm: PlantedArm, trial: Trial, number: int, problem: str | None) -> CallRecord:
+    note, model = trial.proposal.note, str(arm.llm["model"])
+    messages = (Message("system", "You tune hyperparameters. Answer in JSON."), Message("user", note["context"]))
+    text = json.dumps({"analysis": note["analysis"], "config": trial.config}) if problem is None else "I would rather not say."
+    reply = Reply(text, ModelFacts("planted", model), "", 900 + 40 * trial.number, 150, 1.5, None, "stop")
+    return CallRecord.of(Request(messages, model, trial=trial.number, call=number), 1.5, reply=reply)
+
+
+def llm_arm(name: str, model: str, context: str, effect: float = 0.0, **more: Any) -> PlantedArm:
+    """Return an LLM arm as its manifest would describe it."""
+    target = "harness.llm.openai.OpenAi" if model.startswith("gpt") else "harness.llm.ollama.Ollama"
+    agent = {"context": context, "calls": "one", "names": "real"}
+    llm = {"target": target, "model": model, "name": model.split(":")[0], "temperature": 0.0}
+    return PlantedArm(name, effect, target="harness.optimizers.agent.agent.Agent", agent=agent, llm=llm, **more)
+
+
+def demonstration() -> list[PlantedArm]:
+    """Return every kind of arm, with effects that make a plausible story."""
+    phi, qwen = "phi4-reasoning:14b", "qwen2.5-coder:32b"
+    default: dict[str, Any] = {"start": "default"}
+    return [
+        PlantedArm("default_only", -6.0, target="harness.optimizers.default_only.DefaultOnly", start="default", failure_rate=0.0),
+        PlantedArm("random", -1.5),
+        PlantedArm("random+default", -0.8, **default),
+        PlantedArm("sobol", -1.4, target="harness.optimizers.sobol.Sobol"),
+        PlantedArm("tpe", -1.0, target="harness.optimizers.tpe.Tpe", startup_trials=3),
+        PlantedArm("tpe+default", -0.6, target="harness.optimizers.tpe.Tpe", startup_trials=3, **default),
+        PlantedArm("tpe_startup10", -1.5, target="harness.optimizers.tpe.Tpe", startup_trials=10),
+        PlantedArm("skopt_gp+default", -0.5, target="harness.optimizers.skopt_gp.SkoptGp", startup_trials=3, **default),
+        PlantedArm("optuna_gp+default", -0.1, target="harness.optimizers.optuna_gp.OptunaGp", startup_trials=3, **default),
+        PlantedArm("rules", -0.4, target="harness.optimizers.rules.policy.Rules", **default),
+        llm_arm("tcs_phi4", phi, "tcs", -0.2, retry_rate=0.08, fallback_rate=0.02, **default),
+        llm_arm("raw_phi4", phi, "raw", -1.4, retry_rate=0.2, fallback_rate=0.15, **default),
+        llm_arm("scores_phi4", phi, "scores", -1.0, retry_rate=0.1, **default),
+        llm_arm("blind_phi4", phi, "blind", -1.8, retry_rate=0.1, **default),
+        llm_arm("shuffled_phi4", phi, "shuffled", -1.2, retry_rate=0.1, **default),
+        llm_arm("tcs_phi4-start", phi, "tcs", -0.5, retry_rate=0.08),
+        llm_arm("tcs_qwen", qwen, "tcs", -1.9, retry_rate=0.03, **default),
+        llm_arm("gpt4", "gpt-4o", "raw", 0.0, retry_rate=0.01, **default),
+    ]
+
+
+def main() -> None:
+    """Plant the demonstration study."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--tasks", type=int, default=6)
+    given = parser.parse_args()
+    names = [*PlantedStudy.tasks, *(f"task{number}" for number in range(7, given.tasks + 1))][: given.tasks]
+    cells = plant(given.folder, PlantedStudy(demonstration(), tasks=names, seeds=range(given.seeds)))
+    print(f"{len(cells)} cells in {given.folder}")
+
+
+if __name__ == "__main__":
+    main()

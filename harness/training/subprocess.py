@@ -1,0 +1,234 @@
+"""Train in a child process, which is killed when a trial takes too long or too much memory, and replaced for the next trial.
+
+The child is a plain `python -c`, not a `multiprocessing` one: that would run the caller's main script again, cannot start inside
+joblib's workers, and would forbid the task worker processes of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from multiprocessing.connection import Connection, Pipe
+from typing import Any, ClassVar
+
+from harness.errors import HarnessError, SettingsError
+from harness.signals import GROUP_WIDE, stop_if_asked, stop_if_asked_soon, stops_noted
+from harness.space import Config
+from harness.training.build import build_task
+from harness.training.isolation import Isolation
+from harness.training.memory import descendants, used_mb
+from harness.training.trainer import describe, outcome_of, run_epochs
+from harness.trial import Epoch, Outcome, Status
+
+# A child must import the task's libraries and load its data before the trial's own clock starts.
+START_SECONDS = 120.0
+# The operating system takes no longer wait than some days at once.
+LONGEST_WAIT_SECONDS = 3600.0
+# How often memory is measured: at 2 GB/s, the most that one core writes, a runaway gains 0.1 GB meanwhile.
+MEMORY_POLL_SECONDS = 0.05
+# The child finds what its parent finds, however the parent was started.
+_START = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = sys.argv[3:]; "  # Ctrl-C is the parent's to handle
+    "from harness.training.subprocess import serve; serve(int(sys.argv[1]), int(sys.argv[2]))"
+)
+
+
+class InChild:
+    """Trains in a child process, which is killed when a trial's time is up or its memory is more than allowed.
+
+    What a training does to the child, crashing it included, is an outcome. A child that cannot even load the task is the harness's
+    failure: `train` raises HarnessError then, for it would say nothing about the configuration.
+
+    `time_limit_seconds`: None for no limit. `memory_limit_mb`: resident megabytes (10^6 bytes) of the child and all processes that it
+    started, its libraries and data included; Linux only (SettingsError elsewhere). `keep`: close() leaves an idle child to the next
+    trainer of the same task, since a start takes a second; `end_idle` ends it.
+    """
+
+    _idle: ClassVar[InChild | None] = None
+
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        time_limit_seconds: float | None,
+        *,
+        memory_limit_mb: float | None = None,
+        keep: bool = False,
+    ) -> None:
+        if memory_limit_mb is not None and not sys.platform.startswith("linux"):
+            raise SettingsError("limits.trial_memory_mb: memory is measured through /proc, which only Linux has; leave it out here")
+        self._spec = dict(spec)
+        self._limit = math.inf if time_limit_seconds is None else time_limit_seconds
+        self._memory_limit_mb = memory_limit_mb
+        self._keep = keep
+        self._training = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection | None = None
+
+    def train(self, config: Config, *, seed: int) -> Outcome:
+        stop_if_asked()
+        with stops_noted():
+            outcome = self._train(config, seed)
+            stop_if_asked(failed=not outcome.ok)
+        return outcome
+
+    def _train(self, config: Config, seed: int) -> Outcome:
+        pipe = self._pipe or self._start()
+        started = time.perf_counter()
+        curve: list[Epoch] = []
+        self._training = True
+        try:
+            pipe.send((config, seed))
+            error = self._collect(pipe, curve, started + self._limit)
+            self._training = False
+        except TimeoutError:
+            self._kill()
+            text = f"not finished after {self._limit:g} s (limits.trial_seconds)"
+            return Outcome.failed(Status.TIMEOUT, text, tuple(curve), time.perf_counter() - started)
+        except _TooMuchMemory:
+            self._kill()
+            error = f"used more than {self._memory_limit_mb:g} MB of memory (limits.trial_memory_mb)"
+        except (EOFError, OSError):
+            error = f"the training process died ({self._ended()})"
+        if error is not None and self._memory_limit_mb is not None and error.partition(":")[0].endswith("MemoryError"):
+            error = f"{error} (limits.trial_memory_mb={self._memory_limit_mb:g})"
+        return outcome_of(curve, error, time.perf_counter() - started)
+
+    def start(self) -> int:
+        """Have the child ready to train, and return its process id. Raises HarnessError when it cannot load the task."""
+        if self._pipe is None:
+            self._start()
+        assert self._process is not None
+        return self._process.pid
+
+    def close(self) -> None:
+        """End the child, at once and for certain, or leave it idle to the next trainer of its task."""
+        if not self._keep or self._training or self._process is None or self._process.poll() is not None:
+            self._kill()
+        elif InChild._idle is not self:
+            end_idle()
+            InChild._idle = self
+
+    def _kill(self) -> None:
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._process is not None:
+            # Looked up first: without their parent they could not be found.
+            others = descendants(self._process.pid)
+            self._process.kill()
+            for pid in others:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            self._process.wait()
+        self._process = self._pipe = None
+        self._training = False
+
+    def _start(self) -> Connection:
+        self._kill()
+        idle, InChild._idle = InChild._idle, None
+        if idle is not None and idle._pipe is not None:
+            if self._keep and idle._spec == self._spec and idle._process is not None and idle._process.poll() is None:
+                self._process, self._pipe = idle._process, idle._pipe
+                return self._pipe
+            idle._kill()
+        ours, theirs = Pipe()
+        self._pipe = ours
+        with theirs:
+            command = [sys.executable, "-c", _START, str(theirs.fileno()), str(os.getpid()), *map(str, sys.path)]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        try:
+            ours.send(self._spec)
+            problem = ours.recv() if ours.poll(START_SECONDS) else f"not ready after {START_SECONDS:g} s"
+        except (EOFError, OSError):
+            problem = self._ended()
+        if problem:
+            self._kill()
+            raise HarnessError(f"the training process of task '{self._spec['name']}' cannot start: {problem}")
+        return ours
+
+    def _collect(self, pipe: Connection, curve: list[Epoch], deadline: float) -> str | None:
+        """Append what the child sends to `curve` until it says that it is done; return its error, if it had one."""
+        # The clock is looked at before each epoch too: a training that never stops yielding must not outrun its deadline.
+        wait = LONGEST_WAIT_SECONDS if self._memory_limit_mb is None else MEMORY_POLL_SECONDS
+        measured = time.perf_counter()
+        while (left := deadline - (now := time.perf_counter())) > 0:
+            if self._memory_limit_mb is not None and now - measured >= MEMORY_POLL_SECONDS:
+                measured = now
+                self._refuse_too_much(self._memory_limit_mb)
+            if pipe.poll(min(left, wait)):
+                message = pipe.recv()
+                if not isinstance(message, Epoch):
+                    return None if message is None else str(message)
+                curve.append(message)
+        raise TimeoutError
+
+    def _refuse_too_much(self, limit_mb: float) -> None:
+        assert self._process is not None
+        if used_mb(self._process.pid, limit_mb) > limit_mb:
+            raise _TooMuchMemory
+
+    def _ended(self) -> str:
+        """Reap the dead child, and say how it ended."""
+        process = self._process
+        assert process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        code = process.returncode
+        self._kill()
+        if code is not None and -code in GROUP_WIDE:  # sent to this process too, perhaps, and not to say anything of the training
+            stop_if_asked_soon()
+        if code is None:
+            return "it closed its pipe"
+        if code >= 0:
+            return f"exit status {code}"
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return f"{name}, out of memory perhaps" if name == "SIGKILL" else f"{name}, a crash in native code perhaps"
+
+
+class _TooMuchMemory(Exception):
+    pass
+
+
+def end_idle() -> None:
+    """End the child that a closed trainer left, if there is one."""
+    idle, InChild._idle = InChild._idle, None
+    if idle is not None:
+        idle._kill()
+
+
+def serve(descriptor: int, parent: int) -> None:
+    """Run in the child: build the task once, then train what is asked for until the parent goes away."""
+    _die_with(parent)
+    pipe = Connection(descriptor)
+    os.set_inheritable(descriptor, False)
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent went away
+        spec = pipe.recv()
+        isolation = Isolation()
+        try:
+            with isolation.building():
+                task = build_task(spec)
+        # The border to foreign code: the parent turns the reason into its own error.
+        except Exception as error:
+            pipe.send(str(error) if isinstance(error, HarnessError) else describe(error))
+            return
+        pipe.send(None)
+        while True:
+            config, seed = pipe.recv()
+            with isolation.training(seed):
+                ended = run_epochs(task, config, seed, pipe.send)
+            pipe.send(ended)
+
+
+def _die_with(parent: int) -> None:
+    """Have the operating system end this process when its parent ends, however that ends."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:  # it was gone before we asked
+        os._exit(0)

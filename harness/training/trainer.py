@@ -1,0 +1,123 @@
+"""Drive one training: number the epochs, stop at what is not finite, keep the partial curve, judge the outcome.
+
+Without a time limit a task trains in this process. With one it trains in a child process (`child.py`), since nothing less stops a loop
+in C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Generator
+from typing import Protocol
+
+from harness.errors import printable
+from harness.signals import stop_if_asked, stops_noted
+from harness.space import Config
+from harness.task import Task
+from harness.training.isolation import Isolation
+from harness.trial import Epoch, Outcome, Status
+
+ERROR_LENGTH = 300
+
+
+class Trainer(Protocol):
+    """Trains one configuration; always returns an outcome, whatever the task does."""
+
+    def train(self, config: Config, *, seed: int) -> Outcome:
+        """Train once; a failure of the task is an outcome, not an exception."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the trainer holds."""
+        ...
+
+
+class InProcess:
+    """Trains here. Costs next to nothing, and cannot stop a training that hangs.
+
+    `isolation`: what the task was built in.
+    """
+
+    def __init__(self, task: Task, isolation: Isolation | None = None) -> None:
+        self._task = task
+        self._isolation = Isolation() if isolation is None else isolation
+
+    def train(self, config: Config, *, seed: int) -> Outcome:
+        stop_if_asked()
+        curve: list[Epoch] = []
+        with stops_noted():
+            with self._isolation.training(seed):
+                started = time.perf_counter()
+                error = run_epochs(self._task, config, seed, curve.append)
+                seconds = time.perf_counter() - started
+            stop_if_asked(failed=error is not None)
+        return outcome_of(curve, error, seconds)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def run_epochs(task: Task, config: Config, seed: int, done: Callable[[Epoch], None]) -> str | None:
+    """Train once, and hand each epoch to `done` as it ends; return in words how the training failed, None when it did not.
+
+    Whether a signal to stop made it fail is for the caller to ask (`stop.py`).
+    """
+    epochs = checked_epochs(task, config, seed)
+    try:
+        for epoch in epochs:
+            done(epoch)
+            if epoch.non_finite():
+                break
+    # The border to foreign training code: whatever it raises is data about the configuration, not a failure of the harness.
+    except (Exception, SystemExit) as raised:
+        return describe(raised)
+    # The clean-up of one that diverged; what it raises comes too late to matter.
+    with contextlib.suppress(Exception, SystemExit):
+        epochs.close()
+    return None
+
+
+def checked_epochs(task: Task, config: Config, seed: int) -> Generator[Epoch]:
+    """Yield a training's epochs, numbered from 1. Raises TypeError or ValueError for what is not an epoch of percentages."""
+    for number, epoch in enumerate(task.train(dict(config), seed=seed), start=1):
+        if not isinstance(epoch, Epoch):
+            raise TypeError(f"train must yield harness.trial.Epoch, not {type(epoch).__name__}")
+        if epoch.val_score_pct > 100.0 or (epoch.test_score_pct or 0.0) > 100.0:
+            raise ValueError(f"epoch {number} has a score above 100; scores are percentages")
+        # A NumPy or torch scalar would not be JSON.
+        yield Epoch(
+            float(epoch.val_score_pct),
+            _float(epoch.val_loss),
+            _float(epoch.train_score_pct),
+            _float(epoch.train_loss),
+            _float(epoch.test_score_pct),
+            number,
+        )
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def outcome_of(curve: list[Epoch], error: str | None, seconds: float) -> Outcome:
+    """Judge a training by the curve it left and the error it ended with."""
+    kept = tuple(curve)
+    if error is not None:
+        return Outcome.failed(Status.CRASHED, error, kept, seconds)
+    if not kept:
+        return Outcome.failed(Status.CRASHED, "the training ended without a single epoch", kept, seconds)
+    cause = kept[-1].non_finite()
+    if cause:
+        return Outcome.failed(Status.DIVERGED, f"{cause} at epoch {kept[-1].number}", kept, seconds)
+    return Outcome.of_curve(kept, seconds)
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception in one line of bounded length, in which nothing can move a terminal's cursor or change its colours."""
+    try:
+        words = str(error)
+    except Exception:
+        words = "(it cannot say what)"
+    text = printable(" ".join(f"{type(error).__name__}: {words}".split()))
+    return text if len(text) <= ERROR_LENGTH else text[: ERROR_LENGTH - 3] + "..."

@@ -1,0 +1,53 @@
+"""Give recorded trainings the new name of their task's code: `python scripts/retarget_tables.py OLD=NEW ... FILE.npz ...`.
+
+A table names the `_target_` whose trainings it holds. Where code only moved, the header is rewritten and every array stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+from harness.tabular.header import MEMBER, read_header
+
+
+def retarget(path: Path, names: dict[str, str]) -> str:
+    """Rewrite one file whose target is among `names`, and return a line that says what was done."""
+    before = read_header(path)
+    new = names.get(before.subject.target)
+    if new is None:
+        return f"{path}: {before.subject.target}, left as it is"
+    draft = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(draft, "w") as made:
+        for member in old.infolist():
+            data = old.read(member)
+            if member.filename == MEMBER:
+                header = json.loads(data)
+                header["subject"]["target"] = new
+                data = json.dumps(header, indent=1, ensure_ascii=False).encode()
+            made.writestr(member, data, compress_type=member.compress_type, compresslevel=9)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_bytes(draft.getvalue())
+    aside.replace(path)
+    after = read_header(path)
+    assert after.arrays_sha256 == before.arrays_sha256
+    return f"{path}: {before.subject.target} -> {new}, {before.checksum} -> {after.checksum}"
+
+
+def main() -> None:
+    """Rewrite the files."""
+    parser = argparse.ArgumentParser(description="Give recorded trainings the new name of their task's code.")
+    parser.add_argument("what", nargs="+", metavar="OLD=NEW|FILE")
+    asked = parser.parse_args().what
+    names = dict(entry.split("=", 1) for entry in asked if "=" in entry)
+    for entry in asked:
+        if "=" not in entry:
+            print(retarget(Path(entry), names))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The six core tasks, and what only they need."""

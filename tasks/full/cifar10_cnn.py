@@ -1,0 +1,140 @@
+"""Vision: a narrow residual network on CIFAR-10, on a processor in half a minute, or at full size on a GPU in mixed precision.
+
+At full size: `task.params.width=64 task.params.stem_stride=1 task.params.train_size=45000 task.params.val_size=5000
+task.params.test_size=10000 task.params.epochs=30`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.space import Config, Space
+from harness.task import TaskCard
+from harness.tasks.common import datasets
+from harness.tasks.common.device import mixed_precision, pick_device
+from harness.tasks.common.metrics import CLASSES, Parts
+from harness.tasks.common.schedules import PACES
+from harness.tasks.common.training_loop import Goal, Plan, fit
+from harness.tasks.full.cifar10 import CHANNELS, CLASS_COUNT, SIDE, images
+from harness.trial import Epoch
+
+# Of the training images, a channel each, in bytes.
+MEAN, DEVIATION = (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)
+STAGES, BLOCKS_PER_STAGE = 4, 2
+
+
+class Cifar10Cnn(datasets.OnPublicData):
+    """Classify colour images. `data_set` is `cifar10`, or `cifar10_subset` where a mirror holds nothing else."""
+
+    def __init__(  # noqa: PLR0913 - the sizes of one experiment
+        self,
+        space: Space,
+        card: TaskCard,
+        *,
+        data_set: str = "cifar10",
+        device: str = "auto",
+        epochs: int = 6,
+        width: int = 8,
+        stem_stride: int = 2,
+        train_size: int = 8_000,
+        val_size: int = 2_000,
+        test_size: int = 2_000,
+    ) -> None:
+        self.space = space
+        self.card = card
+        self._epochs = epochs
+        self._shape = (width, stem_stride)
+        self._device = pick_device(device)
+        self._rows = images(data_set, Parts(train_size, val_size, test_size))
+        self.parts = self._rows.parts
+
+    @staticmethod
+    def needed(params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Name the data sets."""
+        return (str(params.get("data_set", "cifar10")),)
+
+    def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
+        plan = Plan(self._epochs, int(config["batch_size"]), PACES[str(config["schedule"])])
+        loss = partial(functional.cross_entropy, label_smoothing=float(config["label_smoothing"]))
+        return fit(lambda: PixelNetwork(config, self._shape, self._device), self._rows, Goal(loss, CLASSES), plan, config, seed)
+
+
+class PixelNetwork(nn.Module):
+    """Bytes on the processor in, logits on the processor out; what lies between happens on `device`, in bfloat16 where it can.
+
+    Every random number is drawn on the processor, so that a seed means the same augmentation on every device.
+    """
+
+    def __init__(self, config: Config, shape: tuple[int, int], device: torch.device) -> None:
+        super().__init__()
+        self._padding, self._flip = int(config["crop_padding"]), bool(config["flip"])
+        self._device = device
+        self._mean, self._deviation = (torch.tensor(c, device=device).view(1, -1, 1, 1) for c in (MEAN, DEVIATION))
+        network: nn.Module = residual_network(*shape).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = network.to(device)
+        if device.type == "cuda":
+            torch.backends.cudnn.deterministic = True
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Take bytes, shape (n, 3, 32, 32), to logits, shape (n, 10)."""
+        if self.training:
+            pixels = augmented(pixels, self._padding, self._flip)
+        scaled = (pixels.to(self._device, non_blocking=True).float() - self._mean) / self._deviation
+        with mixed_precision(self._device):
+            logits: Tensor = self._network(scaled.contiguous(memory_format=torch.channels_last))
+        return logits.float().cpu()
+
+
+def augmented(pixels: Tensor, padding: int, flip: bool) -> Tensor:
+    """Return each image cut from a random place of itself within a black border, and mirrored in half the cases (He et al. 2016)."""
+    count = len(pixels)
+    rows, columns = (torch.randint(2 * padding + 1, (count, 1)) + torch.arange(SIDE) for _ in range(2))
+    mirrored = (torch.rand(count, 1) < 0.5) & torch.tensor(flip)
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    bordered = functional.pad(pixels, (padding,) * 4)
+    image, channel = torch.arange(count)[:, None, None, None], torch.arange(CHANNELS)[None, :, None, None]
+    return bordered[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def residual_network(width: int, stem_stride: int) -> nn.Module:
+    """Return ResNet-18 for small images (He et al. 2016), with `width` channels in its first stage in place of 64."""
+    layers: list[nn.Module] = [nn.Conv2d(CHANNELS, width, 3, stem_stride, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    channels = width
+    for stage in range(STAGES):
+        for block in range(BLOCKS_PER_STAGE):
+            stride = 2 if stage and not block else 1
+            layers.append(ResidualBlock(channels, width * 2**stage, stride))
+            channels = width * 2**stage
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, CLASS_COUNT))
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return network
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions with batch normalisation, added to the input, or to its projection where the shape changes."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self._inner = nn.Sequential(
+            nn.Conv2d(before, after, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(),
+            nn.Conv2d(after, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+        )
+        changes = stride != 1 or before != after
+        self._shortcut = (
+            nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after)) if changes else nn.Identity()
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Take (n, before, h, w) to (n, after, h / stride, w / stride)."""
+        return functional.relu(self._inner(inputs) + self._shortcut(inputs))

@@ -1,0 +1,153 @@
+"""Text, optional: fine-tune a pre-trained encoder on the sentences of `sst2_text`, where `transformers` and its weights are here.
+
+`weights` is a folder, or a name on the Hugging Face hub whose files were downloaded before: nothing is downloaded here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness.errors import SettingsError
+from harness.readiness import Readiness
+from harness.space import Config, Space
+from harness.task import TaskCard
+from harness.tasks.common import datasets
+from harness.tasks.common.device import mixed_precision, pick_device
+from harness.tasks.common.metrics import CLASSES, Parts
+from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
+from harness.tasks.full.sst2_text import CLASS_COUNT, parse
+from harness.trial import Epoch
+
+# What is predicted at once, so that a long table does not fill the memory.
+PREDICTED_ROWS = 128
+
+
+class Sst2Encoder:
+    """Classify whole sentences with a pre-trained encoder and a new output layer (Devlin et al. 2019)."""
+
+    def __init__(  # noqa: PLR0913 - the sizes of one experiment
+        self,
+        space: Space,
+        card: TaskCard,
+        *,
+        weights: str,
+        device: str = "auto",
+        epochs: int = 3,
+        train_size: int = 6_920,
+        max_tokens: int = 64,
+    ) -> None:
+        require(weights)
+        self.space = space
+        self.card = card
+        self._epochs = epochs
+        self._weights = weights
+        self._device = pick_device(device)
+        self._rows, self._padding = tokens(weights, train_size, max_tokens)
+        self.parts = self._rows.parts
+
+    @staticmethod
+    def ready(params: Mapping[str, Any]) -> Readiness:
+        """Say whether data, library and weights are here."""
+        try:
+            require(str(params["weights"]))
+        except SettingsError as error:
+            return Readiness("encoder", False, str(error), f"pip install transformers && hf download {params['weights']}")
+        return datasets.ready("sst2")
+
+    @staticmethod
+    def prepare(params: Mapping[str, Any]) -> None:
+        """Fetch the sentences. Raises DataError, and SettingsError where the encoder is not here."""
+        require(str(params["weights"]))
+        datasets.fetch("sst2")
+
+    def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
+        pace = partial(warmup_and_decay, warmup=float(config["warmup_share"]))
+        plan = Plan(self._epochs, int(config["batch_size"]), pace)
+        goal = Goal(functional.cross_entropy, CLASSES)
+        return fit(lambda: self._network(config), self._rows, goal, plan, {**config, "optimizer": "adamw"}, seed)
+
+    def _network(self, config: Config) -> nn.Module:
+        return EncoderNetwork(self._weights, float(config["dropout"]), self._padding, self._device)
+
+
+class EncoderNetwork(nn.Module):
+    """Token numbers on the processor in, logits on the processor out; the encoder is on `device`."""
+
+    def __init__(self, weights: str, dropout: float, padding: int, device: torch.device) -> None:
+        super().__init__()
+        self._padding, self._device = padding, device
+        self._encoder: nn.Module = (
+            transformers()
+            .AutoModelForSequenceClassification.from_pretrained(weights, num_labels=CLASS_COUNT, local_files_only=True)
+            .to(device)
+        )
+        for module in self._encoder.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
+
+    def forward(self, sentences: Tensor) -> Tensor:
+        """Take token numbers, shape (n, tokens), to logits, shape (n, 2)."""
+        if self.training and self._device.type == "cuda":
+            # Dropout draws from the GPU's generator, which then follows the processor's, and so the seed.
+            torch.cuda.manual_seed(int(torch.randint(2**31, ())))
+        rows = len(sentences) if self.training else PREDICTED_ROWS
+        return torch.cat([self._logits(part) for part in torch.split(sentences, rows)])
+
+    def _logits(self, sentences: Tensor) -> Tensor:
+        longest = int((sentences != self._padding).sum(dim=1).max())
+        words = sentences[:, :longest].to(self._device)
+        with mixed_precision(self._device):
+            logits: Tensor = self._encoder(input_ids=words, attention_mask=(words != self._padding).long()).logits
+        return logits.float().cpu()
+
+
+def warmup_and_decay(done: float, warmup: float) -> float:
+    """Rise from 0 to 1 over the first `warmup` of training, then fall to 0, both linearly (Devlin et al. 2019)."""
+    return done / warmup if done < warmup else (1.0 - done) / (1.0 - warmup)
+
+
+@cache
+def tokens(weights: str, train_size: int, max_tokens: int) -> tuple[Rows, int]:
+    """Return the published split as token numbers, and the number that pads them. Raises DataError."""
+    parts = [parse(body) for body in datasets.read("sst2", "train.tsv", "dev.tsv", "test.tsv")]
+    parts[0] = parts[0][:train_size]
+    pairs = [pair for part in parts for pair in part]
+    tokenizer = transformers().AutoTokenizer.from_pretrained(weights, local_files_only=True)
+    encoded = tokenizer([text for text, _ in pairs], padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
+    labels = torch.tensor([label for _, label in pairs])
+    return Rows((encoded["input_ids"],), labels, Parts(*map(len, parts))), int(tokenizer.pad_token_id)
+
+
+def require(weights: str) -> None:
+    """Raise SettingsError, with what helps, where the library or the weights are not here."""
+    if importlib.util.find_spec("transformers") is None:
+        raise SettingsError("sst2_encoder needs the library transformers: pip install transformers")
+    if Path(weights).is_dir():
+        return
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - comes with transformers
+
+    if not isinstance(try_to_load_from_cache(weights, "config.json"), str):
+        raise SettingsError(
+            f"sst2_encoder needs the weights of {weights}: hf download {weights}, or set task.params.weights=FOLDER"
+        )
+
+
+@cache
+def transformers() -> Any:
+    """Import the library, quietly and without a network."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    library: Any = importlib.import_module("transformers")
+    library.logging.set_verbosity_error()
+    disable: Callable[[], None] = library.logging.disable_progress_bar
+    disable()
+    return library

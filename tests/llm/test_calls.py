@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import RecordError
+from harness.llm.backend import Message, ModelFacts, Reply, ReplyFormat, Request
+from harness.llm.calls import CallRecord, read_calls
+from harness.llm.errors import TransportFault
+
+FACTS = ModelFacts("ollama", "phi4", server="0.12", digest="abc", context_tokens=32768, capabilities=("completion",))
+REQUEST = Request(
+    (Message("system", "You tune."), Message("user", "line one\nline two")),
+    model="phi4",
+    schema={"type": "object"},
+    seed=7,
+    temperature=0.8,
+    max_tokens=100,
+    num_ctx=4096,
+    trial=2,
+    call=1,
+)
+REPLY = Reply(
+    "{}", FACTS, thinking="hm", prompt_tokens=5, completion_tokens=2, seconds=0.25, load_seconds=0.1, finish_reason="stop"
+)
+text = st.text(st.characters(exclude_categories=["Cs"]))
+maybe_tokens = st.none() | st.integers(0, 10**9)
+
+
+def test_a_record_reads_back_as_it_was() -> None:
+    record = CallRecord.of(REQUEST, 0.3, reply=REPLY)
+    assert CallRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record
+    failed = CallRecord.of(REQUEST, 0.3, error=TransportFault("lost"))
+    assert CallRecord.from_dict(json.loads(json.dumps(failed.to_dict()))) == failed
+
+
+@given(text, text, text, maybe_tokens, maybe_tokens, st.floats(0, 1e6))
+def test_any_reply_reads_back_as_it_was(
+    said: str, thought: str, reason: str, prompt: int | None, done: int | None, spent: float
+) -> None:
+    reply = Reply(said, FACTS, thinking=thought, prompt_tokens=prompt, completion_tokens=done, seconds=spent, finish_reason=reason)
+    record = CallRecord.of(replace(REQUEST, messages=(Message("user", thought),)), spent, reply=reply)
+    line = json.dumps(record.to_dict(), ensure_ascii=False).encode()
+    assert CallRecord.from_dict(json.loads(line)) == record
+
+
+def test_the_key_is_the_same_in_every_process() -> None:
+    code = (
+        "from harness.llm.backend import Message, Request\n"
+        "print(Request((Message('system', 'You tune.'), Message('user', 'line one\\nline two')), model='phi4', schema={'type': 'object'},"
+        " seed=7, temperature=0.8, max_tokens=100, num_ctx=4096).key)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "5"})
+    assert run.stdout.strip() == REQUEST.key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "qwen"},
+        {"seed": 8},
+        {"temperature": 0.0},
+        {"max_tokens": 101},
+        {"num_ctx": 8192},
+        {"think": True},
+        {"reply_format": ReplyFormat.PROMPT},
+        {"schema": None},
+        {"schema": {"type": "array"}},
+        {"messages": REQUEST.messages[:1]},
+        {"messages": (Message("user", "You tune."), REQUEST.messages[1])},
+    ],
+)
+def test_whatever_decides_the_answer_is_in_the_key(change: dict[str, Any]) -> None:
+    assert replace(REQUEST, **change).key != REQUEST.key
+
+
+@pytest.mark.parametrize("change", [{"trial": 9}, {"call": 9}, {"attempt": 9}])
+def test_which_question_it_is_is_not_in_the_key(change: dict[str, Any]) -> None:
+    assert replace(REQUEST, **change).key == REQUEST.key
+
+
+def test_records_are_found_alone_and_beside_their_trial(tmp_path: Path) -> None:
+    one, two = (CallRecord.of(replace(REQUEST, call=call), 0.1, reply=REPLY) for call in (1, 2))
+    cell = tmp_path / "task" / "arm" / "seed0"
+    cell.mkdir(parents=True)
+    (cell / "calls.jsonl").write_text(json.dumps(one.to_dict()) + "\n")
+    (cell / "trials.jsonl").write_text(json.dumps({"trial": 1, "note": {"calls": [two.to_dict()]}}) + "\n" + '{"trial": 2}\n')
+    assert [record for _, record in read_calls(tmp_path)] == [one, two]
+
+
+def test_a_line_cut_short_by_a_crash_is_left_out(tmp_path: Path) -> None:
+    line = json.dumps(CallRecord.of(REQUEST, 0.1, reply=REPLY).to_dict())
+    path = tmp_path / "calls.jsonl"
+    path.write_text(f"{line}\n{line[:50]}")
+    assert len(list(read_calls(path))) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ('{"kind":"llm_call",', "line 1: Expecting"),
+        ('{"kind":"llm_call","schema":1}', "damaged record of an LLM call"),
+        ('{"kind":"llm_call","schema":2}', "written by a newer version"),
+        ('{"kind":"llm_call"}', "not the record of an LLM call"),
+    ],
+)
+def test_a_damaged_record_names_file_and_line(tmp_path: Path, line: str, text: str) -> None:
+    path = tmp_path / "calls.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(RecordError, match=f"calls.jsonl, line 1.*{text.removeprefix('line 1: ')}"):
+        list(read_calls(path))
