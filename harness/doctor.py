@@ -19,16 +19,14 @@ from typing import Any
 import yaml
 
 from harness.config.overrides import own_conf
-from harness.config.settings import conf_dir, task_settings
+from harness.config.settings import conf_dir, task_spec
 from harness.environment import one_thread
 from harness.errors import HarnessError, printable
 from harness.importing import load_target
 from harness.llm.probe import readiness
 from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
-from harness.space import Space
-from harness.tabular.header import tabulated_tasks
-from harness.task import TaskCard
+from harness.tabular.header import tabular_tasks
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,20 +81,18 @@ def _read(path: Path) -> Any:
 def _task(path: Path) -> Readiness:
     """Is the code there, do space and card make sense, is the data there (a task class may have a static `ready(params)` to say)."""
     try:
-        settings = task_settings(path)
-        space = Space.from_mapping(settings.get("space") or {})
-        TaskCard.from_mapping(settings.get("card") or {})
-        made = load_target(str(settings.get("_target_")))
+        spec = task_spec(path)
+        made = load_target(spec.target)
         if hasattr(made, "ready"):
-            found: Readiness = made.ready(settings.get("params") or {})
+            found: Readiness = made.ready(spec.params)
             return replace(found, name=path.stem)
     except HarnessError as error:
         return Readiness(path.stem, False, str(error))
     # Importing a user's own module runs their code, and the table must come out whatever it raises.
     except Exception as error:
         return Readiness(path.stem, False, f"{type(error).__name__}: {error}")
-    table = ", and a table for evaluator=table" if path.stem in tabulated_tasks() else ""
-    return Readiness(path.stem, True, f"{len(space)} hyperparameters, data included{table}")
+    table = ", and a table for evaluator=table" if path.stem in tabular_tasks() else ""
+    return Readiness(path.stem, True, f"{len(spec.space)} hyperparameters, data included{table}")
 
 
 def _llm(settings: dict[str, Any]) -> Readiness:

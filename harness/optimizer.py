@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from harness.space import Space
 from harness.trial import Proposal, Trajectory
@@ -22,6 +24,24 @@ class Optimizer(Protocol):
         trials must propose the same. Raises Exhausted when there is nothing left to try.
         """
         ...
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """A method as its YAML and the command line describe it.
+
+    `context` is what an LLM is shown; None for a method that asks none. `uses` names what the method reads of the settings that not
+    every method reads. `options` are keyword arguments of `target`.
+    """
+
+    name: str
+    target: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    startup_trials: int = 0
+    context: str | None = None
+    label: str | None = None
+    ignores_start: bool = False
+    uses: tuple[str, ...] = ()
 
 
 class DefaultFirst:

@@ -8,16 +8,15 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from harness.config.overrides import conf_dir, config_dirs, expand_suites, with_own_conf
-from harness.config.settings import task_settings
+from harness.config.settings import task_spec
 from harness.console import duration, say
 from harness.environment import one_thread
 from harness.errors import HarnessError, SettingsError, StorageError, near
 from harness.importing import load_target
 from harness.signals import heed_signals, stop_status
-from harness.space import Space
 from harness.tabular.bar import Bar
 from harness.tabular.grid import Grid
 from harness.tabular.header import SUFFIX, Header, Subject, find_table, read_header
@@ -26,6 +25,7 @@ from harness.tabular.machine import signature
 from harness.tabular.table import read_table, write_table
 from harness.tabular.verify import Comparison, verdict, verify
 from harness.tabular.workers import Job, train_all
+from harness.task import TaskSpec
 from harness.training.isolation import Isolation
 
 TEXT = """\
@@ -116,23 +116,24 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _spec(name: str, folders: Sequence[Path]) -> dict[str, Any]:
+def _spec(name: str, folders: Sequence[Path]) -> TaskSpec:
     for folder in reversed(folders):
         if (path := folder / "task" / f"{name}.yaml").is_file():
-            return {"version": 1, "params": {}, "data": [], **task_settings(path)}
+            return task_spec(path)
     known = [path.stem for folder in folders for path in (folder / "task").glob("*.yaml")]
     raise SettingsError(f"there is no task '{name}'{near(name, known)}")
 
 
-def _make(spec: dict[str, Any], out: Path, workers: int) -> None:
+def _make(spec: TaskSpec, out: Path, workers: int) -> None:
     """Make one task's table, unless it is there already."""
-    name, subject = str(spec["name"]), Subject.of(spec)
+    name, subject = spec.name, Subject.of(spec)
     path, part_path = out / f"{name}{SUFFIX}", out / f"{name}.part.jsonl"
     if path.exists() and read_header(path).subject == subject:
         say(f"{name}: {path} is there already; nothing to train")
         return
     _fetch_data(spec)
-    grid = Grid.of(Space.from_mapping(spec["space"]), spec["table"]["levels"])
+    assert spec.table is not None
+    grid = Grid.of(spec.space, spec.table.levels)
     jobs: list[Job] = [(i, grid.complete(config), seed) for seed in subject.train_seeds for i, config in enumerate(grid.configs)]
     here = signature()
     try:
@@ -149,12 +150,12 @@ def _make(spec: dict[str, Any], out: Path, workers: int) -> None:
     say(_told(name, path, header, list(part.entries.values())))
 
 
-def _fetch_data(spec: dict[str, Any]) -> None:
+def _fetch_data(spec: TaskSpec) -> None:
     """Have a task fetch its data once, before several processes would. Raises HarnessError."""
     with Isolation().building():
-        made = load_target(spec["_target_"])
-        if spec["data"] and hasattr(made, "prepare"):
-            made.prepare(spec["params"])
+        made = load_target(spec.target)
+        if spec.data and hasattr(made, "prepare"):
+            made.prepare(spec.params)
 
 
 def _told(name: str, path: Path, header: Header, entries: Sequence[Entry]) -> str:
@@ -167,8 +168,8 @@ def _told(name: str, path: Path, header: Header, entries: Sequence[Entry]) -> st
     )
 
 
-def _train(spec: dict[str, Any], grid: Grid, missing: Sequence[Job], workers: int, part: Part) -> None:
-    with Bar(str(spec["name"]), len(missing)) as bar:
+def _train(spec: TaskSpec, grid: Grid, missing: Sequence[Job], workers: int, part: Part) -> None:
+    with Bar(spec.name, len(missing)) as bar:
 
         def done(entry: Entry) -> None:
             part.append(entry, grid.configs[entry.config])
@@ -177,7 +178,7 @@ def _train(spec: dict[str, Any], grid: Grid, missing: Sequence[Job], workers: in
         train_all(spec, missing, workers, done)
 
 
-def _verify(spec: dict[str, Any], count: int) -> int:
+def _verify(spec: TaskSpec, count: int) -> int:
     path, _ = find_table(spec)
     table = read_table(path)
     _fetch_data(spec)
@@ -186,10 +187,10 @@ def _verify(spec: dict[str, Any], count: int) -> int:
         found.append(comparison)
         state = "equal" if comparison.equal else "differs"
         say(
-            f"{spec['name']} {state}: {_score(comparison.recorded.val_score_pct)} there, "
+            f"{spec.name} {state}: {_score(comparison.recorded.val_score_pct)} there, "
             f"{_score(comparison.trained.val_score_pct)} here, train_seed={comparison.seed} {comparison.config}"
         )
-    print(f"{spec['name']}: {verdict(found, table.header.signature, signature())}")
+    print(f"{spec.name}: {verdict(found, table.header.signature, signature())}")
     return 0 if all(comparison.equal for comparison in found) else 1
 
 

@@ -14,7 +14,7 @@ training that fails, and enforces the time limit. The same config and seed must 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.errors import SettingsError, near
@@ -45,6 +45,82 @@ class TaskCard:
         if missing:
             raise SettingsError(f"task card: '{missing[0]}' is missing")
         return cls(**{key: " ".join(str(text).split()) for key, text in entries.items()})
+
+    def to_mapping(self) -> dict[str, str]:
+        """Return the fields that are not empty."""
+        return {key: text for key, text in vars(self).items() if text}
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """The grid of a task's table: levels of some hyperparameters, `train_seeds` seeds 0, 1, ..., and whose seconds count (wall | cpu)."""
+
+    levels: Mapping[str, Any]
+    train_seeds: int = 3
+    clock: str = "wall"
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A task as its YAML and the command line describe it: all that `harness.training.build.build_task` needs.
+
+    `card` is the one that a prompt shows; `renamed` says whether that is `renamed_card`. `params` are keyword arguments of `target`.
+    `data` names data sets that the task fetches before any of its cells begins.
+    """
+
+    name: str
+    target: str
+    space: Space
+    card: TaskCard
+    params: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+    suite: str = "own"
+    data: tuple[str, ...] = ()
+    renamed: bool = False
+    renamed_card: TaskCard | None = None
+    table: TableSpec | None = None
+
+    def __hash__(self) -> int:
+        """Hash what tells tasks apart; `params` are a mapping, and equal specs have equal names."""
+        return hash((self.name, self.target, self.version))
+
+    @classmethod
+    def from_mapping(cls, entries: Mapping[str, Any]) -> TaskSpec:
+        """Read the settings of a task, as its YAML writes them. Raises SettingsError, which names the task."""
+        name = str(entries["name"])
+        try:
+            card, renamed_card, renamed = _cards(name, entries)
+            return cls(
+                name=name,
+                target=str(entries.get("_target_")),
+                space=Space.from_mapping(entries.get("space") or {}),
+                card=card,
+                params=dict(entries.get("params") or {}),
+                version=int(entries.get("version", 1)),
+                suite=str(entries.get("suite", "own")),
+                data=tuple(entries.get("data") or ()),
+                renamed=renamed,
+                renamed_card=renamed_card,
+                table=TableSpec(**table) if (table := entries.get("table")) and table.get("levels") else None,
+            )
+        except SettingsError as error:
+            raise SettingsError(str(error) if str(error).startswith("task.") else f"task '{name}': {error}") from error
+
+
+def _cards(name: str, entries: Mapping[str, Any]) -> tuple[TaskCard, TaskCard | None, bool]:
+    """Return the card that is shown, the renamed one, and whether that is shown: `task.card=renamed` asks for it.
+
+    It tells as much of the problem without the data set's name and fields, for a model may have read about those.
+    """
+    asked, other = entries.get("card") or {}, entries.get("renamed_card") or None
+    renamed_card = TaskCard.from_mapping(other) if other else None
+    if not isinstance(asked, str):
+        return TaskCard.from_mapping(asked), renamed_card, False
+    if asked != "renamed":
+        raise SettingsError(f"task.card={asked}: give task.card=renamed, or leave it out for the plain card")
+    if renamed_card is None:
+        raise SettingsError(f"task.card=renamed: task '{name}' has no renamed_card in its YAML")
+    return renamed_card, renamed_card, True
 
 
 class Task(Protocol):

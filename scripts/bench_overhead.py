@@ -19,10 +19,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.config.overrides import conf_dir
 from harness.config.settings import cells, register, resolved
+from harness.config.values import Settings
 from harness.environment import environment, one_thread
 from harness.run.study import run_cells
 from harness.space import Config
@@ -180,7 +180,7 @@ def run_cell_of(folder: Path, budget: int, *overrides: str) -> tuple[Taken, list
     return taken, [trial.config for trial in read_trials(path)]
 
 
-def run_settings(settings: Mapping[str, Any]) -> Taken:
+def run_settings(settings: Settings) -> Taken:
     """Run the cells of composed settings in this process."""
     asked = list(cells(settings))
     with Stopwatch() as watch:
@@ -191,7 +191,7 @@ def run_settings(settings: Mapping[str, Any]) -> Taken:
 
 def toy_alone(configs: Sequence[Config]) -> Taken:
     """Return what the toy task itself takes to train these configurations."""
-    task = build_task(composed(Path())["task"])
+    task = build_task(composed(Path()).task)
     with Stopwatch() as watch:
         for config in configs:
             for epoch in task.train(config, seed=0):
@@ -200,7 +200,7 @@ def toy_alone(configs: Sequence[Config]) -> Taken:
     return watch.taken
 
 
-def composed(folder: Path, *overrides: str) -> dict[str, Any]:
+def composed(folder: Path, *overrides: str) -> Settings:
     """Compose the settings of a command line in this process."""
     from hydra import compose, initialize_config_dir  # noqa: PLC0415
 

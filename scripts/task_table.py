@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from statistics import mean, median, stdev
 
-from harness.config.settings import conf_dir, task_settings
+from harness.config.settings import conf_dir, task_spec
 from harness.seeding import keyed_random
 from harness.space import Config
 from harness.task import Task
@@ -86,7 +86,7 @@ HEADER = ["task", "domain", "rows", "hp", "failed", "s", "default", "median", "b
 @cache
 def load_task(name: str) -> Task:
     """Build the task that `conf/task/NAME.yaml` describes."""
-    return build_task(task_settings(conf_dir() / "task" / f"{name}.yaml"))
+    return build_task(task_spec(conf_dir() / "task" / f"{name}.yaml"))
 
 
 def train(name: str, config: Config, seed: int) -> tuple[Outcome, float]:
@@ -148,7 +148,7 @@ def _sd(values: Sequence[float]) -> float:
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    suites = {path.stem: task_settings(path)["suite"] for path in sorted((conf_dir() / "task").glob("*.yaml"))}
+    suites = {path.stem: task_spec(path).suite for path in sorted((conf_dir() / "task").glob("*.yaml"))}
     core = [name for name, suite in suites.items() if suite == "core"]
     parser.add_argument(
         "--tasks", nargs="+", default=core, choices=list(suites), metavar="TASK", help="any task; default: the core tasks"

@@ -19,9 +19,11 @@ errors  readiness
 console  importing  space
 trial
 task  optimizer  tcs  store
-cell  training  task_adapters  llm
+training  task_adapters  llm
+cell
 tabular  optimizers
-run  config
+config
+run
 report  cli  doctor  tabulate  pack  testing
 __main__  plugin
 """

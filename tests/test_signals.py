@@ -8,11 +8,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from conftest import STOPS, Cli
 from support import methods
 from support.cells import cells_of
@@ -21,6 +21,7 @@ from support.foreign import Foreign
 from support.methods import odd
 
 from harness import signals as stop
+from harness.config.settings import task_spec
 from harness.errors import CellsFailed
 from harness.run.study import Result, conclude, run_cells
 from harness.signals import Interrupted, heed_signals, stop_if_asked, stop_status, stops_noted
@@ -30,7 +31,7 @@ from harness.training.subprocess import InChild
 from harness.training.trainer import InProcess
 from harness.trial import Epoch, Outcome, Status
 
-SPEC: dict[str, Any] = yaml.safe_load((CONF / "task" / "foreign.yaml").read_text())
+SPEC = task_spec(CONF / "task" / "foreign.yaml")
 FOREIGN = ("--config-dir", str(CONF), "task=foreign", "optimizer=random", "tracking=off", "budget=3", "progress=off")
 STOPPED = "harness: stopped; the same command goes on from here"
 CLEAN_UPS = (None, "quietly", "loudly")
@@ -238,7 +239,7 @@ def test_a_child_that_dies_of_what_its_parent_is_stopped_by_is_no_trial(late: st
     for name, error, expected in cases:
         signal.signal(signal.Signals[name], raising(error) if error is not None else lambda *_: None)
         params = {"stop": name, "also": f"{late}kill -{name.removeprefix('SIG')} {os.getpid()}"}
-        child = InChild({**SPEC, "params": params}, 60.0)
+        child = InChild(replace(SPEC, params=params), 60.0)
         try:
             with pytest.raises(expected):
                 child.train({"x": 0.5}, seed=0)
@@ -247,7 +248,7 @@ def test_a_child_that_dies_of_what_its_parent_is_stopped_by_is_no_trial(late: st
 
 
 def test_a_child_that_kills_itself_is_a_trial() -> None:
-    child = InChild({**SPEC, "params": {"stop": "SIGTERM"}}, 60.0)
+    child = InChild(replace(SPEC, params={"stop": "SIGTERM"}), 60.0)
     try:
         outcome = child.train({"x": 0.5}, seed=0)
     finally:

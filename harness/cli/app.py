@@ -106,9 +106,9 @@ def _job(config: Any) -> Result:
         )
     settings = resolved(config)
     asked = list(cells(settings))
-    if settings["planned"] and fingerprint(asked) != settings["planned"]:
+    if settings.planned and fingerprint(asked) != settings.planned:
         # A launcher composes each job anew, perhaps hours after the sweep was planned.
-        name = f"{settings['task']['name']} {settings['optimizer']['name']}"
+        name = f"{settings.task.name} {settings.optimizer.name}"
         return Result(failed=(f"{name}: its settings in conf/ have changed since the sweep was planned; launch it again",))
     return run_cells(asked, settings)
 
@@ -132,9 +132,9 @@ def run_single(config: Any) -> None:
     if blocked:
         result = block(study, missing, blocked)
     else:
-        with watch({study: asked}, settings["progress"]):
+        with watch({study: asked}, settings.progress):
             result = run_cells(asked, settings)
-    optional = {cell.id for cell in missing} if blocked and settings["unready"] == "skip" else set()
+    optional = {cell.id for cell in missing} if blocked and settings.unready == "skip" else set()
     conclude({study: asked}, result, optional=optional)
 
 

@@ -45,7 +45,7 @@ class Watched:
     @property
     def label(self) -> str:
         """Task, arm and seed in one short phrase."""
-        return f"{self.cell.task['name']} {self.cell.arm} seed {self.cell.seed}"
+        return f"{self.cell.task.name} {self.cell.arm} seed {self.cell.seed}"
 
     @property
     def best_text(self) -> str:

@@ -24,6 +24,7 @@ from harness.cli.progress import watch
 from harness.config.overrides import conf_dir, expand_suites, split_start
 from harness.config.seeds import as_text
 from harness.config.settings import cells, refuse_unused, resolved
+from harness.config.values import Settings
 from harness.errors import CellsFailed, SettingsError
 from harness.run.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells, study_folder
 
@@ -37,7 +38,7 @@ class Combination:
     """One composed config: its overrides (no seed among them), its settings and its cells."""
 
     overrides: tuple[str, ...]
-    settings: Mapping[str, Any]
+    settings: Settings
     cells: tuple[Cell, ...]
 
 
@@ -57,14 +58,14 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
     waiting_in_vain = {cell.id for together in blocked.values() for cell in together}
     returns: list[Any] = []
     watched = {study: [cell for cell in planned if cell.id not in waiting_in_vain] for study, planned in by_study.items()}
-    with watch(watched, combinations[0].settings["progress"]):
+    with watch(watched, combinations[0].settings.progress):
         if is_here(sweeper.config):
             # What was composed is what is run; the launcher would compose it all again, which takes longer than small cells.
             result = sum((run_cells(missing, combination.settings) for combination, missing in todo), result)
         elif todo:
             returns = launch(sweeper.launcher, split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job))
     result = sum((job.return_value for job in returns), result)
-    optional = waiting_in_vain if all(c.settings["unready"] == "skip" for c in combinations) else set()
+    optional = waiting_in_vain if all(c.settings.unready == "skip" for c in combinations) else set()
     conclude(by_study, result, optional=optional)
     return returns
 
@@ -125,14 +126,14 @@ class _Job:
 
     rest: tuple[str, ...]
     entries: list[str]
-    settings: dict[str, Any]
+    settings: Settings
     arm: str
     result: str
 
     @classmethod
-    def of(cls, rest: tuple[str, ...], entries: list[str], settings: dict[str, Any]) -> _Job:
+    def of(cls, rest: tuple[str, ...], entries: list[str], settings: Settings) -> _Job:
         cell = next(cells(settings))
-        return cls(rest, entries, settings, cell.arm, json.dumps([cell.task["name"], cell.identity], sort_keys=True))
+        return cls(rest, entries, settings, cell.arm, json.dumps([cell.task.name, cell.identity], sort_keys=True))
 
     def but(self, key: str) -> tuple[str, ...]:
         """Return the overrides without the one of a swept key."""
@@ -154,12 +155,12 @@ def named_combinations(jobs: Sequence[_Job], swept: Sequence[str]) -> list[Combi
     combinations, seen, names = [], set[tuple[str, str, str]](), dict[tuple[str, ...], list[str]]()
     for job in jobs:
         name = variant(job.rest, [key for key in swept if job.rest in used[key]])
-        place = (job.settings["out"], job.settings["study"])
+        place = (job.settings.out, job.settings.study)
         if name != (other := names.setdefault((*place, job.arm, job.result), name)):
             raise SettingsError(
                 f"{' '.join([*other, *name])}: the values of this sweep make the same cell twice; give each value once"
             )
-        settings = job.settings | {"variant": _unquoted(name[0])} if name else job.settings
+        settings = job.settings.named(_unquoted(name[0])) if name else job.settings
         new = tuple(cell for cell in cells(settings) if (*place, cell.id) not in seen)
         seen.update((*place, cell.id) for cell in new)
         named = [*(e for e in job.entries if not e.startswith("seeds=")), *name]

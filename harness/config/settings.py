@@ -6,7 +6,6 @@ Everything past this file sees plain Python data.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,19 +15,22 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
-from harness import tabular, training
 from harness.cell import Cell
+from harness.config import schema
 from harness.config.overrides import conf_dir as conf_dir
-from harness.config.schema import Settings
 from harness.config.seeds import from_text
-from harness.config.task_settings import mirrored, shown_card
+from harness.config.task_settings import mirrored
+from harness.config.values import Settings, Tracking
 from harness.errors import SettingsError, near
-from harness.importing import versions_of
-from harness.space import Space
-from harness.task import TaskCard
+from harness.importing import load_target, versions_of
+from harness.llm.asking import Asking, LlmOptimizer
+from harness.optimizer import OptimizerSpec
+from harness.task import TaskSpec
+from harness.training.evaluator import Evaluator, Limits
+from harness.training.live import Live
 
 # At import: a launcher's worker composes nothing, and yet resolves.
 OmegaConf.register_new_resolver("mirrored", mirrored, replace=True)
@@ -36,75 +38,104 @@ OmegaConf.register_new_resolver("mirrored", mirrored, replace=True)
 
 def register() -> None:
     """Make the schema known to Hydra as `schema`, the first entry of conf/config.yaml's defaults."""
-    ConfigStore.instance().store(name="schema", node=Settings)
+    ConfigStore.instance().store(name="schema", node=schema.Settings)
 
 
-def resolved(config: DictConfig) -> dict[str, Any]:
-    """Return a composed config as plain data. Raises SettingsError for a value that is missing or cannot be resolved."""
+def resolved(config: DictConfig) -> Settings:
+    """Return a composed config as typed values. Raises SettingsError for a value that is missing, or makes no sense."""
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
         plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True, enum_to_str=True)
+        typed = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema.Settings), own))
+    except ConfigKeyError as error:  # `+key=value`, which passes Hydra
+        known = [f.name for f in fields(error.object_type)] if is_dataclass(error.object_type) else []
+        raise SettingsError(f"there is no setting '{error.full_key}'{near(str(error.key), known)}") from error
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)
         raise SettingsError((f"{key}: " if key else "") + str(error).splitlines()[0]) from error
     assert isinstance(plain, dict)
-    _check_keys(plain, Settings)
-    if plain["seeds"] is not None:
+    assert isinstance(typed, schema.Settings)
+    _refuse_missing(plain, typed)
+    if typed.seeds is not None:
         _refuse_references_to_seed(OmegaConf.to_container(own, resolve=False))
-    plain["task"] = shown_card(plain["task"])
-    space = plain["task"]["space"]
-    plain["task"]["space"] = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in space.items()}
-    if plain["evaluator"] == "table":
-        from harness.tabular.replay import on_table  # noqa: PLC0415 - live cells do without
-
-        plain["task"] = on_table(plain["task"])
-    del plain["task"]["table"]
-    return {str(key): value for key, value in plain.items()}
+    return _settings(typed, plain)
 
 
-def task_settings(path: Path) -> dict[str, Any]:
-    """Return one file of conf/task as plain data, as `harness.training.build.build_task` takes it. Raises SettingsError."""
+def _refuse_missing(plain: Mapping[Any, Any], typed: Any, prefix: str = "") -> None:
+    """Refuse what `~key` took away, which passes Hydra: the schema would put its own default in its place."""
+    for entry in fields(typed):
+        if entry.name not in plain:
+            raise SettingsError(f"'{prefix}{entry.name}' was taken away, and is needed")
+        if is_dataclass(value := getattr(typed, entry.name)):
+            _refuse_missing(plain[entry.name], value, f"{prefix}{entry.name}.")
+
+
+def _settings(typed: schema.Settings, plain: dict[Any, Any]) -> Settings:
+    method, limits = typed.optimizer, Limits(typed.limits.trial_seconds, typed.limits.trial_memory_mb)
+    # An entry of a space that is not given is null in the schema, and absent in a space.
+    space = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in plain["task"]["space"].items()}
+    task, evaluator = _evaluated(TaskSpec.from_mapping({**plain["task"], "space": space}), typed.evaluator.name)
+    asking = None
+    if method.context is not None:
+        agent = vars(typed.agent)
+        asking = Asking(method.context, typed.llm, blocks=tuple(typed.tcs.blocks), format=typed.tcs.format, **agent)
+    return Settings(
+        study=typed.study,
+        out=typed.out,
+        task=task,
+        evaluator=evaluator,
+        optimizer=OptimizerSpec(
+            name=method.name,
+            target=method._target_,
+            options=plain["optimizer"]["options"],
+            startup_trials=method.startup_trials,
+            context=method.context,
+            label=method.label,
+            ignores_start=method.ignores_start,
+            uses=tuple(method.uses),
+        ),
+        asking=asking,
+        llm=typed.llm,
+        start=typed.start.name,
+        seeds=_seeds(typed),
+        train_seed=typed.train_seed,
+        budget=typed.budget,
+        arm=typed.arm,
+        variant=typed.variant,
+        planned=typed.planned,
+        limits=limits,
+        sync=typed.store.sync.name,
+        tracking=Tracking(typed.tracking.mode.name, typed.tracking.project, typed.tracking.entity),
+        progress=typed.progress.name,
+        unready=typed.unready.name,
+        recorded=_recorded(plain, task, evaluator),
+    )
+
+
+def _evaluated(task: TaskSpec, evaluator: str) -> tuple[TaskSpec, Evaluator]:
+    if evaluator == "live":
+        return task, Live()
+    from harness.tabular.replay import on_table  # noqa: PLC0415 - live cells do without
+
+    return on_table(task)
+
+
+def _recorded(plain: Mapping[Any, Any], task: TaskSpec, evaluator: Evaluator) -> dict[str, Any]:
+    """Return the settings as a manifest keeps them: the task as it is shown and evaluated."""
+    shown = {key: value for key, value in plain["task"].items() if key not in ("renamed_card", "table")}
+    changed = {"card": task.card.to_mapping(), "renamed": task.renamed, "space": task.space.to_mapping()}
+    return {str(key): value for key, value in plain.items()} | {"task": {**shown, **changed, **evaluator.recorded}}
+
+
+def task_spec(path: Path) -> TaskSpec:
+    """Return the task of one file of conf/task. Raises SettingsError."""
     try:
         plain = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except (OSError, YAMLError, OmegaConfBaseException) as error:
         raise SettingsError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(plain, dict):
         raise SettingsError(f"{path} holds no settings")
-    return {str(key): value for key, value in plain.items()}
-
-
-def _check_keys(plain: Mapping[Any, Any], schema: type, prefix: str = "") -> None:
-    """Refuse what `+key=value` added, `~key` took away and `key=${other}` put in another's place: all of it passes Hydra."""
-    known = {f.name: f for f in fields(schema)}
-    for key in plain:
-        if key not in known:
-            raise SettingsError(f"there is no setting '{prefix}{key}'{near(str(key), known)}")
-    for name, entry in known.items():
-        if name not in plain:
-            raise SettingsError(f"'{prefix}{name}' was taken away, and is needed")
-        made_by: Any = entry.default_factory
-        if isinstance(made_by, type) and is_dataclass(made_by):
-            if not isinstance(plain[name], Mapping):
-                raise SettingsError(f"{prefix}{name}={plain[name]!r}: needs settings of its own")
-            _check_keys(plain[name], made_by, f"{prefix}{name}.")
-        elif not _fits(plain[name], str(entry.type)):
-            raise SettingsError(f"{prefix}{name}: takes {entry.type}, not {str(plain[name])[:60]!r}")
-
-
-def _fits(value: Any, kind: str) -> bool:
-    """Say whether a value is of one of the plain types that a field's annotation names; any other annotation is Hydra's to hold to."""
-    types: dict[str, tuple[type, ...]] = {
-        "int": (int,),
-        "float": (int, float),
-        "str": (str,),
-        "bool": (bool,),
-        "None": (type(None),),
-    }
-    named = kind.split(" | ")
-    if not set(named) <= set(types):
-        return True
-    allowed = tuple(itertools.chain.from_iterable(types[name] for name in named))
-    return isinstance(value, allowed) and (not isinstance(value, bool) or "bool" in named)
+    return TaskSpec.from_mapping({"name": path.stem, **{str(key): value for key, value in plain.items()}})
 
 
 def _refuse_references_to_seed(raw: Any, key: str = "") -> None:
@@ -121,141 +152,114 @@ def _refuse_references_to_seed(raw: Any, key: str = "") -> None:
 NOT_FOR_ALL = ("agent", "tcs", "llm", "task.card", "task.renamed_card", "task.table")
 
 
-def refuse_unused(keys: Iterable[str], asked: Sequence[Mapping[str, Any]]) -> None:
+def refuse_unused(keys: Iterable[str], asked: Sequence[Settings]) -> None:
     """Raise SettingsError for a key of the command line that none of the composed configs reads: it would name rows of equal trials."""
     for key in dict.fromkeys(key.lstrip("+~").partition("@")[0] for key in keys):
         if _under(key, NOT_FOR_ALL) and not any(_reads(settings, key) for settings in asked):
-            arms = list(dict.fromkeys(str(settings["optimizer"]["name"]) for settings in asked))
+            arms = list(dict.fromkeys(settings.optimizer.name for settings in asked))
             listed = ", ".join(arms[:3]) + (", ..." if len(arms) > 3 else "")
             reader = "evaluator=table" if _under(key, ["task.table"]) else "an arm that lists it under uses: in conf/optimizer"
             raise SettingsError(f"{key}: {listed} would not use it; leave it out, or add {reader}")
 
 
-def _reads(settings: Mapping[str, Any], key: str) -> bool:
+def _reads(settings: Settings, key: str) -> bool:
     if _under(key, ["task.table"]):
-        return settings["task"].get("from_table") is not None
-    return _under(key, settings["optimizer"]["uses"])
+        return not settings.evaluator.trains
+    return _under(key, settings.optimizer.uses)
 
 
 def _under(key: str, groups: Sequence[str]) -> bool:
     return any(key == group or key.startswith(f"{group}.") for group in groups)
 
 
-def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
+def cells(settings: Settings) -> Iterator[Cell]:
     """Yield the cells that one composed config asks for, a seed each, after checking what can be checked without loading the task.
 
     Raises SettingsError.
     """
-    task, optimizer = settings["task"], settings["optimizer"]
-    try:
-        space = Space.from_mapping(task["space"])
-        TaskCard.from_mapping(task["card"])
-    except SettingsError as error:
-        raise SettingsError(f"task '{task['name']}': {error}") from error
     _check_numbers(settings)
-    for part, name in (("study", settings["study"]), ("task.name", task["name"])):
-        _check_name(part, name)
-    start = "none" if optimizer["ignores_start"] else settings["start"]
+    _check_name("study", settings.study)
+    _check_name("task.name", settings.task.name)
+    optimizer = settings.optimizer
+    start = "none" if optimizer.ignores_start else settings.start
     arm = _arm_name(settings, start)
-    agent = _agent(settings)
-    versions = _versions(settings, agent)
-    for seed in seeds(settings):
+    made, identity, asked = _method(settings)
+    versions = {**made, **asked, **settings.evaluator.versions}
+    for seed in settings.seeds:
         yield Cell(
-            study=settings["study"],
+            study=settings.study,
             arm=arm,
             seed=seed,
-            train_seed=_train_seed(settings, seed),
-            budget=settings["budget"],
+            train_seed=settings.evaluator.train_seed(settings.train_seed, seed),
+            budget=settings.budget,
             start=start,
-            # The space in full, so that the identity does not depend on how the YAML happened to write it.
-            task={**task, "space": space.to_mapping()},
+            task=settings.task,
             optimizer=optimizer,
-            time_limit_seconds=settings["limits"]["trial_seconds"],
-            memory_limit_mb=settings["limits"]["trial_memory_mb"],
-            agent=agent,
+            evaluator=settings.evaluator,
+            limits=settings.limits,
+            asking=settings.asking,
+            asking_identity=identity,
             versions=versions,
         )
 
 
-def seeds(settings: Mapping[str, Any]) -> list[int]:
+def _method(settings: Settings) -> tuple[dict[str, int], dict[str, Any], dict[str, int]]:
+    """Return the versions of a method, and for one that asks an LLM what of its settings decides the result, and more versions.
+
+    Raises SettingsError for a method that cannot be imported, or does not ask although its settings say so.
+    """
+    optimizer, asking = settings.optimizer, settings.asking
+    if asking is None:
+        return versions_of(optimizer.target), {}, {}
+    made = load_target(optimizer.target)
+    if not (isinstance(made, type) and issubclass(made, LlmOptimizer)):
+        raise SettingsError(
+            f"optimizer '{optimizer.name}' has a context, and {optimizer.target} is no LlmOptimizer (harness.llm.asking)"
+        )
+    return {}, made.identity(asking, settings.task.card), made.versions_with(asking)
+
+
+def _seeds(typed: schema.Settings) -> tuple[int, ...]:
     """Return the seeds of one composed config: `seeds=5` means 0 to 4, a list or '0-29,35' itself, null means `seed` alone."""
-    asked = settings["seeds"]
+    asked = typed.seeds
     if asked is None:
-        return [settings["seed"]]
+        return (typed.seed,)
     if isinstance(asked, str):
         asked = from_text(asked) or asked
     if isinstance(asked, int) and not isinstance(asked, bool) and asked > 0:
-        return list(range(asked))
+        return tuple(range(asked))
     if isinstance(asked, list) and asked and all(isinstance(s, int) and not isinstance(s, bool) for s in asked):
-        return list(dict.fromkeys(asked))
+        return tuple(dict.fromkeys(asked))
     raise SettingsError(f"seeds={asked!r}: give how many (seeds=5) or which (seeds=[0,3,7])")
 
 
-def _train_seed(settings: Mapping[str, Any], seed: int) -> int:
-    """Return the seed of a cell's trainings: as asked, else the cell's own; of a table, which holds few, they take turns."""
-    asked, source = settings["train_seed"], settings["task"].get("from_table")
-    if source is None:
-        return seed if asked is None else int(asked)
-    held: list[int] = source["train_seeds"]
-    if asked is None:
-        return held[seed % len(held)]
-    if asked not in held:
-        listed = ", ".join(map(str, held))
-        raise SettingsError(f"train_seed={asked}: the table of task '{settings['task']['name']}' holds {listed}; null takes turns")
-    return int(asked)
-
-
-def _versions(settings: Mapping[str, Any], agent: Mapping[str, Any] | None) -> dict[str, int]:
-    """Return the versions of the code that decides the result. Raises SettingsError for a method that cannot be imported."""
-    trained = {"table": tabular.VERSION} if settings["task"].get("from_table") else {"training": training.VERSION}
-    return {**versions_of(settings["optimizer"]["_target_"]), **(agent["versions"] if agent else {}), **trained}
-
-
-def _agent(settings: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the settings of the agent and what of them decides the result; None for a method that asks no LLM."""
-    context = settings["optimizer"]["context"]
-    if context is None:
-        return None
-    from harness import tcs  # noqa: PLC0415 - only an agent's cell waits for these
-    from harness.optimizers.agent.build import agent_identity  # noqa: PLC0415
-    from harness.optimizers.agent.context import SUMMARISED  # noqa: PLC0415
-
-    agent = {"agent": {"context": context, **settings["agent"]}, "tcs": settings["tcs"], "llm": settings["llm"]}
-    return {
-        **agent,
-        "identity": agent_identity(agent, settings["task"]["card"]),
-        "versions": {"tcs": tcs.VERSION} if context in SUMMARISED else {},
-    }
-
-
-def _arm_name(settings: Mapping[str, Any], start: str) -> str:
-    optimizer = settings["optimizer"]
-    asked = f"{optimizer['name']}_{settings['llm']['name']}" if optimizer["context"] else optimizer["name"]
-    name: str = settings["arm"] or optimizer["label"] or asked
+def _arm_name(settings: Settings, start: str) -> str:
+    optimizer, asks = settings.optimizer, settings.asking is not None
+    name = settings.arm or optimizer.label or (f"{optimizer.name}_{settings.llm.name}" if asks else optimizer.name)
     _check_name("arm", name)
-    if not re.fullmatch(r"[\w.+=~ \[\]-]{0,120}", settings["variant"]) or len(settings["variant"].encode()) > VARIANT_BYTES:
-        raise SettingsError(
-            f"variant={settings['variant']!r}: use up to {VARIANT_BYTES} letters, digits and any of . _ - + = ~ [ ]"
-        )
-    if not settings["arm"] and start == "default":
+    if not re.fullmatch(r"[\w.+=~ \[\]-]{0,120}", settings.variant) or len(settings.variant.encode()) > VARIANT_BYTES:
+        raise SettingsError(f"variant={settings.variant!r}: use up to {VARIANT_BYTES} letters, digits and any of . _ - + = ~ [ ]")
+    if not settings.arm and start == "default":
         name += "+default"
-    if not settings["arm"] and optimizer["context"] and settings["task"]["renamed"]:
+    if not settings.arm and asks and settings.task.renamed:
         name += "+renamed"
-    return f"{name}[{settings['variant']}]" if settings["variant"] else name
+    return f"{name}[{settings.variant}]" if settings.variant else name
 
 
-def _check_numbers(settings: Mapping[str, Any]) -> None:
-    if settings["budget"] < 1:
-        raise SettingsError(f"budget={settings['budget']}: a cell needs at least 1 trial")
-    for name, unit in (("trial_seconds", "seconds"), ("trial_memory_mb", "megabytes")):
-        limit = settings["limits"][name]
+def _check_numbers(settings: Settings) -> None:
+    limits = settings.limits
+    if settings.budget < 1:
+        raise SettingsError(f"budget={settings.budget}: a cell needs at least 1 trial")
+    for name, limit, unit in (
+        ("trial_seconds", limits.trial_seconds, "seconds"),
+        ("trial_memory_mb", limits.trial_memory_mb, "megabytes"),
+    ):
         if limit is not None and not 0 < limit < math.inf:
             raise SettingsError(f"limits.{name}={limit}: give {unit} above 0, or null for no limit")
-    if settings["task"].get("from_table") and settings["limits"]["trial_memory_mb"] is not None:
-        raise SettingsError("limits.trial_memory_mb: a table holds no memory of its trainings; leave it out with evaluator=table")
-    if settings["optimizer"]["startup_trials"] < 0:
+    settings.evaluator.check(limits)
+    if settings.optimizer.startup_trials < 0:
         raise SettingsError("optimizer.startup_trials: must be 0 or more")
-    for seed in (*seeds(settings), settings["train_seed"] or 0):
+    for seed in (*settings.seeds, settings.train_seed or 0):
         # NumPy and scikit-learn take no others, and every training would fail.
         if not 0 <= seed < 2**32:
             raise SettingsError(f"seed {seed}: seeds go from 0 to {2**32 - 1}")

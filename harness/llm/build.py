@@ -10,10 +10,9 @@ from harness.errors import SettingsError, near
 from harness.llm.backend import Backend
 from harness.llm.budget import Budgeted, Caps, Prices, Spend
 from harness.llm.calls import CallRecord
-from harness.llm.recording import Recording
+from harness.llm.recording import Recording, SameModel
 from harness.llm.replay import Replay
 from harness.llm.retrying import Retrying
-from harness.llm.same_model import SameModel
 from harness.llm.settings import LlmSettings
 from harness.llm.truncation import Guarded
 

@@ -1,13 +1,16 @@
-"""Keep every call, and pay for none twice."""
+"""Keep every call, pay for none twice, and hold a cell to one model.
+
+A name may come to mean another model between two launches (`ollama pull`, a test double on the same port).
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
 
-from harness.llm.backend import Backend, Reply, Request
+from harness.llm.backend import Backend, ModelFacts, Reply, Request
 from harness.llm.calls import CallRecord
-from harness.llm.errors import BackendError, BadRequest, TransportFault
+from harness.llm.errors import BackendError, BadRequest, OtherModel, TransportFault
 
 
 class Recording:
@@ -42,3 +45,47 @@ class Recording:
 def _reached_the_server(error: BackendError) -> bool:
     """Say whether a failed call was made at all, and so is one to count."""
     return isinstance(error, TransportFault | BadRequest) or getattr(error, "reply", None) is not None
+
+
+class SameModel:
+    """Raises OtherModel when a reply is another model's than those of the cell's earlier launches.
+
+    Compared are the digests of the weights, where both are known, else the names that the servers gave; and whether a test double
+    answered. `answered` are the records of the earlier launches.
+    """
+
+    def __init__(self, inner: Backend, answered: Iterable[CallRecord]) -> None:
+        self._inner = inner
+        usable = [record.reply.facts for record in answered if record.reply is not None and record.error is None]
+        self._earlier = usable[-1] if usable else None
+
+    def complete(self, request: Request) -> Reply:
+        reply = self._inner.complete(request)
+        if self._earlier is not None and not is_same(self._earlier, reply.facts):
+            raise OtherModel(
+                f"the cell's earlier trials were proposed by {described(self._earlier)}, and now {described(reply.facts)} answers: its "
+                f"trials would be a mixture. Bring the earlier one back, or move the cell's folder away to run it anew",
+                reply=reply,
+            )
+        return reply
+
+
+def is_same(one: ModelFacts, other: ModelFacts) -> bool:
+    """Say whether two replies are the same model's, as far as their servers tell."""
+    if one.is_double != other.is_double:
+        return False
+    if one.digest and other.digest:
+        return one.digest == other.digest
+    return _full_name(one.model) == _full_name(other.model)
+
+
+def _full_name(model: str) -> str:
+    """Return a name as Ollama reads it: in any case, and without a tag the latest."""
+    return model.lower().removesuffix(":latest")
+
+
+def described(facts: ModelFacts) -> str:
+    """Name a model as the server that answered does."""
+    digest = f" ({facts.digest.removeprefix('sha256:')[:12]})" if facts.digest else ""
+    double = f" of a test double ({facts.server})" if facts.is_double else ""
+    return f"{facts.model}{digest}{double}"

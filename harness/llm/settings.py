@@ -13,11 +13,11 @@ from harness.llm.backend import Message, ReplyFormat, Request, Schema
 from harness.llm.endpoint import check_address, check_variable
 
 
-@dataclass
+@dataclass(unsafe_hash=True)
 class LlmSettings:
     """One LLM: which backend, which model, how it decodes, how long it may take and what it may cost.
 
-    Plain, not frozen, so that it can serve as a schema. Nothing here is a secret: keys come from the environment variable that
+    Not frozen, so that it can serve as a schema; nothing changes it. Nothing here is a secret: keys come from the environment variable that
     `key_env` names.
     """
 

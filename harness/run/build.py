@@ -1,24 +1,35 @@
-"""From a cell's settings to its method."""
+"""From a cell to its method."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness.cell import Cell
+from harness.llm.asking import Asking
+from harness.llm.backend import Backend
 from harness.optimizer import DefaultFirst, Optimizer
-from harness.store.cell_folder import CellFolder
+from harness.store.cell_folder import CALLS, CellFolder
 from harness.task import Task
 from harness.training.build import call_target
 
 
 def build_optimizer(cell: Cell, task: Task, folder: CellFolder) -> Optimizer:
     """Build a cell's method, wrapped for `start="default"`. An LLM's calls are kept in `folder`. Raises SettingsError."""
-    if cell.agent:
-        from harness.optimizers.agent.build import build_agent  # noqa: PLC0415 - only an agent's cell waits for it
-
-        optimizer: Optimizer = build_agent(cell.agent, task, seed=cell.method_seed, budget=cell.budget, folder=folder)
-    else:
-        spec = cell.optimizer
-        options = dict(spec["options"])
-        if spec["startup_trials"]:
-            options["startup_trials"] = spec["startup_trials"]
-        optimizer = call_target(spec["_target_"], f"optimizer '{spec['name']}'", task.space, cell.method_seed, **options)
+    spec = cell.optimizer
+    options: dict[str, Any] = dict(spec.options)
+    if spec.startup_trials:
+        options["startup_trials"] = spec.startup_trials
+    if cell.asking:
+        options |= {"asking": cell.asking, "card": task.card, "budget": cell.budget, "backend": backend_of(cell.asking, folder)}
+    optimizer: Optimizer = call_target(spec.target, f"optimizer '{spec.name}'", task.space, cell.method_seed, **options)
     return DefaultFirst(optimizer, task.space) if cell.start == "default" else optimizer
+
+
+def backend_of(asking: Asking, folder: CellFolder) -> Backend:
+    """Return the LLM of a cell: it keeps each call in the folder, and answers from there what an earlier launch asked."""
+    from harness.llm.build import build_backend  # noqa: PLC0415 - only a method that asks an LLM waits for these
+    from harness.llm.calls import read_calls  # noqa: PLC0415
+
+    path = folder.path / CALLS
+    answered = [call for _, call in read_calls(path)] if path.exists() else []
+    return build_backend(asking.llm, keep=lambda call: folder.append_call(call.to_dict()), answered=answered)

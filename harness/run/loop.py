@@ -7,7 +7,6 @@ this file.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +17,8 @@ from harness.errors import Exhausted
 from harness.run.build import build_optimizer
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import SCHEMA, CellFolder
-from harness.task import Task
-from harness.training.build import build_task
-from harness.training.isolation import Isolation
-from harness.training.trainer import InProcess, Trainer
+from harness.training.trainer import Trainer
 from harness.trial import Proposal, Trajectory, Trial, incumbent
-
-__all__ = ["Tracker", "end_trainers", "run_cell", "summarise", "trainer_for"]
 
 
 class Tracker(Protocol):
@@ -53,7 +47,7 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
     A training that fails is a trial like any other. What is raised here is the harness's or the method's own failure; the trials
     before it are on the disk, and a relaunch goes on from there.
     """
-    task, trainer = evaluator_of(cell)
+    task, trainer = cell.evaluator.open(cell.task, cell.limits)
     optimizer = build_optimizer(cell, task, folder)
     try:
         tracker.start(cell, manifest, folder.trials)
@@ -81,41 +75,6 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
     finally:
         trainer.close()
     return summary
-
-
-def evaluator_of(cell: Cell) -> tuple[Task, Trainer]:
-    """Return the cell's task and what trains it: live, or out of a table of trainings (`evaluator=table`)."""
-    if cell.task.get("from_table"):
-        from harness.tabular.replay import replayed  # noqa: PLC0415 - NumPy, and only a table's cell waits for it
-
-        return replayed(cell.task, cell.time_limit_seconds)
-    isolation = Isolation()
-    with isolation.building():
-        task = build_task(cell.task)
-    limits = {"time_limit_seconds": cell.time_limit_seconds, "memory_limit_mb": cell.memory_limit_mb}
-    return task, trainer_for(task, cell.task, isolation=isolation, **limits)
-
-
-def trainer_for(
-    task: Task,
-    spec: Mapping[str, Any],
-    *,
-    time_limit_seconds: float | None,
-    memory_limit_mb: float | None = None,
-    isolation: Isolation | None = None,
-) -> Trainer:
-    """Return a trainer in this process, or in a child when there is a limit to enforce. `isolation`: what the task was built in."""
-    if time_limit_seconds is None and memory_limit_mb is None:
-        return InProcess(task, isolation)
-    from harness.training.subprocess import InChild  # noqa: PLC0415 - multiprocessing is not for free, and few runs need it
-
-    return InChild(spec, time_limit_seconds, memory_limit_mb=memory_limit_mb, keep=True)
-
-
-def end_trainers() -> None:
-    """End what trainers keep from one cell to the next: to be called when no more cells follow."""
-    if "harness.training.subprocess" in sys.modules:
-        sys.modules["harness.training.subprocess"].end_idle()
 
 
 def _train(trainer: Trainer, number: int, proposal: Proposal, seed: int, propose_seconds: float) -> Trial:

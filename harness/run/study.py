@@ -13,16 +13,15 @@ import contextlib
 import functools
 import hashlib
 import itertools
-import json
 import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from harness.cell import Cell
+from harness.config.values import Settings
 from harness.console import say
 from harness.environment import environment
 from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError, shown
@@ -30,14 +29,16 @@ from harness.importing import load_target
 from harness.llm.errors import BackendUnavailable
 from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
-from harness.run.loop import Tracker, end_trainers, run_cell
+from harness.run.loop import Tracker, run_cell
 from harness.scrub import without_secrets_in
 from harness.signals import stop_if_asked, stops_noted
 from harness.store.archive import packed
 from harness.store.cell_folder import MANIFEST, SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
 from harness.store.files import Batch
 from harness.store.plan import PLAN, Planned, read_plan
+from harness.task import TaskSpec
 from harness.training.isolation import Isolation
+from harness.training.live import end_trainers
 from harness.training.trainer import describe
 
 BLOCKED = "blocked.jsonl"
@@ -47,8 +48,7 @@ PLAN_LOCK_SECONDS = 30
 
 def planned(cell: Cell) -> Planned:
     """Return the plan's line for a cell."""
-    startup = int(cell.optimizer["startup_trials"])
-    return Planned(str(cell.task["name"]), cell.arm, cell.seed, cell.budget, cell.id, cell.folder, startup)
+    return Planned(cell.task.name, cell.arm, cell.seed, cell.budget, cell.id, cell.folder, cell.optimizer.startup_trials)
 
 
 def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
@@ -83,11 +83,11 @@ def _refuse_shared_rows(cells: Sequence[Cell]) -> None:
     """Raise SettingsError when two different cells of one command would be the same row and seed of the tables."""
     rows: dict[tuple[str, str, int], Cell] = {}
     for cell in cells:
-        other = rows.setdefault((cell.task["name"], cell.arm, cell.seed), cell)
+        other = rows.setdefault((cell.task.name, cell.arm, cell.seed), cell)
         if other.id != cell.id:
             differences = "; ".join(itertools.islice(differing(other.identity, cell.identity), 3))
             raise SettingsError(
-                f"two different cells would be '{cell.arm}' on {cell.task['name']} with seed {cell.seed} ({differences}): "
+                f"two different cells would be '{cell.arm}' on {cell.task.name} with seed {cell.seed} ({differences}): "
                 f"give them names of their own with arm=..., or leave arm out"
             )
 
@@ -104,7 +104,7 @@ def fingerprint(cells: Sequence[Cell]) -> str:
 
 def write_blocked(study: Path, cells: Sequence[Cell], reason: str, fix: str = "") -> None:
     """Write down that these cells cannot start now, why, and what would make them ready. Raises StorageError."""
-    rows = [{"cell": c.id, "task": c.task["name"], "arm": c.arm, "seed": c.seed, "reason": reason, "fix": fix} for c in cells]
+    rows = [{"cell": c.id, "task": c.task.name, "arm": c.arm, "seed": c.seed, "reason": reason, "fix": fix} for c in cells]
     try:
         with _plan_lock(study):
             append_lines(study / BLOCKED, rows)
@@ -112,44 +112,39 @@ def write_blocked(study: Path, cells: Sequence[Cell], reason: str, fix: str = ""
         raise StorageError(f"cannot write the study {study}: {error.strerror or error}") from error
 
 
-def blocked_by(settings: Mapping[str, Any]) -> tuple[str, str] | None:
+def blocked_by(settings: Settings) -> tuple[str, str] | None:
     """Return why the cells of a composed config cannot start now, and the command that helps; None when nothing is in the way.
 
     That is an LLM that cannot answer, or a task's data that are not here and cannot be fetched.
     """
-    task = settings["task"]
-    if (
-        task["data"]
-        and not task.get("from_table")
-        and (problem := _missing_data(task["_target_"], json.dumps(task["params"], sort_keys=True)))
-    ):
+    if settings.task.data and settings.evaluator.trains and (problem := _missing_data(settings.task)):
         return problem, ""
-    if settings["optimizer"]["context"] is None:
+    if settings.asking is None:
         return None
-    found = _readiness(json.dumps(settings["llm"], sort_keys=True))
+    found = _readiness(settings.asking.llm)
     return None if found.ready else (found.reason, found.command)
 
 
 @functools.cache
-def _missing_data(target: str, params: str) -> str:
+def _missing_data(task: TaskSpec) -> str:
     """Have a task fetch its data, and return what went wrong, or nothing."""
     try:
         with Isolation().building():
-            made = load_target(target)
+            made = load_target(task.target)
             if not hasattr(made, "prepare"):
-                return f"its YAML names data, and {target} has no prepare(params) to fetch them"
-            made.prepare(json.loads(params))
+                return f"its YAML names data, and {task.target} has no prepare(params) to fetch them"
+            made.prepare(task.params)
     except HarnessError as error:
         return str(error)
     return ""
 
 
 @functools.cache
-def _readiness(llm: str) -> Readiness:
+def _readiness(llm: LlmSettings) -> Readiness:
     """Ask once a command, and say once what is ready and yet not as one may think: a test double, a window that does not fit."""
     from harness.llm.probe import readiness  # noqa: PLC0415 - an HTTP client, and only an agent's cell needs it
 
-    found = readiness(LlmSettings.from_mapping(json.loads(llm)))
+    found = readiness(llm)
     if found.warning:
         _warn(found.warning)
     return found
@@ -191,12 +186,12 @@ class Result:
         return Result(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Result)))
 
 
-def study_folder(settings: Mapping[str, Any]) -> Path:
+def study_folder(settings: Settings) -> Path:
     """Return the folder of the study that settings are of, from the root on: foreign code may change the working folder."""
-    return Path(settings["out"]).absolute() / str(settings["study"])
+    return Path(settings.out).absolute() / settings.study
 
 
-def run_cells(cells: Iterable[Cell], settings: Mapping[str, Any]) -> Result:
+def run_cells(cells: Iterable[Cell], settings: Settings) -> Result:
     """Run the cells that are not done, one after the other.
 
     A cell that fails is written down and the next one starts; a full disk ends it all.
@@ -213,7 +208,7 @@ def run_cells(cells: Iterable[Cell], settings: Mapping[str, Any]) -> Result:
     return result
 
 
-def _run_in_turn(waiting: list[Cell], study: Path, settings: Mapping[str, Any], batch: Batch) -> Result:
+def _run_in_turn(waiting: list[Cell], study: Path, settings: Settings, batch: Batch) -> Result:
     result = Result()
     for place, cell in enumerate(waiting):
         if is_done(study, cell):
@@ -224,7 +219,7 @@ def _run_in_turn(waiting: list[Cell], study: Path, settings: Mapping[str, Any], 
         except BackendUnavailable as error:
             # The cells of a job share their LLM: each of the others would wait for it just as long, and in vain.
             write_blocked(study, [other for other in waiting[place:] if not is_done(study, other)], str(error))
-            return result + Result(blocked=(f"{cell.task['name']} {cell.arm}: {error}",))
+            return result + Result(blocked=(f"{cell.task.name} {cell.arm}: {error}",))
         except CellBusy as busy:
             result += Result(busy=(str(busy),))
         except RecordError as error:
@@ -236,9 +231,9 @@ def _run_in_turn(waiting: list[Cell], study: Path, settings: Mapping[str, Any], 
     return result
 
 
-def _run(cell: Cell, study: Path, settings: Mapping[str, Any], batch: Batch) -> Result:
-    manifest = without_secrets_in(cell.manifest(settings, environment()))  # W&B gets it too
-    with CellFolder(study / cell.folder, manifest, sync=settings["store"]["sync"], batch=batch) as folder:
+def _run(cell: Cell, study: Path, settings: Settings, batch: Batch) -> Result:
+    manifest = without_secrets_in(cell.manifest(settings.recorded, environment()))  # W&B gets it too
+    with CellFolder(study / cell.folder, manifest, sync=settings.sync, batch=batch) as folder:
         if folder.restored:
             say(f"{cell.folder}: {MANIFEST} is missing; it is written anew, and the {len(folder.trials)} trials there are kept")
         if is_done(study, cell):  # another process finished it while this one waited its turn
@@ -257,20 +252,19 @@ def _run(cell: Cell, study: Path, settings: Mapping[str, Any], batch: Batch) -> 
     return Result(done=1)
 
 
-def tracker_for(settings: Mapping[str, Any], study: Path) -> Tracker:
+def tracker_for(settings: Settings, study: Path) -> Tracker:
     """Return the tracker that the settings ask for."""
     from harness.run.tracking import NoTracker, WandbTracker  # noqa: PLC0415
 
-    if settings["tracking"]["mode"] == "off":
-        return NoTracker()
-    return WandbTracker(study, **settings["tracking"])
+    tracking = settings.tracking
+    return NoTracker() if tracking.mode == "off" else WandbTracker(study, tracking.mode, tracking.project, tracking.entity)
 
 
 def block(study: Path, cells: Sequence[Cell], blocked: tuple[str, str]) -> Result:
     """Write down that cells are blocked before they began, and return the result that says so."""
     reason, fix = blocked
     write_blocked(study, cells, reason, fix)
-    arms, tasks = (dict.fromkeys(names) for names in zip(*((cell.arm, str(cell.task["name"])) for cell in cells), strict=True))
+    arms, tasks = (dict.fromkeys(names) for names in zip(*((cell.arm, cell.task.name) for cell in cells), strict=True))
     where = ", ".join(tasks) if len(tasks) < 3 else f"{len(tasks)} tasks"
     return Result(blocked=(f"{', '.join(arms)} on {where}: {reason}{f'; make it ready with: {fix}' if fix else ''}",))
 

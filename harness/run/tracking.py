@@ -146,12 +146,12 @@ class WandbTracker:
 
         self._run = wandb.init(
             id=run_id(cell),
-            name=f"{cell.task['name']}/{cell.arm}/seed{cell.seed}",
+            name=f"{cell.task.name}/{cell.arm}/seed{cell.seed}",
             project=self._project,
             entity=self._entity,
             group=cell.study,
             job_type="cell",
-            tags=[tag[:TAG_LENGTH] for tag in (f"task:{cell.task['name']}", f"arm:{cell.arm}", f"seed:{cell.seed}")],
+            tags=[tag[:TAG_LENGTH] for tag in (f"task:{cell.task.name}", f"arm:{cell.arm}", f"seed:{cell.seed}")],
             config={"arm": cell.arm, **{key: manifest[key] for key in ("cell", "study", "identity", "settings", "environment")}},
             dir=str(self._study),
             mode=cast(Any, mode),

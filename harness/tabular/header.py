@@ -21,6 +21,7 @@ from harness.space import Space
 from harness.store.cell_folder import differing
 from harness.store.codec import json_text
 from harness.tabular.grid import Grid
+from harness.task import TaskSpec
 
 SCHEMA = 1
 MEMBER = "header.json"
@@ -50,24 +51,35 @@ class Subject:
     clock: str
 
     @classmethod
-    def of(cls, task: Mapping[str, Any]) -> Subject:
+    def of(cls, task: TaskSpec) -> Subject:
         """Read a task's settings. Raises SettingsError when they have no `table`, or one that makes no sense."""
-        name, table = str(task["name"]), task.get("table")
-        if not table or not table.get("levels"):
-            raise SettingsError(f"task '{name}' has no table.levels in its YAML: they say which grid to train")
-        count, clock = table.get("train_seeds", 3), table.get("clock", "wall")
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise SettingsError(f"task '{name}': table.train_seeds={count!r}: give how many, 1 or more")
-        if clock not in CLOCKS:
-            raise SettingsError(f"task '{name}': table.clock={clock!r}: give one of {', '.join(CLOCKS)}")
-        try:
-            whole = Space.from_mapping(task["space"])
-            space = Grid.of(whole, table["levels"]).space
-        except SettingsError as error:
-            raise SettingsError(f"task '{name}': {error}") from error
-        plain = json.loads(json_text({"params": task["params"], "whole": whole.to_mapping(), "space": space.to_mapping()}))
-        seeds = list(range(count))
-        return cls(name, str(task["_target_"]), int(task["version"]), plain["params"], plain["whole"], plain["space"], seeds, clock)
+        return _subject(task)
+
+
+# To enumerate a grid takes longer than to compose a cell, and a sweep composes every task once for each arm.
+@functools.cache
+def _subject(task: TaskSpec) -> Subject:
+    name, table = task.name, task.table
+    if table is None:
+        raise SettingsError(f"task '{name}' has no table.levels in its YAML: they say which grid to train")
+    if not isinstance(table.train_seeds, int) or isinstance(table.train_seeds, bool) or table.train_seeds < 1:
+        raise SettingsError(f"task '{name}': table.train_seeds={table.train_seeds!r}: give how many, 1 or more")
+    if table.clock not in CLOCKS:
+        raise SettingsError(f"task '{name}': table.clock={table.clock!r}: give one of {', '.join(CLOCKS)}")
+    whole, space = task.space.to_mapping(), grid_space(task).to_mapping()
+    plain = json.loads(json_text({"params": task.params, "whole": whole, "space": space}))
+    seeds = list(range(table.train_seeds))
+    return Subject(name, task.target, task.version, plain["params"], plain["whole"], plain["space"], seeds, table.clock)
+
+
+@functools.cache
+def grid_space(task: TaskSpec) -> Space:
+    """Return the space of a task's table. Raises SettingsError for levels that make no sense."""
+    assert task.table is not None
+    try:
+        return Grid.of(task.space, task.table.levels).space
+    except SettingsError as error:
+        raise SettingsError(f"task '{task.name}': {error}") from error
 
 
 @dataclass(frozen=True)
@@ -118,35 +130,27 @@ def table_folders() -> list[Path]:
     return [Path("tables").resolve(), Path(__file__).resolve().parents[2] / "tasks" / "tabular"]
 
 
-def tabulated_tasks() -> list[str]:
+def tabular_tasks() -> list[str]:
     """Return the names of the tasks that have a table here."""
     return sorted({path.stem for folder in table_folders() for path in folder.glob(f"*{SUFFIX}")})
 
 
-def find_table(task: Mapping[str, Any]) -> tuple[Path, Header]:
+def find_table(task: TaskSpec) -> tuple[Path, Header]:
     """Return the table of a task with exactly these settings. Raises SettingsError, or RecordError for a damaged file."""
-    name = str(task["name"])
-    remake = f"python -m harness.tabulate task={name}"
+    name, remake = task.name, f"python -m harness.tabulate task={task.name}"
     for folder in table_folders():
         if (path := folder / f"{name}{SUFFIX}").is_file():
             break
     else:
-        known = tabulated_tasks()
-        can = f"; it can be made with: {remake}" if (task.get("table") or {}).get("levels") else ""
+        known = tabular_tasks()
+        can = f"; it can be made with: {remake}" if task.table else ""
         raise SettingsError(f"evaluator=table: task '{name}' has no table{near(name, known) if known else ''}{can}")
     header = read_header(path)
-    now = _subject(json_text({key: task[key] for key in ("name", "_target_", "version", "params", "space", "table")}))
-    stale = list(differing(asdict(header.subject), asdict(now)))
+    stale = list(differing(asdict(header.subject), asdict(Subject.of(task))))
     if stale:
         shown = "; ".join(line.replace(" there, ", " in the table, ").replace(" here", " now") for line in stale[:3])
         raise SettingsError(f"{path} was made of other settings ({shown}): leave those as they were, or make it anew: {remake}")
     return path, header
-
-
-@functools.cache
-def _subject(task: str) -> Subject:
-    # To enumerate a grid takes longer than to compose a cell, and a sweep composes every task once for each arm.
-    return Subject.of(json.loads(task))
 
 
 def read_header(path: Path) -> Header:

@@ -3,41 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import RecordError
+from harness import tabular
+from harness.errors import RecordError, SettingsError
 from harness.space import Config, Space
-from harness.tabular.header import find_table
+from harness.tabular.header import find_table, grid_space
 from harness.tabular.table import Table, read_table
-from harness.task import TaskCard
+from harness.task import TaskCard, TaskSpec
+from harness.training.evaluator import Limits
 from harness.trial import Epoch, Outcome, Status
 
 
-def on_table(task: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a task's settings as its table has them: the grid is its space.
+@dataclass(frozen=True)
+class TableEvaluator:
+    """The evaluator of `evaluator=table`: looks up what was trained. `best_val_score_pct` is the grid's best for each training seed."""
 
-    `from_table` says which table that is, `best_val_score_pct` the best validation score of the whole grid for each training seed.
+    path: Path
+    checksum: str
+    train_seeds: tuple[int, ...]
+    best_val_score_pct: Mapping[str, float | None] = field(default_factory=dict)
+    trains: bool = False
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        return {"table": self.checksum}
+
+    @property
+    def versions(self) -> Mapping[str, int]:
+        return {"table": tabular.VERSION}
+
+    @property
+    def recorded(self) -> Mapping[str, Any]:
+        source = {"path": str(self.path), "checksum": self.checksum, "train_seeds": list(self.train_seeds)}
+        return {"from_table": source, "best_val_score_pct": dict(self.best_val_score_pct)}
+
+    def train_seed(self, asked: int | None, seed: int) -> int:
+        if asked is None:  # a table holds few: cells take them in turns
+            return self.train_seeds[seed % len(self.train_seeds)]
+        if asked not in self.train_seeds:
+            listed = ", ".join(map(str, self.train_seeds))
+            raise SettingsError(f"train_seed={asked}: the table of task '{self.path.stem}' holds {listed}; null takes turns")
+        return asked
+
+    def check(self, limits: Limits) -> None:
+        if limits.trial_memory_mb is not None:
+            raise SettingsError(
+                "limits.trial_memory_mb: a table holds no memory of its trainings; leave it out with evaluator=table"
+            )
+
+    def open(self, task: TaskSpec, limits: Limits) -> tuple[TabularTask, FromTable]:
+        table = read_table(self.path)
+        if table.header.checksum != self.checksum:
+            raise RecordError(f"{table.path} has changed since the cell was planned; launch it again")
+        return TabularTask(table.space, task.card, table), FromTable(table, limits.trial_seconds)
+
+
+def on_table(task: TaskSpec) -> tuple[TaskSpec, TableEvaluator]:
+    """Return a task as its table has it, the grid as its space, and what looks its trainings up.
+
     Raises SettingsError for a task that has no table, or one that was made of other settings.
     """
     path, header = find_table(task)
     subject = header.subject
-    source = {"path": str(path), "checksum": header.checksum, "train_seeds": list(subject.train_seeds)}
-    return {**task, "space": subject.space, "from_table": source, "best_val_score_pct": dict(header.best_val_score_pct)}
-
-
-def replayed(task: Mapping[str, Any], time_limit_seconds: float | None) -> tuple[TabulatedTask, FromTable]:
-    """Return the task and the trainer of settings that `on_table` made. Raises RecordError when the table is another one by now."""
-    source = task["from_table"]
-    table = read_table(Path(source["path"]))
-    if table.header.checksum != source["checksum"]:
-        raise RecordError(f"{table.path} has changed since the cell was planned; launch it again")
-    return TabulatedTask(table.space, TaskCard.from_mapping(task["card"]), table), FromTable(table, time_limit_seconds)
+    evaluator = TableEvaluator(path, header.checksum, tuple(subject.train_seeds), header.best_val_score_pct)
+    return replace(task, space=grid_space(task)), evaluator
 
 
 @dataclass
-class TabulatedTask:
+class TabularTask:
     """Stands in for the task: its space is the grid."""
 
     space: Space

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from harness.seeding import keyed_random
-from harness.space import Config, Space
+from harness.space import Config
 from harness.tabular.grid import Grid
 from harness.tabular.table import Table
+from harness.task import TaskSpec
 from harness.training.build import build_task
 from harness.training.isolation import Isolation
 from harness.training.trainer import InProcess
@@ -41,10 +41,10 @@ class Comparison:
         return abs(before - now)
 
 
-def verify(task: Mapping[str, Any], table: Table, count: int) -> Iterator[Comparison]:
+def verify(task: TaskSpec, table: Table, count: int) -> Iterator[Comparison]:
     """Train `count` entries again, the same ones on every machine, and yield each as it ends. `task` is the task's settings."""
     levels = {name: entry.get("levels") or entry["choices"] for name, entry in table.header.subject.space.items()}
-    grid = Grid.of(Space.from_mapping(task["space"]), levels)
+    grid = Grid.of(task.space, levels)
     isolation = Isolation()
     with isolation.building():
         trainer = InProcess(build_task(task), isolation)

@@ -14,19 +14,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 from harness.signals import Interrupted
 from harness.space import Config
 from harness.tabular.journal import Entry
+from harness.task import TaskSpec
 from harness.training.subprocess import InChild
 
 Job: TypeAlias = tuple[int, Config, int]
 NAP_SECONDS = 0.2
 
 
-def train_all(spec: Mapping[str, Any], jobs: Sequence[Job], workers: int, done: Callable[[Entry], None]) -> None:
+def train_all(spec: TaskSpec, jobs: Sequence[Job], workers: int, done: Callable[[Entry], None]) -> None:
     """Train each (number, configuration, seed) of `jobs` once, and hand each entry to `done`, in this thread.
 
     `spec` is a task's settings, as `build_task` takes them. Raises what `done` raises, and HarnessError when a child cannot load the
@@ -67,7 +68,7 @@ class Worker(threading.Thread):
 
     def __init__(
         self,
-        spec: Mapping[str, Any],
+        spec: TaskSpec,
         waiting: queue.SimpleQueue[Job | None],
         results: queue.SimpleQueue[Entry | Exception | None],
     ) -> None:

@@ -20,11 +20,14 @@ from harness.cell import Cell
 from harness.environment import environment
 from harness.llm.backend import Message, ModelFacts, Reply, Request
 from harness.llm.calls import CallRecord
+from harness.optimizer import OptimizerSpec
 from harness.run.loop import summarise
 from harness.run.study import add_to_plan
 from harness.seeding import keyed_random
 from harness.space import Space
 from harness.store.cell_folder import CellFolder
+from harness.task import TaskCard, TaskSpec
+from harness.training.live import Live
 from harness.trial import Epoch, Outcome, Proposal, Status, Trial
 
 SPACE: dict[str, dict[str, Any]] = {
@@ -78,23 +81,11 @@ class PlantedStudy:
 
     def cell(self, study: str, arm: PlantedArm, task: str, seed: int) -> Cell:
         """Return one of its cells."""
-        settings = {
-            "_target_": "tasks.planted.Planted",
-            "name": task,
-            "suite": "own",
-            "version": 1,
-            "card": {"title": f"A planted {task} task", "metric": "percent"},
-            "renamed": arm.renamed,
-            "params": {},
-            "space": Space.from_mapping(SPACE).to_mapping(),
-        }
-        optimizer = {"_target_": arm.target, "name": arm.name, "startup_trials": arm.startup_trials, "options": arm.options}
-        agent = (
-            {"llm": arm.llm, "identity": {"agent": dict(arm.agent), "llm": _llm_identity(arm.llm), "card": settings["card"]}}
-            if arm.llm
-            else None
-        )
-        return Cell(study, arm.name, seed, seed, self.budget, arm.start, settings, optimizer, agent=agent)
+        card = TaskCard(f"A planted {task} task", "none", "made up", "none", "percent", "none")
+        spec = TaskSpec(task, "mine.planted.Planted", Space.from_mapping(SPACE), card, renamed=arm.renamed)
+        optimizer = OptimizerSpec(arm.name, arm.target, arm.options, arm.startup_trials)
+        asked = {"agent": dict(arm.agent), "llm": _llm_identity(arm.llm), "card": card.to_mapping()} if arm.llm else {}
+        return Cell(study, arm.name, seed, seed, self.budget, arm.start, spec, optimizer, Live(), asking_identity=asked)
 
 
 def _llm_identity(llm: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,15 +98,14 @@ def plant(folder: Path, study: PlantedStudy, *, leave_out: Sequence[tuple[str, s
     arms = {arm.name: arm for arm in study.arms}
     add_to_plan(folder, cells)
     for cell in cells:
-        if (cell.arm, cell.task["name"], cell.seed) not in leave_out:
+        if (cell.arm, cell.task.name, cell.seed) not in leave_out:
             write_cell(folder, cell, trials_of(study, arms[cell.arm], cell), arms[cell.arm])
     return cells
 
 
 def write_cell(folder: Path, cell: Cell, trials: Sequence[Trial], arm: PlantedArm, *, finish: bool = True) -> None:
     """Write one cell's records, with its calls when it is an LLM's."""
-    settings = {"task": dict(cell.task), **({"llm": dict(arm.llm)} if arm.llm else {})}
-    manifest = cell.manifest(settings, environment())
+    manifest = cell.manifest(settings_of(cell, arm), environment())
     with CellFolder(folder / cell.folder, manifest, sync="cell") as opened:
         for trial in trials:
             for call in calls_of(arm, trial):
@@ -125,9 +115,16 @@ def write_cell(folder: Path, cell: Cell, trials: Sequence[Trial], arm: PlantedAr
             opened.finish(summarise(tuple(trials)))
 
 
+def settings_of(cell: Cell, arm: PlantedArm) -> dict[str, Any]:
+    """Return what a cell's manifest keeps of its settings."""
+    task = cell.task
+    shown = {"name": task.name, "_target_": task.target, "card": task.card.to_mapping(), "renamed": task.renamed}
+    return {"task": {**shown, "space": task.space.to_mapping()}, **({"llm": dict(arm.llm)} if arm.llm else {})}
+
+
 def trials_of(study: PlantedStudy, arm: PlantedArm, cell: Cell) -> list[Trial]:
     """Return a cell's trials: the one that validation chooses has exactly the planted test score, the others score below it."""
-    task = str(cell.task["name"])
+    task = cell.task.name
     rng = keyed_random(cell.seed, f"{task}/{arm.name}")
     shared = keyed_random(cell.seed, f"{task}/shared").gauss(0.0, study.shared_noise)
     base = 70.0 + 3.0 * list(study.tasks).index(task)

@@ -1,20 +1,17 @@
-"""From plain settings to the objects of a cell: import what `_target_` names, and call it."""
+"""From settings to objects: import what `_target_` names, and call it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import HarnessError, SettingsError
 from harness.importing import load_target
-from harness.space import Space
-from harness.task import Task, TaskCard
+from harness.task import Task, TaskSpec
 
 
-def build_task(spec: Mapping[str, Any]) -> Task:
-    """Build a task from its settings (keys `_target_`, `space`, `card`, `params`). Raises SettingsError."""
-    space, card = Space.from_mapping(spec["space"]), TaskCard.from_mapping(spec["card"])
-    task: Task = call_target(spec["_target_"], f"task '{spec['name']}'", space, card, **spec["params"])
+def build_task(spec: TaskSpec) -> Task:
+    """Build a task. Raises SettingsError."""
+    task: Task = call_target(spec.target, f"task '{spec.name}'", spec.space, spec.card, **spec.params)
     return task
 
 

@@ -14,13 +14,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from multiprocessing.connection import Connection, Pipe
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from harness.errors import HarnessError, SettingsError
 from harness.signals import GROUP_WIDE, stop_if_asked, stop_if_asked_soon, stops_noted
 from harness.space import Config
+from harness.task import TaskSpec
 from harness.training.build import build_task
 from harness.training.isolation import Isolation
 from harness.training.memory import descendants, used_mb
@@ -55,7 +55,7 @@ class InChild:
 
     def __init__(
         self,
-        spec: Mapping[str, Any],
+        spec: TaskSpec,
         time_limit_seconds: float | None,
         *,
         memory_limit_mb: float | None = None,
@@ -63,7 +63,7 @@ class InChild:
     ) -> None:
         if memory_limit_mb is not None and not sys.platform.startswith("linux"):
             raise SettingsError("limits.trial_memory_mb: memory is measured through /proc, which only Linux has; leave it out here")
-        self._spec = dict(spec)
+        self._spec = spec
         self._limit = math.inf if time_limit_seconds is None else time_limit_seconds
         self._memory_limit_mb = memory_limit_mb
         self._keep = keep
@@ -149,7 +149,7 @@ class InChild:
             problem = self._ended()
         if problem:
             self._kill()
-            raise HarnessError(f"the training process of task '{self._spec['name']}' cannot start: {problem}")
+            raise HarnessError(f"the training process of task '{self._spec.name}' cannot start: {problem}")
         return ours
 
     def _collect(self, pipe: Connection, curve: list[Epoch], deadline: float) -> str | None:

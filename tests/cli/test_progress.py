@@ -11,7 +11,6 @@ import termios
 import time
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -21,6 +20,7 @@ from support.values import trial
 
 from harness.cell import Cell
 from harness.cli.progress import SHOWN_CELLS, SHOWN_ENDED, LiveView, PlainView, Tally, Watched, watch
+from harness.config.values import Settings
 from harness.console import duration, say
 from harness.run.study import run_cells
 from harness.store.cell_folder import CellFolder
@@ -42,7 +42,7 @@ def test_a_duration_is_written_in_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def watched(tmp_path: Path, *overrides: str) -> tuple[list[Cell], dict[str, Any], list[Watched]]:
+def watched(tmp_path: Path, *overrides: str) -> tuple[list[Cell], Settings, list[Watched]]:
     cells, settings = cells_of(tmp_path, *overrides)
     return cells, settings, [Watched(cell, tmp_path / "main" / cell.folder) for cell in cells]
 
@@ -51,7 +51,7 @@ def test_a_cell_is_followed_from_its_folder_alone(tmp_path: Path) -> None:
     (cell,), settings, (seen,) = watched(tmp_path, "budget=4")
     assert not seen.read()
     assert (seen.label, seen.best_text, seen.trials) == ("toy random seed 0", "no score yet", 0)
-    with CellFolder(seen.path, cell.manifest(settings, {})) as folder:
+    with CellFolder(seen.path, cell.manifest(settings.recorded, {})) as folder:
         folder.append(trial(1, None))
         assert not seen.read()
         assert (seen.trials, seen.best_text) == (1, "no score yet")
@@ -66,7 +66,7 @@ def test_a_cell_is_followed_from_its_folder_alone(tmp_path: Path) -> None:
 
 def test_half_a_line_and_a_damaged_one_do_not_disturb_the_view(tmp_path: Path) -> None:
     (cell,), settings, (seen,) = watched(tmp_path)
-    with CellFolder(seen.path, cell.manifest(settings, {})) as folder:
+    with CellFolder(seen.path, cell.manifest(settings.recorded, {})) as folder:
         folder.append(trial(1, 30.0))
     with (seen.path / "trials.jsonl").open("ab") as file:
         file.write(b'[1]\n{"val_score_pct":"high"}\nnothing\n{"val_sc')

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import json
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from support.cells import cells_of, settings_of
 
-from harness.config.settings import cells, seeds
+from harness.config.settings import cells
 from harness.errors import SettingsError
+from harness.space import Space
 
 SETTINGS = settings_of(Path("runs"))
 
@@ -55,7 +57,9 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(overrides: list[str], 
 @pytest.mark.parametrize("part", ["study", "arm", "task.name", "optimizer.name"])
 def test_a_name_that_could_lead_elsewhere_is_refused(part: str, name: str) -> None:
     outer, _, inner = part.partition(".")
-    settings = {**SETTINGS, outer: {**SETTINGS[outer], inner: name} if inner else name}
+    value: Any = replace(getattr(SETTINGS, outer), **{inner: name}) if inner else name
+    changed: dict[str, Any] = {outer: value}
+    settings = replace(SETTINGS, **changed)
     if (part, name) == ("arm", ""):
         return  # no arm is the arm's own name
     with pytest.raises(SettingsError, match="use up to 80 letters"):
@@ -64,16 +68,16 @@ def test_a_name_that_could_lead_elsewhere_is_refused(part: str, name: str) -> No
 
 @pytest.mark.parametrize("name", ["main", "2026-11-22", "größe", "a.b", "x=1+y=2", "[old]", "a" * 80, "_"])
 def test_ordinary_names_are_taken(name: str) -> None:
-    (cell,) = cells({**SETTINGS, "study": name, "arm": name})
+    (cell,) = cells(replace(SETTINGS, study=name, arm=name))
     assert (cell.study, cell.arm) == (name, name)
 
 
 @pytest.mark.parametrize(
     ("asked", "seed", "expected"),
-    [(None, 7, [7]), (3, 7, [0, 1, 2]), ([4, 2, 4], 7, [4, 2])],
+    [("null", 7, (7,)), ("3", 7, (0, 1, 2)), ("[4,2,4]", 7, (4, 2)), ("'2-4,9'", 7, (2, 3, 4, 9))],
 )
-def test_seeds_are_a_number_a_list_or_the_seed_itself(asked: Any, seed: int, expected: list[int]) -> None:
-    assert seeds({"seeds": asked, "seed": seed}) == expected
+def test_seeds_are_a_number_a_list_or_the_seed_itself(asked: str, seed: int, expected: tuple[int, ...]) -> None:
+    assert settings_of(Path("runs"), f"seeds={asked}", f"seed={seed}").seeds == expected
 
 
 def test_the_training_s_seed_is_the_cell_s_unless_it_is_given() -> None:
@@ -105,8 +109,11 @@ def test_a_value_of_the_wrong_type_does_not_compose(override: str) -> None:
     assert isinstance(refused.value.__cause__, OmegaConfBaseException)
 
 
-def test_settings_are_plain_data() -> None:
+def test_settings_are_typed_and_frozen_and_their_record_is_plain_data() -> None:
     settings = settings_of(Path("runs"))
-    assert not OmegaConf.is_config(settings["task"])
-    assert type(settings["start"]) is str
-    assert "levels" not in settings["task"]["space"]["momentum"]
+    assert isinstance(settings.task.space, Space)
+    assert type(settings.start) is str
+    with pytest.raises(FrozenInstanceError):
+        settings.budget = 3  # type: ignore[misc]
+    assert json.loads(json.dumps(settings.recorded)) == settings.recorded
+    assert "levels" not in settings.recorded["task"]["space"]["momentum"]

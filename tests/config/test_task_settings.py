@@ -6,7 +6,7 @@ import pytest
 from support.cells import cells_of, settings_of
 
 from harness.config.overrides import conf_dir
-from harness.config.settings import task_settings
+from harness.config.settings import task_spec
 from harness.config.task_settings import mirrored
 from harness.errors import SettingsError
 
@@ -30,9 +30,10 @@ TELLING = {
 
 def test_the_renamed_card_takes_the_place_of_the_plain_one() -> None:
     plain, renamed = settings_of(Path("runs"), "task=cora_gcn"), settings_of(Path("runs"), "task=cora_gcn", "task.card=renamed")
-    assert "Cora" in plain["task"]["card"]["title"]
-    assert "Cora" not in str(renamed["task"]["card"])
-    assert "renamed_card" not in renamed["task"]
+    assert "Cora" in plain.task.card.title
+    assert "Cora" not in str(renamed.task.card)
+    assert renamed.task.renamed
+    assert "Cora" not in str(renamed.recorded["task"]["card"])
 
 
 def test_a_renamed_card_makes_another_arm_of_an_agent_and_leaves_classical_cells_as_they_are() -> None:
@@ -59,15 +60,15 @@ def test_a_card_that_is_not_there_is_refused(override: str, words: str) -> None:
 
 
 def test_every_task_of_the_suites_has_a_renamed_card() -> None:
-    suites = {path.stem: task_settings(path)["suite"] for path in (conf_dir() / "task").glob("*.yaml")}
+    suites = {path.stem: task_spec(path).suite for path in (conf_dir() / "task").glob("*.yaml")}
     assert {name for name, suite in suites.items() if suite in ("core", "full")} == set(TELLING)
 
 
 @pytest.mark.parametrize("task", TELLING)
 def test_nothing_that_a_renamed_prompt_holds_names_the_data(task: str) -> None:
-    settings = settings_of(Path("runs"), f"task={task}", "task.card=renamed")["task"]
-    space = {name: (entry["meaning"], entry.get("unit", "")) for name, entry in settings["space"].items()}
-    shown = f"{settings['card']} {space}".lower()
+    settings = settings_of(Path("runs"), f"task={task}", "task.card=renamed").task
+    space = {hp.name: (hp.meaning, hp.unit) for hp in settings.space}
+    shown = f"{settings.card} {space}".lower()
     words = set(shown.replace("'", " ").replace(",", " ").replace(";", " ").split())
     for word in TELLING[task].split("|"):
         assert word not in words if len(word) < 4 else word not in shown
@@ -75,11 +76,11 @@ def test_nothing_that_a_renamed_prompt_holds_names_the_data(task: str) -> None:
 
 def test_both_cards_of_a_task_tell_the_same_of_everything_but_the_data() -> None:
     for task in TELLING:
-        spec = task_settings(conf_dir() / "task" / f"{task}.yaml")
+        spec = task_spec(conf_dir() / "task" / f"{task}.yaml")
         for field in ("domain", "model", "metric"):
             # Where the plain card names what the data are about, the renamed one cannot say the same.
             if (task, field) not in {("california_housing", "metric"), ("graph", "model")}:
-                assert spec["card"][field] == spec["renamed_card"][field]
+                assert getattr(spec.card, field) == getattr(spec.renamed_card, field)
 
 
 def test_the_data_set_that_the_mirror_holds_is_taken_and_the_first_without_one(
@@ -101,7 +102,7 @@ def test_a_cell_on_a_subset_is_another_cell(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "cifar10_subset").mkdir()
     monkeypatch.setenv("HARNESS_DATA_MIRROR", str(tmp_path))
     ((part,), settings) = cells_of(Path("runs"), "task=cifar10_cnn")
-    assert settings["task"]["params"]["data_set"] == "cifar10_subset"
+    assert settings.task.params["data_set"] == "cifar10_subset"
     assert part.id != whole.id
 
 
@@ -109,7 +110,7 @@ def test_a_tasks_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     for text in ("a: [1", "- 1", "a: ${nothing}"):
         (tmp_path / "mine.yaml").write_text(text)
         with pytest.raises(SettingsError, match=r"mine\.yaml") as refused:
-            task_settings(tmp_path / "mine.yaml")
+            task_spec(tmp_path / "mine.yaml")
         assert "\n" not in str(refused.value)
     with pytest.raises(SettingsError, match=r"gone\.yaml"):
-        task_settings(tmp_path / "gone.yaml")
+        task_spec(tmp_path / "gone.yaml")

@@ -9,8 +9,7 @@ import pytest
 from harness.llm.backend import Message, ModelFacts, Reply, Request
 from harness.llm.calls import CallRecord
 from harness.llm.errors import OtherModel, TransportFault
-from harness.llm.recording import Recording
-from harness.llm.same_model import SameModel, described, is_same
+from harness.llm.recording import Recording, SameModel, described, is_same
 
 REAL = ModelFacts("ollama", "phi4:14b", server="0.32.15", digest="sha256:ac896e5b8b34a1f4")
 REQUEST = Request((Message("user", "?"),), model="phi4:14b", trial=2, call=1)

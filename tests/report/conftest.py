@@ -16,7 +16,7 @@ from harness.report.render.document import Report
 from harness.report.render.write import write_report
 from harness.report.sources.data import CellData, State, StudyData
 from harness.report.sources.records import read_study
-from harness.testing.synthetic_study import PlantedArm, PlantedStudy, llm_arm, plant, trials_of
+from harness.testing.synthetic_study import PlantedArm, PlantedStudy, llm_arm, plant, settings_of, trials_of
 
 PHI, GPT = "phi4-reasoning:14b", "gpt-4o"
 StudyOf = Callable[..., StudyData]
@@ -30,7 +30,7 @@ def in_memory(planted: PlantedStudy, leave_out: Sequence[tuple[str, str, int]] =
         for task in planted.tasks:
             for seed in planted.seeds:
                 cell = planted.cell("planted", arm, task, seed)
-                manifest = cell.manifest({"task": dict(cell.task)}, {})
+                manifest = cell.manifest(settings_of(cell, arm), {})
                 data = CellData(task, arm.name, seed, planted.budget, cell.id, cell.folder, arm.startup_trials, manifest=manifest)
                 if (arm.name, task, seed) not in leave_out:
                     data = replace(data, state=State.DONE, trials=tuple(trials_of(planted, arm, cell)))

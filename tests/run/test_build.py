@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
-import yaml
 from support.commands import CONF
 
+from harness.config.settings import task_spec
 from harness.errors import SettingsError
 from harness.importing import load_target
 from harness.training.build import build_task
 
-SPEC: dict[str, Any] = yaml.safe_load((CONF / "task" / "faulty.yaml").read_text())
+SPEC = task_spec(CONF / "task" / "faulty.yaml")
 
 
 def test_a_task_gets_its_space_card_and_parameters() -> None:
@@ -37,9 +37,9 @@ def test_a_target_that_is_not_there_is_told_with_the_nearest_name(target: str, w
 
 def test_parameters_that_a_task_does_not_take_are_the_user_s_mistake() -> None:
     with pytest.raises(SettingsError, match=r"task 'faulty' cannot be built from its settings: .* unexpected keyword"):
-        build_task({**SPEC, "_target_": "support.faulty._raise_text"})
+        build_task(replace(SPEC, target="support.faulty._raise_text"))
 
 
 def test_a_task_s_own_failure_goes_through_as_it_is() -> None:
     with pytest.raises(OSError, match="the data set is not there"):
-        build_task({**SPEC, "params": {"constructor": "raise"}})
+        build_task(replace(SPEC, params={"constructor": "raise"}))

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_a_cell_broken_off_after_any_trial_is_finished_to_the_same_records(tmp_p
             shutil.copytree(whole, folder)
             (folder / SUMMARY).unlink()
             (folder / TRIALS).write_bytes(b"".join(lines[:kept]) + torn)
-            assert run_cells([cell], {**settings, "out": str(out)}).done == 1
+            assert run_cells([cell], replace(settings, out=str(out))).done == 1
             assert records(out / "main") == records(tmp_path / "whole" / "main")
             assert (folder / TRIALS).read_bytes().splitlines(keepends=True)[:kept] == lines[:kept]
             assert without_seconds(read_json(folder / SUMMARY)) == without_seconds(read_json(whole / SUMMARY))
@@ -156,7 +157,7 @@ class Diary(NoTracker):
 
 def told(tmp_path: Path, *overrides: str) -> list[tuple[Any, ...]]:
     (cell,), settings = cells_of(tmp_path, "budget=3", *overrides)
-    manifest = cell.manifest(settings, {})
+    manifest = cell.manifest(settings.recorded, {})
     with CellFolder(tmp_path / cell.folder, manifest) as folder:
         diary = Diary(folder.path)
         try:

@@ -91,7 +91,7 @@ def test_done_cells_are_skipped_and_not_opened(study: Path, tmp_path: Path) -> N
 
 def test_a_busy_cell_is_left_to_its_holder_and_the_others_go_on(study: Path, tmp_path: Path) -> None:
     cells, settings = cells_of(tmp_path, "seeds=3", "budget=2")
-    with CellFolder(study / cells[1].folder, cells[1].manifest(settings, {})):
+    with CellFolder(study / cells[1].folder, cells[1].manifest(settings.recorded, {})):
         result = run_cells(cells, settings)
     assert result.done == 2
     (line,) = result.busy

@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from harness.config.overrides import conf_dir
-from harness.config.settings import task_settings
+from harness.config.settings import task_spec
 from harness.tabulate import main
+from harness.task import TaskSpec
 
-Mine: TypeAlias = Callable[..., dict[str, Any]]
+Mine: TypeAlias = Callable[..., TaskSpec]
 Tabulate: TypeAlias = Callable[..., tuple[int, str]]
 
 
@@ -23,13 +24,14 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mine:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def write(**changed: Any) -> dict[str, Any]:
+    def write(**changed: Any) -> TaskSpec:
+        toy = yaml.safe_load((conf_dir() / "task" / "toy.yaml").read_text())
         table = {"train_seeds": 2, "levels": {"learning_rate": 4, "momentum": [0.0, 0.5, 0.9]}}
-        settings = {**task_settings(conf_dir() / "task" / "toy.yaml"), "name": "mini", "suite": "own", "table": table, **changed}
+        settings = {**toy, "name": "mini", "suite": "own", "table": table, **changed}
         path = tmp_path / "conf" / "task" / "mini.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(settings, sort_keys=False))
-        return settings
+        return task_spec(path)
 
     return write
 

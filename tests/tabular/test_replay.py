@@ -3,18 +3,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.cells import cells_of, settings_of
 from support.commands import run
 
 from harness.cell import Cell
+from harness.config.values import Settings
 from harness.errors import RecordError, SettingsError
-from harness.run.loop import evaluator_of
-from harness.space import Space
 from harness.store.cell_folder import read_json, read_trials
 from harness.tabular.grid import Grid
+from harness.tabular.header import grid_space
 from harness.tabular.replay import FromTable, cut_short
 from harness.training.build import build_task
 from harness.training.trainer import InProcess
@@ -23,11 +22,11 @@ from harness.trial import Epoch, Outcome, Status
 from .conftest import Mine, Tabulate
 
 
-def settings_of_mini(folder: Path, *overrides: str) -> dict[str, Any]:
+def settings_of_mini(folder: Path, *overrides: str) -> Settings:
     return settings_of(folder / "runs", "task=mini", *overrides, conf=folder / "conf")
 
 
-def cells_of_mini(folder: Path, *overrides: str) -> tuple[list[Cell], dict[str, Any]]:
+def cells_of_mini(folder: Path, *overrides: str) -> tuple[list[Cell], Settings]:
     return cells_of(folder / "runs", "task=mini", *overrides, conf=folder / "conf")
 
 
@@ -35,10 +34,10 @@ def test_a_cell_of_a_table_has_the_scores_of_a_live_one_on_the_same_space(mine: 
     settings = mine()
     assert tabulate("task=mini")[0] == 0
     cells, _ = cells_of_mini(tmp_path, "evaluator=table", "seeds=2")
-    grid = Grid.of(Space.from_mapping(settings["space"]), settings["table"]["levels"])
+    grid = Grid(grid_space(settings), settings.space)
     live = InProcess(build_task(settings))
     for cell in cells:
-        task, trainer = evaluator_of(cell)
+        task, trainer = cell.evaluator.open(cell.task, cell.limits)
         assert isinstance(trainer, FromTable)
         assert task.space == grid.space
         for config in grid.configs:
@@ -84,12 +83,12 @@ def test_only_trainings_that_took_longer_than_the_limit_time_out(mine: Mine, tab
     mine()
     tabulate("task=mini")
     (free,), _ = cells_of_mini(tmp_path, "evaluator=table")
-    task, trainer = evaluator_of(free)
+    task, trainer = free.evaluator.open(free.task, free.limits)
     seconds = sorted({trainer.train(config, seed=0).seconds for config in Grid(task.space, task.space).configs})
     limit = seconds[len(seconds) // 2]
     (limited,), _ = cells_of_mini(tmp_path, "evaluator=table", f"limits.trial_seconds={limit}")
     assert limited.id != free.id
-    short = evaluator_of(limited)[1]
+    short = limited.evaluator.open(limited.task, limited.limits)[1]
     for config in Grid(task.space, task.space).configs:
         before, after = trainer.train(config, seed=0), short.train(config, seed=0)
         assert after == before if before.seconds <= limit else after.status is Status.TIMEOUT
@@ -107,7 +106,7 @@ def test_a_live_cell_and_a_table_s_never_share_an_id_and_nor_do_two_tables(mine:
     assert len({live.id, first.id, second.id}) == 3
     assert "evaluator" not in live.identity
     with pytest.raises(RecordError, match="has changed since the cell was planned"):
-        evaluator_of(first)
+        first.evaluator.open(first.task, first.limits)
 
 
 def test_training_seeds_take_turns_and_another_is_refused(mine: Mine, tabulate: Tabulate, tmp_path: Path) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.settings import task_settings
-from harness.space import Space
+from harness.config.settings import task_spec
 from harness.tabular.grid import Grid
-from harness.tabular.header import find_table
+from harness.tabular.header import find_table, grid_space
 from harness.tabular.machine import signature
 from harness.tabular.table import Table, read_table
 from harness.tabular.verify import verify
@@ -25,7 +24,7 @@ LARGEST_BYTES = 40_000_000
 
 @cache
 def table_of(name: str) -> Table:
-    return read_table(find_table(task_settings(ROOT / "conf" / "task" / f"{name}.yaml"))[0])
+    return read_table(find_table(task_spec(ROOT / "conf" / "task" / f"{name}.yaml"))[0])
 
 
 def scores(table: Table, seed: int) -> list[float]:
@@ -71,13 +70,13 @@ def test_entries_trained_again_are_equal_where_libraries_and_processor_are_the_s
     here = signature()
     if others := [key for key in here if table.header.signature.get(key) != here[key]]:
         pytest.skip(f"the table was made with another {', '.join(others)}")
-    task = task_settings(ROOT / "conf" / "task" / f"{name}.yaml")
+    task = task_spec(ROOT / "conf" / "task" / f"{name}.yaml")
     assert all(comparison.equal for comparison in verify(task, table, 2))
 
 
 def test_a_live_default_is_what_the_table_holds_of_it_within_some_points() -> None:
-    task = task_settings(ROOT / "conf" / "task" / "text.yaml")
-    table, grid = table_of("text"), Grid.of(Space.from_mapping(task["space"]), task["table"]["levels"])
+    task = task_spec(ROOT / "conf" / "task" / "text.yaml")
+    table, grid = table_of("text"), Grid(grid_space(task), task.space)
     config = grid.space.default()
     live = InProcess(build_task(task)).train(grid.complete(config), seed=0)
     assert live.val_score_pct == pytest.approx(table.outcome(table.number(config), 0).val_score_pct, abs=5.0)

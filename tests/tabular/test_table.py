@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.config.settings import task_settings
+from harness.config.settings import task_spec
 from harness.errors import RecordError, SettingsError
 from harness.seeding import keyed_random
-from harness.space import Space
 from harness.tabular.grid import Grid
-from harness.tabular.header import MEMBER, Header, Subject, read_header
+from harness.tabular.header import MEMBER, Header, Subject, grid_space, read_header
 from harness.tabular.journal import Entry
 from harness.tabular.table import Table, read_table, write_table
+from harness.task import TableSpec, TaskSpec
 from harness.training.build import build_task
 from harness.training.trainer import InProcess
 from harness.trial import Epoch, Outcome, Status
@@ -27,14 +27,14 @@ from harness.trial import Epoch, Outcome, Status
 SIGNATURE = {"torch": "1.0"}
 
 
-def spec(**changed: Any) -> dict[str, Any]:
-    toy = task_settings(Path(__file__).parents[2] / "conf" / "task" / "toy.yaml")
-    return {**toy, "table": {"train_seeds": 2, "levels": {"learning_rate": 6, "momentum": 3}}, **changed}
+def spec(clock: str = "wall") -> TaskSpec:
+    toy = task_spec(Path(__file__).parents[2] / "conf" / "task" / "toy.yaml")
+    return replace(toy, table=TableSpec({"learning_rate": 6, "momentum": 3}, 2, clock))
 
 
-def entries_of(settings: Mapping[str, Any]) -> dict[tuple[int, int], Entry]:
+def entries_of(settings: TaskSpec) -> dict[tuple[int, int], Entry]:
     """Train the toy's whole grid, and add what the toy does not do: crash, and end before the first epoch."""
-    grid, trainer = Grid.of(Space.from_mapping(settings["space"]), settings["table"]["levels"]), InProcess(build_task(settings))
+    grid, trainer = Grid(grid_space(settings), settings.space), InProcess(build_task(settings))
     made = {
         (i, seed): Entry(i, seed, trainer.train(grid.complete(config), seed=seed), 0.25 + i)
         for i, config in enumerate(grid.configs)
@@ -80,7 +80,7 @@ def test_the_best_of_the_grid_is_known_for_each_training_seed(written: tuple[Pat
 
 
 def test_the_clock_says_which_seconds_count(tmp_path: Path) -> None:
-    settings = spec(table={**spec()["table"], "clock": "cpu"})
+    settings = spec("cpu")
     write_table(tmp_path / "toy.npz", Subject.of(settings), entries_of(settings), SIGNATURE)
     assert read_table(tmp_path / "toy.npz").outcome(7, 1).seconds == 7.25
 

@@ -36,7 +36,7 @@ from threadpoolctl import threadpool_limits
 
 from harness.errors import HarnessError, SettingsError
 from harness.space import Config, Space
-from harness.task import TaskCard
+from harness.task import TaskCard, TaskSpec
 from harness.task_adapters import Part, Split, curve, loop, sklearn, split
 from harness.training.build import build_task
 from harness.training.trainer import InProcess
@@ -398,10 +398,8 @@ def countdown(config: Config, seed: int, *, start: int = 3) -> Iterator[Epoch]:
         yield Epoch(val_score_pct=100.0 * float(config["x"]) / (start - number), train_loss=float(seed))
 
 
-def spec(**params: Any) -> dict[str, Any]:
-    card = {"title": "t", "domain": "d", "data": "d", "model": "m", "metric": "m", "epochs": "e"}
-    target = f"{__name__}.countdown"
-    return {"_target_": target, "name": "countdown", "card": card, "space": SPACE.to_mapping(), "params": params}
+def spec(**params: Any) -> TaskSpec:
+    return TaskSpec("countdown", "loops_of_a_user.countdown", SPACE, TaskCard("t", "d", "d", "m", "m", "e"), params)
 
 
 def test_a_loop_becomes_a_task_with_the_parameters_of_its_yaml(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -409,9 +407,8 @@ def test_a_loop_becomes_a_task_with_the_parameters_of_its_yaml(monkeypatch: pyte
 
     monkeypatch.setitem(sys.modules, "loops_of_a_user", type(sys)("loops_of_a_user"))
     sys.modules["loops_of_a_user"].countdown = countdown  # type: ignore[attr-defined]
-    here = {"_target_": "loops_of_a_user.countdown"}
-    outcome = InProcess(build_task({**spec(start=4), **here})).train({"x": 0.5}, seed=7)
+    outcome = InProcess(build_task(spec(start=4))).train({"x": 0.5}, seed=7)
     assert [epoch.val_score_pct for epoch in outcome.curve] == [12.5, pytest.approx(50 / 3), 25.0, 50.0]
     assert outcome.curve[0].train_loss == 7.0
     with pytest.raises(HarnessError, match="unexpected keyword argument 'strat'"):
-        build_task({**spec(strat=4), **here})
+        build_task(spec(strat=4))

@@ -55,7 +55,7 @@ class TestCifar10Cnn(TaskContract):
 
 
 def rows_of(parts: Parts = PARTS) -> tuple[Array, Array]:
-    rows = images(spec_of("cifar10_cnn")["params"]["data_set"], parts)
+    rows = images(spec_of("cifar10_cnn").params["data_set"], parts)
     return rows.inputs[0].numpy(), rows.targets.numpy()
 
 

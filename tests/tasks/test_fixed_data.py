@@ -38,5 +38,5 @@ def arrays_of(name: str) -> list[Array]:
     ],
 )
 def test_data_are_those_of_version_1(name: str, expected: list[float]) -> None:
-    assert spec_of(name)["version"] == 1
+    assert spec_of(name).version == 1
     assert fingerprint(arrays_of(name)) == pytest.approx(expected, rel=1e-3, abs=1e-6)

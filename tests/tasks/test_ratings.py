@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -53,4 +54,4 @@ def test_popular_items_have_more_ratings() -> None:
 def test_more_ratings_than_there_are_pairs_is_a_setting_that_makes_no_sense() -> None:
     spec = spec_of("ratings")
     with pytest.raises(SettingsError, match="more than the 120000 pairs"):
-        build_task({**spec, "params": {**spec["params"], "train_size": 200_000}})
+        build_task(replace(spec, params={**spec.params, "train_size": 200_000}))

@@ -16,6 +16,7 @@ from support.cells import cells_of
 from torture.size import FULL, scaled
 
 from harness.cell import Cell
+from harness.config.values import Settings
 from harness.report.analysis.options import Options
 from harness.report.assemble import build_report
 from harness.report.findings import find
@@ -82,7 +83,7 @@ def chaos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OllamaDoub
         yield double, out / "main", stops
 
 
-def complete(cell: Cell, settings: dict[str, Any], study: Path) -> Counter[str]:
+def complete(cell: Cell, settings: Settings, study: Path) -> Counter[str]:
     """Launch a cell until it is done; return what stopped it meanwhile, each in one line that says what to do."""
     stops: Counter[str] = Counter()
     for _ in range(100):

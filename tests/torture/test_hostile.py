@@ -5,10 +5,10 @@ The report's page, Markdown, LaTeX, CSV and terminal meet the same list in tests
 
 from __future__ import annotations
 
-import copy
 import json
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from torture.conftest import clean_environment
 from torture.size import FULL
 
 from harness.config.settings import cells
+from harness.config.values import Settings
 from harness.console import say
 from harness.errors import HarnessError, SettingsError
 from harness.llm.errors import BackendError
@@ -46,21 +47,17 @@ NAMES = ("study", "arm", "variant", "task.name", "optimizer.name", "optimizer.la
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return settings_of(tmp_path_factory.mktemp("out"), "optimizer=tcs_phi4")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_hostile_name_is_refused_or_stays_inside_the_study_s_folder(settings: dict[str, Any], name: str) -> None:
+def test_a_hostile_name_is_refused_or_stays_inside_the_study_s_folder(settings: Settings, name: str) -> None:
     for text in (*HOSTILE, "..", ".", "a/b", "a\\b", "", "nul\0", "-", "~", " ", "a" * 90, "é" * 60):
-        changed = copy.deepcopy(settings)
-        if name == "llm.name":
-            changed["optimizer"]["label"] = None
-        *way, last = name.split(".")
-        holder = changed
-        for step in way:
-            holder = holder[step]
-        holder[last] = text
+        unlabelled = replace(settings, optimizer=replace(settings.optimizer, label=None)) if name == "llm.name" else settings
+        group, _, field = name.rpartition(".")
+        value: Any = replace(getattr(unlabelled, group), **{field: text}) if group else text
+        changed: Any = replace(unlabelled, **{group or field: value})
         try:
             (cell,) = cells(changed)
         except SettingsError as refused:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from support import foreign
 from support.commands import CONF, environment, records, run
 from support.foreign import CLEAN_ENDINGS, LEAVINGS, Foreign, draws, seen
 
+from harness.config.settings import task_spec
 from harness.report.sources.wandb_offline import read_run
 from harness.report.sources.wandb_run import to_cell
 from harness.space import Config
@@ -28,7 +30,7 @@ from harness.training.subprocess import InChild
 from harness.training.trainer import InProcess
 from harness.trial import Epoch, Status
 
-SPEC: dict[str, Any] = yaml.safe_load((CONF / "task" / "foreign.yaml").read_text())
+SPEC = task_spec(CONF / "task" / "foreign.yaml")
 FOREIGN = ("--config-dir", str(CONF), "task=foreign", "optimizer=random", "budget=3", "progress=off")
 EVERYTHING = f"task.params.leaves=[{','.join(LEAVINGS)}]"
 
@@ -85,7 +87,7 @@ def test_a_training_that_draws_from_the_global_generators_repeats_whatever_was_d
 
 
 def test_in_a_child_every_training_begins_as_the_first_one_did(task: Foreign) -> None:
-    child = InChild({**SPEC, "params": {}}, 60.0)
+    child = InChild(replace(SPEC, params={}), 60.0)
     names = [name for name in LEAVINGS if name not in ("torch", "scikit-learn")]  # which take a second to import
     try:
         for name in (*names, names, names):
@@ -199,7 +201,7 @@ def test_a_training_s_forks_end_by_the_signals_that_they_are_sent(task: Foreign)
 def test_a_task_is_built_apart_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Isolation().building():
-        build_task({**SPEC, "params": {}})
+        build_task(replace(SPEC, params={}))
         os.chdir("/")
     assert Path.cwd() == tmp_path
 
@@ -258,7 +260,8 @@ def with_wandb_inside(folder: Path) -> tuple[str, ...]:
     (folder / "conf" / "task").mkdir(parents=True)
     (folder / "own").mkdir()
     (folder / "wandb_inside.py").write_text(WANDB_TASK)
-    settings = {**SPEC, "name": "wandb_inside", "_target_": "wandb_inside.Own", "params": {"finish": True}}
+    foreign = yaml.safe_load((CONF / "task" / "foreign.yaml").read_text())
+    settings = {**foreign, "name": "wandb_inside", "_target_": "wandb_inside.Own", "params": {"finish": True}}
     (folder / "conf" / "task" / "wandb_inside.yaml").write_text(yaml.safe_dump(settings))
     return ("task=wandb_inside", "optimizer=random", "budget=2", "progress=off")
 

@@ -8,23 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from support.commands import CONF
 
+from harness.config.settings import task_spec
 from harness.errors import HarnessError
-from harness.run.loop import trainer_for
 from harness.space import Config
+from harness.task import TaskSpec
 from harness.training.build import build_task
+from harness.training.evaluator import Limits
+from harness.training.live import trainer_for
 from harness.training.memory import descendants
 from harness.training.subprocess import InChild, end_idle
 from harness.training.trainer import ERROR_LENGTH, InProcess, Trainer, describe
 from harness.trial import Outcome, Status
 
-SPEC: dict[str, Any] = yaml.safe_load((CONF / "task" / "faulty.yaml").read_text())
+SPEC = task_spec(CONF / "task" / "faulty.yaml")
 
 
-def spec(**params: Any) -> dict[str, Any]:
-    return {**SPEC, "params": {**SPEC["params"], **params}}
+def spec(**params: Any) -> TaskSpec:
+    return replace(SPEC, params={**SPEC.params, **params})
 
 
 def config(action: str, x: float = 0.5) -> Config:
@@ -75,7 +77,7 @@ ENDINGS = {
 def trainer(request: pytest.FixtureRequest) -> Iterator[Trainer]:
     """One trainer for all endings, so that each also shows that the one before it did no harm."""
     limit = None if request.param == "in this process" else 60.0
-    made = trainer_for(build_task(spec()), spec(), time_limit_seconds=limit)
+    made = trainer_for(build_task(spec()), spec(), Limits(limit))
     assert isinstance(made, InProcess if limit is None else InChild)
     yield made
     made.close()

@@ -8,13 +8,15 @@ A bad reply goes back with the exact complaint, up to `attempts` times in all; t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from harness import tcs
 from harness.errors import Exhausted, SettingsError, near
+from harness.llm.asking import Asking, LlmOptimizer
 from harness.llm.backend import ABORTED, Backend, Message, Reply
-from harness.llm.settings import LlmSettings
-from harness.optimizers.agent.context import Context
+from harness.optimizers.agent.context import SUMMARISED, Context
 from harness.optimizers.agent.names import Names
 from harness.optimizers.agent.prompt import card_text, example_config, load_prompts, space_text
 from harness.optimizers.agent.reply import Answer, BadReply, Kind, parse_reply, refuse_aborted, refuse_repeat, strip_thinking
@@ -32,29 +34,6 @@ ECHO_OF_A_LOOP = 200
 DRAWS = 1_000
 
 
-@dataclass(frozen=True)
-class AgentSettings:
-    """How the agent asks. Raises SettingsError.
-
-    `calls`: one (analysis and proposal in one call) or two (an analyzer, then an optimizer). `names`: real or anonymous.
-    `attempts`: calls for a proposal before a random draw. `prompt`: the version of the templates.
-    """
-
-    context: Context
-    budget: int
-    calls: str = "one"
-    names: str = "real"
-    attempts: int = 3
-    prompt: str = "v1"
-
-    def __post_init__(self) -> None:
-        for name, value, known in (("calls", self.calls, ("one", "two")), ("names", self.names, ("real", "anonymous"))):
-            if value not in known:
-                raise SettingsError(f"agent.{name}={value}: no such choice{near(value, known)}")
-        if self.attempts < 1:
-            raise SettingsError(f"agent.attempts={self.attempts}: must be 1 or more")
-
-
 @dataclass
 class _Exchange:
     """The calls of one trial: numbered, with what was wrong with each reply."""
@@ -64,44 +43,71 @@ class _Exchange:
     last: Reply | None = None
 
 
-class Agent:
+class Agent(LlmOptimizer):
     """Proposes what a language model proposes.
 
     Given the same replies, the same configurations: everything else is a function of (space, seed, trajectory). The replies themselves
     repeat from records only; a live model's may differ from one run to the next, although each call has its seed.
+
+    Of `asking`: `calls` is one (analysis and proposal in one call) or two (an analyzer, then an optimizer), `names` real or anonymous,
+    `attempts` the calls for a proposal before a random draw, `prompt` the version of the templates; `context`, `blocks`, `format` and
+    `log_every` say what the model is shown (see `context.py`). `budget` is in trials. Raises SettingsError.
     """
 
-    versions: ClassVar = {"agent": 2}  # 2: other seeds on each task
+    versions: ClassVar[Mapping[str, int]] = {"agent": 2}  # 2: other seeds on each task
 
-    def __init__(
-        self, space: Space, seed: int, card: TaskCard, settings: AgentSettings, llm: LlmSettings, backend: Backend
-    ) -> None:
+    def __init__(self, space: Space, seed: int, *, asking: Asking, card: TaskCard, budget: int, backend: Backend) -> None:
+        _check(asking)
         self._space = space
         self._seed = seed
         self._card = card
-        self._settings = settings
-        self._llm = llm
+        self._asking = asking
+        self._budget = budget
         self._backend = backend
-        self._prompts = load_prompts(settings.prompt)
-        self._names = Names.anonymous(space) if settings.names == "anonymous" else Names.real(space)
+        self._context = _context(asking)
+        self._prompts = load_prompts(asking.prompt)
+        self._names = Names.anonymous(space) if asking.names == "anonymous" else Names.real(space)
         self._schema = reply_schema(self._names.space)
+
+    @classmethod
+    def identity(cls, asking: Asking, card: TaskCard) -> dict[str, Any]:
+        _check(asking)
+        summarised = _context(asking).kind in SUMMARISED
+        return {
+            "agent": {
+                "context": asking.context,
+                "calls": asking.calls,
+                "names": asking.names,
+                "attempts": asking.attempts,
+                "prompt": asking.prompt,
+                "prompt_hash": load_prompts(asking.prompt).hash,
+                **({"log_every": asking.log_every} if asking.context == "raw" else {}),
+            },
+            "card": card.to_mapping(),
+            "llm": asking.llm.identity(),
+            **({"tcs": {"blocks": list(asking.blocks), "format": asking.format}} if summarised else {}),
+        }
+
+    @classmethod
+    def versions_with(cls, asking: Asking) -> dict[str, int]:
+        return {**cls.versions, **({"tcs": tcs.VERSION} if asking.context in SUMMARISED else {})}
 
     def propose(self, trajectory: Trajectory) -> Proposal:
         """Ask the model for the next configuration. Raises BackendError when there is no model to ask."""
         shown = self._names.trajectory(trajectory)
-        text = self._settings.context.text(self._names.space, shown, budget=self._settings.budget, seed=self._seed)
+        text = self._context.text(self._names.space, shown, budget=self._budget, seed=self._seed)
         exchange = _Exchange(len(trajectory) + 1)
         messages = self._opening(exchange.trial, text)
         analysis = ""
-        if self._settings.calls == "two":
+        if self._asking.calls == "two":
             analysis = self._analyse(exchange, messages)
             decide = self._prompts.fill("decide", analysis=analysis, **self._form(exchange.trial))
             messages = [messages[0], Message("user", f"{messages[1].content}\n\n{decide}")]
         else:
             propose = self._prompts.fill("propose", words=ANALYSIS_WORDS, **self._form(exchange.trial))
             messages = [messages[0], Message("user", f"{messages[1].content}\n\n{propose}")]
-        for attempt in range(1, self._settings.attempts + 1):
-            reply = self._ask(exchange, messages, "optimizer" if self._settings.calls == "two" else "agent")
+        for attempt in range(1, self._asking.attempts + 1):
+            reply = self._ask(exchange, messages, "optimizer" if self._asking.calls == "two" else "agent")
             try:
                 answer = self._judge(reply, shown)
             except BadReply as bad:
@@ -121,7 +127,7 @@ class Agent:
             card=card_text(self._card),
             space=space_text(self._names.space),
             number=number,
-            budget=self._settings.budget,
+            budget=self._budget,
             context=context,
         )
         return [Message("system", self._prompts.fill("system")), Message("user", task)]
@@ -145,7 +151,7 @@ class Agent:
         call = len(exchange.replies) + 1
         schema = None if role == "analyzer" else self._schema
         seed = keyed_seed(self._seed, "llm", exchange.trial * 1_000 + call, bits=31)
-        request = self._llm.request(messages, schema=schema, seed=seed, trial=exchange.trial, call=call)
+        request = self._asking.llm.request(messages, schema=schema, seed=seed, trial=exchange.trial, call=call)
         reply = self._backend.complete(request)
         exchange.replies.append({"call": call, "role": role, "problem": None})
         exchange.last = reply
@@ -171,6 +177,18 @@ class Agent:
             if config not in tried:
                 return config
         raise Exhausted
+
+
+def _check(asking: Asking) -> None:
+    for name, value, known in (("calls", asking.calls, ("one", "two")), ("names", asking.names, ("real", "anonymous"))):
+        if value not in known:
+            raise SettingsError(f"agent.{name}={value}: no such choice{near(value, known)}")
+    if asking.attempts < 1:
+        raise SettingsError(f"agent.attempts={asking.attempts}: must be 1 or more")
+
+
+def _context(asking: Asking) -> Context:
+    return Context(asking.context, asking.blocks, asking.format, asking.log_every)
 
 
 def _echo(reply: Reply) -> str:

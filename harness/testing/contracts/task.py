@@ -5,15 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import random
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache
 from typing import Any, ClassVar
 
 import pytest
 
-from harness.config.settings import conf_dir, task_settings
+from harness.config.settings import conf_dir, task_spec
 from harness.seeding import keyed_random
-from harness.space import Config, Space
-from harness.task import Task, TaskCard
+from harness.space import Config
+from harness.task import Task, TaskSpec
 from harness.training.build import build_task
 from harness.training.trainer import InProcess, checked_epochs
 from harness.trial import MEASURES, Epoch, Outcome, Status
@@ -22,10 +23,10 @@ FRESH_PROCESS_SECONDS = 60.0
 
 
 @cache
-def spec_of(name: str, smaller: tuple[tuple[str, Any], ...] = ()) -> dict[str, Any]:
+def spec_of(name: str, smaller: tuple[tuple[str, Any], ...] = ()) -> TaskSpec:
     """Return what `conf/task/NAME.yaml` says, with some of its `params` replaced."""
-    spec = task_settings(conf_dir() / "task" / f"{name}.yaml")
-    return {**spec, "params": {**spec["params"], **dict(smaller)}}
+    spec = task_spec(conf_dir() / "task" / f"{name}.yaml")
+    return replace(spec, params={**spec.params, **dict(smaller)})
 
 
 @cache
@@ -71,9 +72,9 @@ class TaskContract:
 
     def test_space_and_card_are_those_of_the_yaml(self) -> None:
         spec = spec_of(self.name, self.smaller)
-        assert self.task.space == Space.from_mapping(spec["space"])
-        assert self.task.card == TaskCard.from_mapping(spec["card"])
-        assert spec["name"] == self.name
+        assert self.task.space == spec.space
+        assert self.task.card == spec.card
+        assert spec.name == self.name
 
     def test_the_default_yields_finite_epochs_with_every_measure(self) -> None:
         curve = default_curve(self.name, 0, self.smaller)

@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 
 from harness.cell import Cell
 from harness.config.settings import cells, conf_dir, register, resolved
+from harness.config.values import Settings
 from harness.run.study import Result, run_cells
 from harness.testing.servers.ollama_api import OllamaDouble
 from harness.testing.servers.script import Script
@@ -34,7 +35,7 @@ def ollama() -> Iterator[Callable[[Script], OllamaDouble]]:
         double.stop()
 
 
-def settings_of(*overrides: str) -> dict[str, Any]:
+def settings_of(*overrides: str) -> Settings:
     """Compose a config as the command line would."""
     register()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
@@ -42,7 +43,7 @@ def settings_of(*overrides: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def composed() -> Callable[..., dict[str, Any]]:
+def composed() -> Callable[..., Settings]:
     """Compose a config as the command line would."""
     return settings_of
 
