@@ -15,7 +15,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import InterpolationValidationError, OmegaConfBaseException
 from yaml import YAMLError
 
 from harness.cell import Cell
@@ -46,28 +46,39 @@ def resolved(config: DictConfig) -> Settings:
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
         plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True, enum_to_str=True)
+        assert isinstance(plain, dict)
+        _check_keys(plain, schema.Settings())
         typed = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema.Settings), own))
-    except ConfigKeyError as error:  # `+key=value`, which passes Hydra
-        known = [f.name for f in fields(error.object_type)] if is_dataclass(error.object_type) else []
-        raise SettingsError(f"there is no setting '{error.full_key}'{near(str(error.key), known)}") from error
     except OmegaConfBaseException as error:
-        key = getattr(error, "full_key", None)
-        raise SettingsError((f"{key}: " if key else "") + str(error).splitlines()[0]) from error
-    assert isinstance(plain, dict)
+        raise SettingsError(_in_words(error)) from error
     assert isinstance(typed, schema.Settings)
-    _refuse_missing(plain, typed)
     if typed.seeds is not None:
         _refuse_references_to_seed(OmegaConf.to_container(own, resolve=False))
     return _settings(typed, plain)
 
 
-def _refuse_missing(plain: Mapping[Any, Any], typed: Any, prefix: str = "") -> None:
-    """Refuse what `~key` took away, which passes Hydra: the schema would put its own default in its place."""
-    for entry in fields(typed):
-        if entry.name not in plain:
-            raise SettingsError(f"'{prefix}{entry.name}' was taken away, and is needed")
-        if is_dataclass(value := getattr(typed, entry.name)):
-            _refuse_missing(plain[entry.name], value, f"{prefix}{entry.name}.")
+def _in_words(error: OmegaConfBaseException) -> str:
+    """Return one line for what OmegaConf refuses."""
+    key, holder = getattr(error, "full_key", None), getattr(error, "object_type", None)
+    if isinstance(error, InterpolationValidationError) and is_dataclass(holder):
+        kind = next((entry.type for entry in fields(holder) if entry.name == error.key), "another type")
+        return f"{key}: takes {kind}, not what it refers to"
+    return (f"{key}: " if key else "") + str(error).splitlines()[0]
+
+
+def _check_keys(plain: Mapping[Any, Any], typed: Any, prefix: str = "") -> None:
+    """Refuse what `+key=value` added, `~key` took away and `key=${other}` put in a group's place: all of it passes Hydra."""
+    known = {entry.name: getattr(typed, entry.name) for entry in fields(typed)}
+    for key in plain:
+        if key not in known:
+            raise SettingsError(f"there is no setting '{prefix}{key}'{near(str(key), known)}")
+    for name, value in known.items():
+        if name not in plain:
+            raise SettingsError(f"'{prefix}{name}' was taken away, and is needed")
+        if is_dataclass(value):
+            if not isinstance(plain[name], Mapping):
+                raise SettingsError(f"{prefix}{name}={plain[name]!r}: needs settings of its own")
+            _check_keys(plain[name], value, f"{prefix}{name}.")
 
 
 def _settings(typed: schema.Settings, plain: dict[Any, Any]) -> Settings:

@@ -23,7 +23,6 @@ PRELOADED = (
     "harness.cli.app",
     "harness.cli.sweep",
     "harness.optimizers.agent.agent",
-    "harness.optimizers.agent.build",
     "harness.llm.ollama",
     "harness.optimizers.random",
     "harness.optimizers.rules.policy",
