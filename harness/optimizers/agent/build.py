@@ -22,7 +22,7 @@ def build_agent(settings: Mapping[str, Any], task: Task, *, seed: int, budget: i
     """
     llm = LlmSettings.from_mapping(settings["llm"])
     path = folder.path / CALLS
-    answered = [call for _, call in read_calls(path)] if path.exists() else []
+    answered = tuple(read_calls(path))
     backend = build_backend(llm, keep=lambda call: folder.append_call(call.to_dict()), answered=answered)
     return Agent(task.space, seed, task.card, agent_settings(settings, budget), llm, backend)
 
