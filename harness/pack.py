@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import os
-import re
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,13 +17,12 @@ from filelock import FileLock, Timeout
 from harness.errors import CellBusy, HarnessError, RecordError
 from harness.store.archive import INDEX, PACK, SCHEMA, Pack, as_row, packed
 from harness.store.cell_folder import MANIFEST, SUMMARY
-from harness.store.files import storage_errors, sync_filesystem, sync_folder
+from harness.store.files import DRAFT, remove_dead_drafts, storage_errors, sync_filesystem, sync_folder, whole_file, write_whole
 from harness.store.lock import LOCK, OWNER
 from harness.store.plan import find_study
 
 CELLS_PER_MEMBER = 200
 NOT_TASKS = {"report", "wandb"}
-DRAFT = re.compile(r"\..+\.\d+")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,7 +80,7 @@ def pack(study: Path, *, keep: bool) -> str:
     left = _left(study, before, folders) if before else []
     new = [folder for folder in folders if not (before and folder in before) and _is_finished(study / folder)]
     with storage_errors(study):
-        _remove_drafts(study)
+        remove_dead_drafts(study)
         if new:
             _write(study, before, new)
         for folder in (*left, *new) if not keep else ():
@@ -112,7 +110,7 @@ def unpack(study: Path, *, keep: bool) -> str:
         for folder in held.members:
             for name, data in held.open(folder).files.items():
                 _restore(study / folder / name, data)
-            _remove_drafts(study / folder)
+            remove_dead_drafts(study / folder)
         sync_filesystem(study)
         if not keep:
             held.path.unlink()
@@ -148,27 +146,16 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths}
 
 
-def _remove_drafts(folder: Path) -> None:
-    for path in [path for path in folder.iterdir() if DRAFT.fullmatch(path.name)]:
-        path.unlink()
-
-
 def _write(study: Path, before: Pack | None, new: Sequence[str]) -> None:
     """Write the pack with the new cells in it, verify it against their folders, and put it in its place."""
-    draft = study / f".{PACK}.{os.getpid()}"
-    try:
-        with draft.open("wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target:
-                places = [*_copied(before, target), *_added(study, before, new, target)]
-                index = [{"schema": SCHEMA, "folder": folder, "member": member} for folder, member in places]
-                target.writestr(INDEX, "".join(f"{json.dumps(row)}\n" for row in index))
-            file.flush()
-            os.fsync(file.fileno())
-        _verify(Pack(draft), study, before, new)
-        draft.replace(study / PACK)
-        sync_folder(study)
-    finally:
-        draft.unlink(missing_ok=True)
+    with whole_file(study / PACK, sync=True) as draft:
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as target:
+            places = [*_copied(before, target), *_added(study, before, new, target)]
+            index = [{"schema": SCHEMA, "folder": folder, "member": member} for folder, member in places]
+            target.writestr(INDEX, "".join(f"{json.dumps(row)}\n" for row in index))
+        draft.flush()
+        _verify(Pack(Path(draft.name)), study, before, new)
+    sync_folder(study)
 
 
 def _copied(before: Pack | None, target: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
@@ -233,9 +220,7 @@ def _restore(path: Path, data: bytes) -> None:
             raise RecordError(f"{path} is there and differs from the packed one: move its folder away; the pack is kept")
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.write_bytes(data)
-        draft.replace(path)
+        write_whole(path, data, sync=False)  # all of them are synced at the end
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
@@ -190,10 +190,18 @@ class Trajectory:
         return incumbent(self.trials)
 
 
-def incumbent(trials: tuple[Trial, ...]) -> Trial | None:
+def incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
+    """Yield after each trial the one with the best validation score so far, the first on a tie; None while none has a score."""
+    best: Trial | None = None
+    for trial in trials:
+        if trial.score is not None and (best is None or best.score is None or trial.score > best.score):
+            best = trial
+        yield best
+
+
+def incumbent(trials: Iterable[Trial]) -> Trial | None:
     """Return the trial with the best validation score, the first on a tie; None when none has a score."""
-    scored = [trial for trial in trials if trial.score is not None]
-    return max(scored, key=lambda trial: trial.score or 0.0) if scored else None
+    return [None, *incumbents(trials)][-1]
 
 
 def _refuse_test_scores(trial: Trial) -> None:

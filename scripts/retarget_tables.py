@@ -6,12 +6,11 @@ A table names the `_target_` whose trainings it holds. Where code only moved, th
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import os
 import zipfile
 from pathlib import Path
 
+from harness.store.files import whole_file
 from harness.tabular.header import MEMBER, read_header
 
 
@@ -21,8 +20,7 @@ def retarget(path: Path, names: dict[str, str]) -> str:
     new = names.get(before.subject.target)
     if new is None:
         return f"{path}: {before.subject.target}, left as it is"
-    draft = io.BytesIO()
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(draft, "w") as made:
+    with zipfile.ZipFile(path) as old, whole_file(path, sync=False) as draft, zipfile.ZipFile(draft, "w") as made:
         for member in old.infolist():
             data = old.read(member)
             if member.filename == MEMBER:
@@ -30,9 +28,6 @@ def retarget(path: Path, names: dict[str, str]) -> str:
                 header["subject"]["target"] = new
                 data = json.dumps(header, indent=1, ensure_ascii=False).encode()
             made.writestr(member, data, compress_type=member.compress_type, compresslevel=9)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(draft.getvalue())
-    aside.replace(path)
     after = read_header(path)
     assert after.arrays_sha256 == before.arrays_sha256
     return f"{path}: {before.subject.target} -> {new}, {before.checksum} -> {after.checksum}"

@@ -52,6 +52,8 @@ HEAVY = {
     "rich",
     "joblib",
     "requests",
+    "psutil",
+    "jsonschema",
 }
 STANDARD_ONLY = (
     *("scrub.py", "readiness.py", "errors.py", "seeding.py", "trial.py", "task.py", "optimizer.py", "environment.py", "signals.py"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from support.values import curves, epoch, trial
 
-from harness.trial import Epoch, Outcome, Proposal, Status, Trajectory, Trial, incumbent
+from harness.trial import Epoch, Outcome, Proposal, Status, Trajectory, Trial, incumbent, incumbents
 
 
 @given(curves())
@@ -75,6 +75,11 @@ def test_the_incumbent_is_the_first_of_the_best_and_failures_are_never_it() -> N
     assert Trajectory.of(trials).incumbent == trials[2].without_test()
     assert incumbent((trial(1, None),)) is None
     assert incumbent(()) is None
+
+
+def test_the_incumbent_is_known_after_every_trial() -> None:
+    trials = tuple(trial(number, score) for number, score in enumerate((None, 5.0, 4.0, 5.0, None, 6.0), start=1))
+    assert [None if best is None else best.number for best in incumbents(trials)] == [None, 2, 2, 2, 2, 6]
 
 
 def test_negative_scores_have_an_incumbent_too() -> None:

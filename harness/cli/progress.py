@@ -68,7 +68,7 @@ class Watched:
             whole = new[: new.rfind(b"\n") + 1]
             self.size += len(whole)
             for line in whole.splitlines():
-                # A damaged line is for the cell's own reader to complain about.
+                # Only the score, since no more is shown: a damaged line is for the cell's own reader to complain about.
                 with contextlib.suppress(ValueError, TypeError, AttributeError):
                     score = json.loads(line).get("val_score_pct")
                     self.best = score if self.best is None else max(self.best, score if score is not None else self.best)

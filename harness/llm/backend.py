@@ -97,7 +97,6 @@ DOUBLE = "double"
 # The server broke the reply off, because it had become a loop.
 ABORTED = "aborted"
 _LONGEST_FACT = 300
-_OLD_NAMES = {"server_version": "server", "fingerprint": "server"}
 DECODING = ("seed", "temperature", "max_tokens", "num_ctx", "think")
 
 
@@ -141,12 +140,9 @@ class ModelFacts:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ModelFacts:
-        """Read what `to_dict` wrote; facts that a newer version added are left out, and an older one's names are read as today's."""
-        data = {_OLD_NAMES.get(name, name): value for name, value in data.items()}
-        known: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in cls.__dataclass_fields__
-        }
-        return cls(**known)
+        """Read what `to_dict` wrote."""
+        facts: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+        return cls(**facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from harness.errors import SettingsError, near
+from harness.errors import SettingsError
+from harness.importing import load_target
 from harness.llm.backend import Backend
 from harness.llm.budget import Budgeted, Caps, Prices, Spend
 from harness.llm.calls import CallRecord
@@ -23,14 +23,7 @@ def backend_class(settings: LlmSettings) -> Any:
         return Replay
     if not settings._target_:
         raise SettingsError("this method asks an LLM, and llm=none: choose one, e.g. llm=phi4 (the files in conf/llm)")
-    module_name, _, name = settings._target_.rpartition(".")
-    try:
-        module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
-        raise SettingsError(f"llm._target_ '{settings._target_}': cannot import '{module_name}' ({error})") from error
-    if not callable(getattr(module, name, None)):
-        raise SettingsError(f"llm._target_ '{settings._target_}': '{module_name}' has no '{name}'{near(name, vars(module))}")
-    return getattr(module, name)
+    return load_target(settings._target_, "llm._target_")
 
 
 def build_backend(settings: LlmSettings, *, keep: Callable[[CallRecord], None], answered: Iterable[CallRecord] = ()) -> Backend:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,13 @@ from typing import Any
 from harness.errors import RecordError
 from harness.llm.backend import DECODING, Message, ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.errors import BackendError
-from harness.store.codec import check_seal
+from harness.store.archive import Readable
+from harness.store.cell_folder import CALLS
+from harness.store.codec import read_row
+from harness.store.lines import read_lines
 
 SCHEMA = 1
-KIND = "llm_call"
+KIND, WHAT = "llm_call", "the record of an LLM call"
 
 
 @dataclass(frozen=True)
@@ -70,20 +72,25 @@ class CallRecord:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> CallRecord:
-        """Read plain data. Raises RecordError when it is not a call's, or is from a newer version."""
-        if row.get("kind") != KIND or not isinstance(row.get("schema"), int):
-            raise RecordError("not the record of an LLM call")
-        if row["schema"] > SCHEMA:
-            raise RecordError(f"written by a newer version (schema {row['schema']}, this one reads {SCHEMA}): update the harness")
+        """Read plain data. Raises RecordError when it is not a call's."""
+        if row.get("kind") != KIND:
+            raise RecordError(f"not {WHAT}")
         try:
             return cls(
-                **{name: row[name] for name in ("trial", "call", "attempt", "key", "model", "schema_key", "decoding", "seconds")},
-                messages=tuple(Message(m["role"], m["content"]) for m in row["messages"]),
+                trial=int(row["trial"]),
+                call=int(row["call"]),
+                attempt=int(row["attempt"]),
+                key=str(row["key"]),
+                model=str(row["model"]),
+                messages=tuple(Message(str(m["role"]), str(m["content"])) for m in row["messages"]),
+                schema_key=row["schema_key"],
+                decoding=dict(row["decoding"]),
+                seconds=float(row["seconds"]),
                 reply=_reply_from_dict(row["reply"]) if "reply" in row else None,
-                error=row.get("error"),
+                error=str(row["error"]) if "error" in row else None,
                 error_kind=row.get("error_kind"),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RecordError(f"damaged record of an LLM call ({type(error).__name__}: {error})") from error
 
     def differences(self, asked: Request) -> list[str]:
@@ -110,44 +117,23 @@ class CallRecord:
         return found
 
 
-def read_calls(path: Path) -> Iterator[tuple[Path, CallRecord]]:
-    """Yield every call record below a file or folder with the file that it stands in, in order.
+def read_calls(file: Readable) -> Iterator[CallRecord]:
+    """Yield the calls in a cell's calls.jsonl, in order; a last line that was cut short is left out, and no file holds no calls.
 
-    Records may stand alone in a line of a .jsonl file or anywhere inside its line (beside their trial). A line cut short at the end
-    of a file is left out. Raises RecordError naming file and line.
+    Raises RecordError naming file and line.
     """
-    files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
-    for file in files:
+    for where, line in read_lines(file):
+        row = read_row(line, where, WHAT, SCHEMA)
         try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise RecordError(f"{file}: cannot be read ({error.strerror})") from error
-        lines = data[: data.rfind(b"\n") + 1].split(b"\n")
-        for number, line in enumerate(lines, start=1):
-            # In a file of calls, a line that does not look like one is looked at all the same: a flipped bit may have hidden it.
-            if KIND.encode() not in line and not (line and file.name == "calls.jsonl"):
-                continue
-            where = f"{file}, line {number}"
-            try:
-                row = json.loads(line)
-                found = list(_calls_in(row))
-            except (ValueError, RecursionError, RecordError) as error:
-                raise RecordError(f"{where}: {error}") from error
-            if isinstance(row, dict):
-                check_seal(line, row, where)
-            for record in found:
-                yield file, record
+            yield CallRecord.from_dict(row)
+        except RecordError as error:
+            raise RecordError(f"{where}: {error}") from error
 
 
-def _calls_in(value: Any) -> Iterator[CallRecord]:
-    if isinstance(value, dict):
-        if value.get("kind") == KIND:
-            yield CallRecord.from_dict(value)
-            return
-        value = list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            yield from _calls_in(inner)
+def calls_below(path: Path) -> Iterator[tuple[Path, CallRecord]]:
+    """Yield every call of a file, or of all cells in a folder, with the file that it stands in. Raises RecordError."""
+    for file in sorted(path.rglob(CALLS)) if path.is_dir() else [path]:
+        yield from ((file, call) for call in read_calls(file))
 
 
 def _reply_to_dict(reply: Reply) -> dict[str, Any]:

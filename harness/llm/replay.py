@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import RecordError
 from harness.llm.backend import Reply, Request
-from harness.llm.calls import CallRecord, read_calls
+from harness.llm.calls import CallRecord, calls_below
 from harness.llm.errors import NotReady, ReplayDiffers
 from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
@@ -66,7 +66,7 @@ class Replay:
                     f"nothing to replay at '{self._path if self._given else ''}': set llm.path to a study or cell folder"
                 )
             calls = defaultdict(list)
-            for file, record in read_calls(self._path):
+            for file, record in calls_below(self._path):
                 if record.reply is not None and record.error is None:
                     calls[record.trial, record.call].append((file, record))
             if not calls:

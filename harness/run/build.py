@@ -30,6 +30,5 @@ def backend_of(asking: Asking, folder: CellFolder) -> Backend:
     from harness.llm.build import build_backend  # noqa: PLC0415 - only a method that asks an LLM waits for these
     from harness.llm.calls import read_calls  # noqa: PLC0415
 
-    path = folder.path / CALLS
-    answered = [call for _, call in read_calls(path)] if path.exists() else []
+    answered = tuple(read_calls(folder.path / CALLS))
     return build_backend(asking.llm, keep=lambda call: folder.append_call(call.to_dict()), answered=answered)

@@ -33,15 +33,15 @@ from harness.run.loop import Tracker, run_cell
 from harness.scrub import without_secrets_in
 from harness.signals import stop_if_asked, stops_noted
 from harness.store.archive import packed
-from harness.store.cell_folder import MANIFEST, SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
+from harness.store.cell_folder import MANIFEST, SUMMARY, CellFolder, differing, refuse_other_settings
 from harness.store.files import Batch
-from harness.store.plan import PLAN, Planned, read_plan
+from harness.store.lines import append_lines
+from harness.store.plan import BLOCKED, PLAN, Planned, read_plan
 from harness.task import TaskSpec
 from harness.training.isolation import Isolation
 from harness.training.live import end_trainers
 from harness.training.trainer import describe
 
-BLOCKED = "blocked.jsonl"
 # It is held for moments only.
 PLAN_LOCK_SECONDS = 30
 

@@ -19,7 +19,7 @@ from harness.console import say
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import CALLS, MANIFEST, TRIALS
 from harness.training.trainer import describe
-from harness.trial import MEASURES, Trial
+from harness.trial import MEASURES, Trial, incumbent
 
 INIT_TIMEOUT_SECONDS = 30.0
 TAG_LENGTH = 64  # W&B's own limit
@@ -224,8 +224,7 @@ def history_rows(trials: tuple[Trial, ...]) -> Iterator[dict[str, Any]]:
     for epoch in trial.outcome.curve:
         measured = {f"epoch/{name}": getattr(epoch, name) for name in MEASURES if getattr(epoch, name) is not None}
         yield {"epoch/index": before + epoch.number, "epoch/number": epoch.number, "epoch/trial": trial.number, **measured}
-    scored = [t for t in trials if t.score is not None]
-    best = max(scored, key=lambda t: t.score or 0.0) if scored else None
+    best = incumbent(trials)
     values = dict(zip(COLUMNS, table_row(trial), strict=True))
     row = {"trial/number": trial.number, **{f"trial/{k}": v for k, v in values.items() if k != "trial" and v is not None}}
     row |= {f"config/{name}": value for name, value in trial.config.items()}

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.errors import RecordError
+from harness.store.codec import check_schema
 
 PACK, INDEX = "packed.zip", "cells.jsonl"
 SCHEMA = 1
@@ -79,8 +80,7 @@ class Pack:
         # A reader walks along the plan, and so along the members.
         self._held = functools.lru_cache(maxsize=4)(lambda member: {row["folder"]: row["files"] for row in _rows(path, member)})
         for row in _rows(path, INDEX):
-            if row.get("schema", 0) > SCHEMA:
-                raise RecordError(f"{path}: written by a newer version (schema {row['schema']}, this one reads {SCHEMA})")
+            check_schema(row, SCHEMA, str(path), "a pack of this harness")
             folder = sys.intern(str(row["folder"]))
             self.members[folder] = sys.intern(str(row["member"]))
             self._stems.setdefault(folder.rpartition("-")[0], []).append(folder)

@@ -13,17 +13,17 @@ All of it can be read with `cat`. A line that a crash cut short is dropped when 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
-from harness.errors import CellMismatch, RecordError, StorageError
+from harness.errors import CellMismatch, RecordError
 from harness.store import codec as record
 from harness.store.archive import PackedFolder, Readable, packed
 from harness.store.files import Batch, Siblings, remove_dead_drafts, storage_errors, sync_folder
 from harness.store.files import write_json as write_json
+from harness.store.lines import Lines, numbered, whole_lines
 from harness.store.lock import FolderLock
 from harness.trial import Trial
 
@@ -77,8 +77,9 @@ class CellFolder:
             self.restored = _holds_bytes(self.path / TRIALS)
             manifest = {**self._manifest, "restored": True} if self.restored else self._manifest
             write_json(self.path / MANIFEST, manifest, sync=self._batch is None)
-        self.trials, intact = _read_trials(self.path / TRIALS)
-        self._trials_file = Lines(self.path / TRIALS, intact)
+        lines = whole_lines(self.path / TRIALS)
+        self.trials = _trials_in(self.path / TRIALS, lines, curves=True)
+        self._trials_file = Lines(self.path / TRIALS, len(lines))
         if new and self._batch is None:
             # Syncing a file says nothing of its name in the folder, and of the folder's in its own.
             for folder in (self.path, self.path.parent):
@@ -101,7 +102,7 @@ class CellFolder:
             self._lock.check()
             if self._calls_file is None:
                 path = self.path / CALLS
-                self._calls_file = Lines(path, whole_bytes(path))
+                self._calls_file = Lines(path, len(whole_lines(path)))
             self._calls_file.append(record.sealed(record.json_line(row)), sync=True)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
@@ -123,51 +124,29 @@ class CellFolder:
             write_json(self.path / FAILURE, failure)
 
 
-class Lines:
-    """A file that grows by whole lines. `intact`: the bytes to keep of what is there; a torn last line is cut off."""
+def read_trials(folder: Path | PackedFolder, *, curves: bool = True) -> tuple[Trial, ...]:
+    """Read a cell's trials, with `curves=False` all but their curves; a last line that was cut short is left out.
 
-    def __init__(self, path: Path, intact: int) -> None:
-        self._path = path
-        self._file: BinaryIO = path.open("ab", buffering=0)
-        if self._file.tell() > intact:
-            self._file.truncate(intact)
-
-    def append(self, line: str, *, sync: bool) -> None:
-        """Write one line; with `sync`, it is on the disk on return. Raises StorageError or OSError."""
-        data = f"{line}\n".encode()
-        if self._file.write(data) != len(data):
-            raise StorageError(f"the disk is full: the last line of {self._path} was cut short; free space and launch again")
-        if sync:
-            self.sync()
-
-    def sync(self) -> None:
-        """Wait until all that was written is on the disk."""
-        os.fdatasync(self._file.fileno())
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    Raises RecordError naming file and line.
+    """
+    return _trials_in(folder / TRIALS, whole_lines(folder / TRIALS), curves)
 
 
-def append_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Append rows of plain data to a file of lines, cutting off a torn last line first. Raises StorageError or OSError."""
-    lines = Lines(path, whole_bytes(path))
-    try:
-        for row in rows:
-            lines.append(record.sealed(record.json_line(row)), sync=False)
-        lines.sync()
-    finally:
-        lines.close()
+def _trials_in(path: Readable, lines: bytes, curves: bool) -> tuple[Trial, ...]:
+    trials = []
+    for number, (where, line) in enumerate(numbered(path, lines), start=1):
+        trial = record.from_line(line, where, curve=curves)
+        if trial.number != number:
+            raise RecordError(f"{where}: holds trial {trial.number}")
+        trials.append(trial)
+    return tuple(trials)
 
 
-def whole_bytes(path: Path) -> int:
-    """Return how many bytes of a file are whole lines; 0 when there is no file."""
-    return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
-
-
-def read_trials(folder: Path | PackedFolder) -> tuple[Trial, ...]:
-    """Read a cell's trials; a last line that was cut short is left out. Raises RecordError naming file and line."""
-    return _read_trials(folder / TRIALS)[0]
+def read_manifest(path: Readable) -> dict[str, Any]:
+    """Read a cell's manifest. Raises RecordError when it is missing, damaged or another version's."""
+    manifest = read_json(path)
+    record.check_schema(manifest, SCHEMA, str(path), "a manifest of this harness")
+    return manifest
 
 
 def read_json(path: Readable) -> dict[str, Any]:
@@ -187,11 +166,6 @@ def refuse_other_settings(path: Path, manifest: Mapping[str, Any]) -> None:
     A folder without a trial or a call is no obstacle: a command with a mistake in it may have left it.
     """
     for folder, there in _made_before(path):
-        schema = there.get("schema", SCHEMA)
-        if not isinstance(schema, int) or schema > SCHEMA:
-            raise RecordError(
-                f"{folder}: written by a newer version (schema {schema}, this one reads {SCHEMA}): update the harness"
-            )
         differences = list(differing(there.get("identity", {}), manifest["identity"]))
         if differences and all(difference.startswith("versions") for difference in differences):
             raise CellMismatch(
@@ -209,12 +183,12 @@ def _made_before(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield the folders that the study holds of a cell's task, arm and seed, and their manifests; those without a record left out."""
     for folder in _SIBLINGS.of(path):
         if _holds_bytes(folder / MANIFEST) and any(_holds_bytes(folder / name) for name in (TRIALS, CALLS)):
-            yield folder, read_json(folder / MANIFEST)
+            yield folder, read_manifest(folder / MANIFEST)
     study, cell = path.parents[2], "/".join(path.parts[-3:])
     pack = packed(study)
     for name in pack.siblings(cell) if pack else ():
         if pack and name != cell:
-            yield pack.path / name, read_json(pack.open(name) / MANIFEST)
+            yield pack.path / name, read_manifest(pack.open(name) / MANIFEST)
 
 
 def differing(there: Any, here: Any, key: str = "") -> Iterator[str]:
@@ -233,24 +207,3 @@ def _short(value: Any) -> str:
 
 def _holds_bytes(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
-
-
-def _read_trials(path: Readable) -> tuple[tuple[Trial, ...], int]:
-    """Return the trials and the number of bytes that hold them."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return (), 0
-    intact = data.rfind(b"\n") + 1
-    trials = []
-    for number, line in enumerate(data[:intact].splitlines(), start=1):
-        where = f"{path}, line {number}"
-        try:
-            text = line.decode()
-        except UnicodeDecodeError as error:
-            raise RecordError(f"{where}: not UTF-8 ({error})") from error
-        trial = record.from_line(text, where)
-        if trial.number != number:
-            raise RecordError(f"{where}: holds trial {trial.number}")
-        trials.append(trial)
-    return tuple(trials), intact

@@ -2,7 +2,7 @@
 
 A row holds names, not positions; curves are columns (`{"val_loss": [...], ...}`); numbers that JSON lacks are the words "nan", "inf"
 and "-inf". A row is written once and never changed: its last key is the CRC-32 of the bytes before it, so that a disk's flipped bit
-cannot pass for another result. A row without one, of an earlier version, is read as it is.
+cannot pass for another result. A row of another schema is not read: no version knows what another one meant.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ SCHEMA = 1
 # `created` in the manifest, `seconds` and what a server says of itself in calls.jsonl, W&B's own folders.
 VARYING = ("propose_seconds", "train_seconds", "crc32")
 CHECKSUM = "crc32"
+CHANGED = "damaged: it was changed after it was written (its checksum does not fit)"
 _SEAL_BYTES = len(f',"{CHECKSUM}":"01234567"}}')
 _DENSE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _AIRY = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -40,13 +41,41 @@ def sealed(line: str) -> str:
     return f'{body},"{CHECKSUM}":"{zlib.crc32(body.encode()):08x}"}}'
 
 
-def check_seal(line: bytes, row: Mapping[str, Any], where: str) -> None:
-    """Raise RecordError when `line`, which reads as `row`, has a checksum that does not fit its bytes."""
-    if CHECKSUM not in row:
-        return
-    body, seal = line[:-_SEAL_BYTES], f',"{CHECKSUM}":"{zlib.crc32(line[:-_SEAL_BYTES]):08x}"}}'
-    if line != body + seal.encode():
-        raise RecordError(f"{where}: damaged: it was changed after it was written (its checksum does not fit)")
+def read_row(line: bytes, where: str, what: str, schema: int | None) -> dict[str, Any]:
+    """Read a line that `sealed` wrote, and return it without its checksum. Raises RecordError, which begins with `where`.
+
+    `what` it is, as in "a trial record", for the error of a line that is something else. `schema`: None for rows that carry none.
+    """
+    try:
+        row = json.loads(line.decode())
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{where}: not JSON ({error})") from error
+    if not isinstance(row, dict):
+        raise RecordError(f"{where}: not {what}")
+    if schema is not None:
+        check_schema(row, schema, where, what)
+    checksum = row.pop(CHECKSUM, None)
+    body, seal = line[:-_SEAL_BYTES], line[-_SEAL_BYTES:]
+    _check(checksum, body, where)
+    if seal != f',"{CHECKSUM}":"{checksum}"}}'.encode():
+        raise RecordError(f"{where}: {CHANGED}")
+    return row
+
+
+def check_schema(data: Mapping[str, Any], schema: int, where: str, what: str) -> None:
+    """Raise RecordError when a record does not say that it has this schema."""
+    found = data.get("schema")
+    if type(found) is not int:
+        raise RecordError(f"{where}: not {what}")
+    if found != schema:
+        raise RecordError(f"{where}: written by another version (schema {found}, this one reads {schema})")
+
+
+def _check(checksum: object, content: bytes, where: str) -> None:
+    if checksum is None:
+        raise RecordError(f"{where}: damaged, or not written by this harness (it has no checksum)")
+    if checksum != f"{zlib.crc32(content):08x}":
+        raise RecordError(f"{where}: {CHANGED}")
 
 
 def json_line(data: Mapping[str, Any]) -> str:
@@ -61,18 +90,14 @@ def json_page(data: Mapping[str, Any]) -> str:
 
 
 def read_page(text: bytes, where: str) -> dict[str, Any]:
-    """Read what `json_page` wrote, or any JSON object. Raises RecordError when it is damaged."""
+    """Read what `json_page` wrote. Raises RecordError when it is damaged, or is something else."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{where}: cannot be read ({error})") from error
     if not isinstance(data, dict):
         raise RecordError(f"{where}: is not a JSON object")
-    if CHECKSUM in data:
-        checksum = data.pop(CHECKSUM)
-        lines = text.removeprefix(b"{\n").rpartition(f' "{CHECKSUM}"'.encode())[0]
-        if checksum != f"{zlib.crc32(lines):08x}":
-            raise RecordError(f"{where}: damaged: it was changed after it was written (its checksum does not fit)")
+    _check(data.pop(CHECKSUM, None), text.removeprefix(b"{\n").rpartition(f' "{CHECKSUM}"'.encode())[0], where)
     return data
 
 
@@ -122,21 +147,14 @@ def to_row(trial: Trial) -> dict[str, Any]:
     return row
 
 
-def from_line(line: str, where: str) -> Trial:
-    """Read a line that `to_line` wrote. `where` names file and line in the RecordError of one that it did not."""
+def from_line(line: bytes, where: str, *, curve: bool = True) -> Trial:
+    """Read a line that `to_line` wrote. `where` names file and line in the RecordError of one that it did not.
+
+    `curve=False` leaves out the curve, which takes most of the time.
+    """
+    row = read_row(line, where, "a trial record", SCHEMA)
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{where}: not JSON ({error})") from error
-    if not isinstance(row, dict) or type(row.get("schema")) is not int:
-        raise RecordError(f"{where}: not a trial record")
-    if row["schema"] > SCHEMA:
-        raise RecordError(
-            f"{where}: written by a newer version (schema {row['schema']}, this one reads {SCHEMA}): update the harness"
-        )
-    check_seal(line.encode(errors="surrogatepass"), row, where)
-    try:
-        return from_row(row)
+        return from_row(row if curve else row | {"curve": {}})
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RecordError(f"{where}: damaged trial record ({type(error).__name__}: {error})") from error
 
@@ -153,7 +171,20 @@ def from_row(row: Mapping[str, Any]) -> Trial:
         error=row["error"],
     )
     proposal = Proposal(dict(row["config"]), row["source"], row.get("note", {}))
+    _refuse_strange(outcome, proposal)
     return Trial(int(row["trial"]), proposal, outcome, float(row["propose_seconds"]))
+
+
+def _refuse_strange(outcome: Outcome, proposal: Proposal) -> None:
+    """Refuse what these classes let pass and no harness writes. Raises ValueError and TypeError."""
+    score = outcome.test_score_pct
+    if score is not None and (isinstance(score, bool) or not math.isfinite(score)):
+        raise ValueError(f"test_score_pct is {score}")
+    for name, value in proposal.config.items():
+        if not isinstance(value, int | float | str):
+            raise TypeError(f"config: {name} is {type(value).__name__}")
+    if not isinstance(proposal.note, Mapping):
+        raise TypeError("note is not an object")
 
 
 def _columns(curve: Sequence[Epoch]) -> dict[str, list[Any]]:

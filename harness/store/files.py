@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from harness.errors import StorageError
 from harness.store import codec as record
 
 # Cells that end within so many seconds of each other share a sync.
 BATCH_SECONDS = 0.5
+# The name of a file that is being written: its own name, and the process that writes it.
+DRAFT = re.compile(r"\..+\.([0-9]+)")
 
 
 @contextlib.contextmanager
@@ -28,22 +31,38 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {error.filename or path}: {reason}; what was written before stays readable") from error
 
 
-def write_json(path: Path, data: Mapping[str, Any], *, sync: bool = True) -> None:
-    """Write a JSON file so that it is there whole or not at all; with `sync`, also after a power cut."""
-    with _draft(path, data, sync=sync) as draft:
-        draft.replace(path)
-
-
 @contextlib.contextmanager
-def _draft(path: Path, data: Mapping[str, Any], *, sync: bool) -> Iterator[Path]:
-    """Write a JSON file under another name, and remove it when it is not given its own."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+def whole_file(path: Path, *, sync: bool) -> Iterator[BinaryIO]:
+    """Open a file to write, so that it is there whole or not at all: until the end of the block, `path` is what it was.
+
+    `sync`: its bytes are on the disk before it gets its name, so that a power cut leaves the old file or the new one. When the block
+    raises, nothing is left of it.
+    """
+    with _draft(path) as draft:
         with draft.open("wb") as file:
-            file.write(record.json_page(data).encode())
+            yield file
             file.flush()
             if sync:
                 os.fdatasync(file.fileno())
+        draft.replace(path)
+
+
+def write_whole(path: Path, data: bytes, *, sync: bool) -> None:
+    """Write a file as `whole_file` does."""
+    with whole_file(path, sync=sync) as file:
+        file.write(data)
+
+
+def write_json(path: Path, data: Mapping[str, Any], *, sync: bool = True) -> None:
+    """Write a JSON file as `whole_file` does."""
+    write_whole(path, record.json_page(data).encode(), sync=sync)
+
+
+@contextlib.contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    """Yield the name to write a file under; what is there is removed when the block raises."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
         yield draft
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -51,21 +70,19 @@ def _draft(path: Path, data: Mapping[str, Any], *, sync: bool) -> Iterator[Path]
 
 
 def remove_dead_drafts(folder: Path) -> None:
-    """Remove what a kill kept from getting its name. A living process's draft may be one of a batch that is about to get it."""
+    """Remove the drafts of processes that were killed. A living process may be about to give its draft the final name."""
     for name in os.listdir(folder):  # noqa: PTH208 - one look, for every cell
-        stem, _, pid = name.rpartition(".")
-        if stem.startswith(".") and stem.endswith(".json") and pid.isdigit() and not _alive(int(pid)):
+        if (draft := DRAFT.fullmatch(name)) and not _alive(int(draft[1])):
             (folder / name).unlink(missing_ok=True)
 
 
 def _alive(pid: int) -> bool:
+    import psutil  # noqa: PLC0415 - only where a kill left a draft
+
     try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+        return psutil.pid_exists(pid)
+    except OverflowError:
         return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Batch:
@@ -99,7 +116,9 @@ class Batch:
         if not self._waiting:
             return
         with contextlib.ExitStack() as drafts:
-            made = {path: drafts.enter_context(_draft(path, data, sync=False)) for path, (data, _) in self._waiting.items()}
+            made = {path: drafts.enter_context(_draft(path)) for path in self._waiting}
+            for path, draft in made.items():
+                draft.write_bytes(record.json_page(self._waiting[path][0]).encode())
             sync_filesystem(self._folder)
             for path, draft in made.items():
                 draft.replace(path)

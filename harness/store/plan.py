@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import RecordError, near
-from harness.store.codec import CHECKSUM, check_seal
+from harness.store.codec import read_row
+from harness.store.lines import read_lines
 
-PLAN = "plan.jsonl"
+# BLOCKED: a line for each cell that could not start, with the reason; the last one of a cell counts.
+PLAN, BLOCKED = "plan.jsonl", "blocked.jsonl"
 
 
 @dataclass(frozen=True)
@@ -25,31 +28,46 @@ class Planned:
     startup_trials: int = 0
 
 
-def read_plan(study: Path) -> tuple[Planned, ...]:
+def read_plan(study: Path, problems: list[str] | None = None) -> tuple[Planned, ...]:
     """Return the planned cells in the order in which they were first planned. Raises RecordError.
 
     A task, arm and seed that was planned twice, with different settings, is the cell that was planned last (the earlier one never
-    got as far as a trial, see `store.refuse_other_settings`). A last line that a crash cut short is left out.
+    got as far as a trial, see `store.refuse_other_settings`). A last line that a crash cut short is left out. Given a list of
+    `problems`, a line that cannot be read becomes one of them, and the other lines are read all the same.
     """
-    try:
-        data = (study / PLAN).read_bytes()
-    except FileNotFoundError:
-        raise RecordError(f"{study}: no study there ({PLAN} is missing)") from None
+    if not (study / PLAN).exists():
+        raise RecordError(f"{study}: no study there ({PLAN} is missing)")
     planned: dict[tuple[str, str, int], Planned] = {}
-    for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), start=1):
-        entry = planned_of(line, f"{study / PLAN}, line {number}")
-        planned[entry.task, entry.arm, entry.seed] = entry
+    for where, line in read_lines(study / PLAN):
+        try:
+            entry = _planned(line, where)
+            planned[entry.task, entry.arm, entry.seed] = entry
+        except RecordError as error:
+            if problems is None:
+                raise RecordError(f"{error}; delete that line to go on without it") from error
+            problems.append(str(error))
     return tuple(planned.values())
 
 
-def planned_of(line: bytes, where: str) -> Planned:
-    """Read one line of the plan. Raises RecordError."""
+def _planned(line: bytes, where: str) -> Planned:
     try:
-        row = json.loads(line)
-        check_seal(line, row, where)
-        return Planned(**{name: value for name, value in row.items() if name != CHECKSUM})
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise RecordError(f"{where}: damaged, or of a newer version ({error}); update the harness, or delete that line") from error
+        return Planned(**read_row(line, where, "a planned cell", None))
+    except TypeError as error:
+        raise RecordError(f"{where}: damaged, or written by another version ({error})") from error
+
+
+def read_blocked(study: Path, problems: list[str]) -> dict[str, Mapping[str, Any]]:
+    """Return why cells could not start, by their ids. A line that cannot be read becomes one of the `problems`."""
+    blocked: dict[str, Mapping[str, Any]] = {}
+    for where, line in read_lines(study / BLOCKED):
+        try:
+            row = read_row(line, where, "a blocked cell", None)
+            blocked[str(row["cell"])] = row
+        except RecordError as error:
+            problems.append(str(error))
+        except KeyError as error:
+            problems.append(f"{where}: damaged, or written by another version (no {error})")
+    return blocked
 
 
 def find_study(name: str, *, must_exist: bool = True) -> Path | None:

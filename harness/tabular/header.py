@@ -19,7 +19,7 @@ from typing import Any
 from harness.errors import RecordError, SettingsError, near
 from harness.space import Space
 from harness.store.cell_folder import differing
-from harness.store.codec import json_text
+from harness.store.codec import check_schema, json_text
 from harness.tabular.grid import Grid
 from harness.task import TaskSpec
 
@@ -115,8 +115,7 @@ class Header:
         """Read a header. Raises RecordError, which names `where`."""
         try:
             data = json.loads(text)
-            if data["schema"] > SCHEMA:
-                raise RecordError(f"{where}: written by a newer version (schema {data['schema']}): update the harness")
+            check_schema(data, SCHEMA, where, "a table of this harness")
             subject = Subject(**data.pop("subject"))
             return cls(subject=subject, **{f.name: data[f.name] for f in fields(cls) if f.name != "subject"})
         except (ValueError, KeyError, TypeError, AttributeError) as error:

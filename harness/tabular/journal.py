@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 
 from harness.errors import CellBusy, CellMismatch, RecordError
 from harness.store import codec as record
-from harness.store.cell_folder import Lines, differing
+from harness.store.cell_folder import differing
+from harness.store.lines import Lines
 from harness.tabular.header import Subject
 from harness.trial import Outcome, Proposal, Trial
 

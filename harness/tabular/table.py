@@ -16,7 +16,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import os
 import platform
 import time
 import zipfile
@@ -28,6 +27,7 @@ from typing import Any
 from harness.environment import environment
 from harness.errors import RecordError, SettingsError, StorageError
 from harness.space import Config, Space
+from harness.store.files import whole_file
 from harness.tabular.grid import Key, enumerated, key_of
 from harness.tabular.header import DAMAGE, MEMBER, Header, Subject, read_header
 from harness.tabular.journal import Entry, Place
@@ -197,15 +197,9 @@ def _write(path: Path, header: Header, arrays: Mapping[str, Any]) -> None:
     import numpy as np  # noqa: PLC0415
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
-            file.writestr(zipfile.ZipInfo(MEMBER, EPOCH_OF_ZIP), header.to_json(), zipfile.ZIP_DEFLATED)
-            for name, array in arrays.items():
-                content = io.BytesIO()
-                np.lib.format.write_array(content, array, allow_pickle=False)
-                file.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH_OF_ZIP), content.getvalue(), zipfile.ZIP_DEFLATED)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    with whole_file(path, sync=False) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+        file.writestr(zipfile.ZipInfo(MEMBER, EPOCH_OF_ZIP), header.to_json(), zipfile.ZIP_DEFLATED)
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, allow_pickle=False)
+            file.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH_OF_ZIP), content.getvalue(), zipfile.ZIP_DEFLATED)

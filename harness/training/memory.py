@@ -1,13 +1,10 @@
-"""How much memory a process and those that it started hold, from Linux's /proc; nothing elsewhere."""
+"""How much memory a process and those that it started hold. Linux only: elsewhere, what they share cannot be told apart."""
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 
 _BYTES_PER_MB = 1e6
-_SHARE = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 
 
 def used_mb(pid: int, enough_mb: float) -> float:
@@ -17,12 +14,16 @@ def used_mb(pid: int, enough_mb: float) -> float:
     beyond that: the exact figure takes the system a millisecond or more.
     """
     pids = [pid, *descendants(pid)]
-    total = sum(map(_resident_mb, pids))
-    return sum(map(_proportional_mb, pids)) if total > enough_mb and len(pids) > 1 else total
+    total = sum(_resident_mb(each) for each in pids)
+    return sum(_proportional_mb(each) for each in pids) if total > enough_mb and len(pids) > 1 else total
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the processes that a process started, and those that these started."""
+    """Return the processes that a process started, and those that these started.
+
+    By hand, since it is asked twenty times a second: psutil reads the parent of every process of the machine, which took 22 ms where
+    a thousand were running, and this 0.4 ms.
+    """
     found: list[int] = []
     waiting = [pid]
     while waiting:
@@ -40,18 +41,26 @@ def _threads(pid: int) -> list[Path]:
         return []
 
 
-def _resident_mb(pid: int) -> float:
-    fields = _text(Path(f"/proc/{pid}/statm")).split()
-    return int(fields[1]) * os.sysconf("SC_PAGESIZE") / _BYTES_PER_MB if len(fields) > 1 else 0.0
-
-
-def _proportional_mb(pid: int) -> float:
-    match = _SHARE.search(_text(Path(f"/proc/{pid}/smaps_rollup")))
-    return int(match[1]) * 1024 / _BYTES_PER_MB if match else _resident_mb(pid)
-
-
 def _text(path: Path) -> str:
     try:
         return path.read_text()
     except OSError:  # it ended meanwhile, or is another user's
         return ""
+
+
+def _resident_mb(pid: int) -> float:
+    import psutil  # noqa: PLC0415 - 20 ms, and only a limit on memory needs it
+
+    try:
+        return float(psutil.Process(pid).memory_info().rss) / _BYTES_PER_MB
+    except psutil.Error:  # it ended meanwhile
+        return 0.0
+
+
+def _proportional_mb(pid: int) -> float:
+    import psutil  # noqa: PLC0415
+
+    try:
+        return float(psutil.Process(pid).memory_full_info().pss) / _BYTES_PER_MB
+    except psutil.Error:  # another user's, or it ended meanwhile
+        return _resident_mb(pid)

@@ -23,7 +23,7 @@ from harness.space import Config
 from harness.task import TaskSpec
 from harness.training.build import build_task
 from harness.training.isolation import Isolation
-from harness.training.memory import descendants, used_mb
+from harness.training.memory import used_mb
 from harness.training.trainer import describe, outcome_of, run_epochs
 from harness.trial import Epoch, Outcome, Status
 
@@ -62,7 +62,7 @@ class InChild:
         keep: bool = False,
     ) -> None:
         if memory_limit_mb is not None and not sys.platform.startswith("linux"):
-            raise SettingsError("limits.trial_memory_mb: memory is measured through /proc, which only Linux has; leave it out here")
+            raise SettingsError("limits.trial_memory_mb: what processes share can be told on Linux only; leave it out here")
         self._spec = spec
         self._limit = math.inf if time_limit_seconds is None else time_limit_seconds
         self._memory_limit_mb = memory_limit_mb
@@ -119,13 +119,7 @@ class InChild:
         if self._pipe is not None:
             self._pipe.close()
         if self._process is not None:
-            # Looked up first: without their parent they could not be found.
-            others = descendants(self._process.pid)
-            self._process.kill()
-            for pid in others:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-            self._process.wait()
+            _kill_with_descendants(self._process)
         self._process = self._pipe = None
         self._training = False
 
@@ -193,6 +187,20 @@ class InChild:
 
 class _TooMuchMemory(Exception):
     pass
+
+
+def _kill_with_descendants(process: subprocess.Popen[bytes]) -> None:
+    import psutil  # noqa: PLC0415 - 20 ms, and only a trial with a limit has a child
+
+    others: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        # Looked up first: without their parent they could not be found.
+        others = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    for other in others:
+        with contextlib.suppress(psutil.Error):
+            other.kill()
+    process.wait()
 
 
 def end_idle() -> None:

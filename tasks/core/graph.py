@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
@@ -15,6 +14,7 @@ from torch.nn import functional
 from harness.space import Config, Space
 from harness.task import TaskCard
 from harness.tasks.common.data import digits
+from harness.tasks.common.graphs import csr, renormalised
 from harness.tasks.common.metrics import CLASSES, Array
 from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
 from harness.trial import Epoch
@@ -68,14 +68,9 @@ class GraphNetwork(nn.Module):
 def neighbour_graph(neighbors: int, train_size: int, val_size: int) -> Tensor:
     """Return D^-1/2 (A + I) D^-1/2, sparse, shape (nodes, nodes): A links each image with its `neighbors` nearest, either way round."""
     nearest = _by_distance(train_size, val_size)[:, :neighbors]
-    linked = np.eye(len(nearest), dtype=bool)
+    linked = np.zeros((len(nearest), len(nearest)), dtype=bool)
     np.put_along_axis(linked, nearest, values=True, axis=1)
-    linked |= linked.T
-    scale = 1.0 / np.sqrt(linked.sum(axis=1))
-    weights = torch.tensor(linked * np.outer(scale, scale), dtype=torch.float32)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return weights.to_sparse_csr()
+    return csr(renormalised(linked | linked.T))
 
 
 @cache

@@ -8,7 +8,6 @@ best validation accuracy. Kipf and Welling's own recipe differs in the first thr
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -23,7 +22,8 @@ from harness.space import Config, Space
 from harness.task import TaskCard
 from harness.tasks.common import datasets
 from harness.tasks.common.device import keyed_on, pick_device
-from harness.tasks.common.metrics import CLASSES, Array, accuracy_pct, epoch_of
+from harness.tasks.common.graphs import csr, renormalised
+from harness.tasks.common.metrics import CLASSES, accuracy_pct, epoch_of
 from harness.tasks.common.training_loop import make_optimizer, one_thread
 from harness.tasks.full.planetoid import Planetoid, cora
 from harness.trial import Epoch
@@ -111,7 +111,7 @@ class GraphNetwork(nn.Module):
 
     def __init__(self, config: Config, graph: Planetoid, device: torch.device) -> None:
         super().__init__()
-        self._links = renormalised(device)
+        self._links = links(device)
         self._features, self._by_word = sparse_features(device)
         self._dropout = float(config["dropout"])
         self._activation = ACTIVATIONS[str(config["activation"])]
@@ -133,14 +133,12 @@ class GraphNetwork(nn.Module):
 
 
 @cache
-def renormalised(device: torch.device) -> Tensor:
-    """Return D^-1/2 (A + I) D^-1/2, sparse, symmetric, shape (nodes, nodes); D holds the row sums of A + I."""
+def links(device: torch.device) -> Tensor:
+    """Return the renormalised links of Cora, sparse, symmetric, shape (nodes, nodes)."""
     graph = cora()
-    nodes = len(graph.labels)
-    linked = np.eye(nodes, dtype=bool)
+    linked = np.zeros((len(graph.labels), len(graph.labels)), dtype=bool)
     linked[tuple(graph.links)] = True
-    scale = 1.0 / np.sqrt(linked.sum(axis=1))
-    return csr(linked * np.outer(scale, scale), device)
+    return csr(renormalised(linked), device)
 
 
 @cache
@@ -148,10 +146,3 @@ def sparse_features(device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the features, sparse, shape (nodes, words), and their transpose: 99 of 100 are 0."""
     features = cora().features
     return csr(features, device), csr(features.T, device)
-
-
-def csr(matrix: Array, device: torch.device) -> Tensor:
-    """Return a matrix in compressed rows, quietly."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse")
-        return torch.tensor(matrix, dtype=torch.float32).to_sparse_csr().to(device)

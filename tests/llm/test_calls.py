@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from harness.errors import RecordError
 from harness.llm.backend import Message, ModelFacts, Reply, ReplyFormat, Request
-from harness.llm.calls import CallRecord, read_calls
+from harness.llm.calls import CallRecord, calls_below, read_calls
 from harness.llm.errors import TransportFault
+from harness.store.codec import json_line, sealed
 
 FACTS = ModelFacts("ollama", "phi4", server="0.12", digest="abc", context_tokens=32768, capabilities=("completion",))
 REQUEST = Request(
@@ -87,18 +88,25 @@ def test_which_question_it_is_is_not_in_the_key(change: dict[str, Any]) -> None:
     assert replace(REQUEST, **change).key == REQUEST.key
 
 
-def test_records_are_found_alone_and_beside_their_trial(tmp_path: Path) -> None:
-    one, two = (CallRecord.of(replace(REQUEST, call=call), 0.1, reply=REPLY) for call in (1, 2))
-    cell = tmp_path / "task" / "arm" / "seed0"
-    cell.mkdir(parents=True)
-    (cell / "calls.jsonl").write_text(json.dumps(one.to_dict()) + "\n")
-    (cell / "trials.jsonl").write_text(json.dumps({"trial": 1, "note": {"calls": [two.to_dict()]}}) + "\n" + '{"trial": 2}\n')
-    assert [record for _, record in read_calls(tmp_path)] == [one, two]
+def line_of(record: CallRecord) -> str:
+    return sealed(json_line(record.to_dict()))
+
+
+def test_the_calls_of_all_cells_below_a_folder_are_found(tmp_path: Path) -> None:
+    records = [CallRecord.of(replace(REQUEST, call=call), 0.1, reply=REPLY) for call in (1, 2)]
+    for seed, record in enumerate(records):
+        cell = tmp_path / "task" / "arm" / f"seed{seed}"
+        cell.mkdir(parents=True)
+        (cell / "calls.jsonl").write_text(line_of(record) + "\n")
+        (cell / "trials.jsonl").write_text("is not looked at\n")
+    assert [record for _, record in calls_below(tmp_path)] == records
+    assert list(calls_below(cell / "calls.jsonl")) == [(cell / "calls.jsonl", records[1])]
 
 
 def test_a_line_cut_short_by_a_crash_is_left_out(tmp_path: Path) -> None:
-    line = json.dumps(CallRecord.of(REQUEST, 0.1, reply=REPLY).to_dict())
+    line = line_of(CallRecord.of(REQUEST, 0.1, reply=REPLY))
     path = tmp_path / "calls.jsonl"
+    assert list(read_calls(path)) == []
     path.write_text(f"{line}\n{line[:50]}")
     assert len(list(read_calls(path))) == 1
 
@@ -106,14 +114,16 @@ def test_a_line_cut_short_by_a_crash_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        ('{"kind":"llm_call",', "line 1: Expecting"),
-        ('{"kind":"llm_call","schema":1}', "damaged record of an LLM call"),
-        ('{"kind":"llm_call","schema":2}', "written by a newer version"),
+        ('{"kind":"llm_call",', "not JSON"),
+        ('{"kind":"llm_call","schema":1}', "no checksum"),
+        (sealed('{"kind":"llm_call","schema":1}'), "damaged record of an LLM call"),
+        ('{"kind":"llm_call","schema":2}', "written by another version .schema 2, this one reads 1."),
         ('{"kind":"llm_call"}', "not the record of an LLM call"),
+        (sealed('{"kind":"a_call","schema":1}'), "not the record of an LLM call"),
     ],
 )
 def test_a_damaged_record_names_file_and_line(tmp_path: Path, line: str, text: str) -> None:
     path = tmp_path / "calls.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(RecordError, match=f"calls.jsonl, line 1.*{text.removeprefix('line 1: ')}"):
+    with pytest.raises(RecordError, match=f"calls.jsonl, line 1.*{text}"):
         list(read_calls(path))

@@ -161,7 +161,7 @@ def test_a_whole_cell_runs_on_it_and_says_where_each_configuration_came_from(tin
     assert run.returncode == 0, run.stdout + run.stderr
     (path,) = tmp_path.rglob("trials.jsonl")
     trials = [json.loads(line) for line in path.read_text().splitlines()]
-    calls = [record for _, record in read_calls(path.with_name("calls.jsonl"))]
+    calls = list(read_calls(path.with_name("calls.jsonl")))
     assert [trial["trial"] for trial in trials] == [1, 2, 3, 4]
     for trial in trials:
         asked = [call for call in calls if call.trial == trial["trial"]]

@@ -9,7 +9,7 @@ import pytest
 from harness.llm.backend import Message, ModelFacts, Reply, Request
 from harness.llm.calls import CallRecord
 from harness.llm.errors import OtherModel, TransportFault
-from harness.llm.recording import Recording, SameModel, described, is_same
+from harness.llm.recording import Recording, SameModel, is_same
 
 REAL = ModelFacts("ollama", "phi4:14b", server="0.32.15", digest="sha256:ac896e5b8b34a1f4")
 REQUEST = Request((Message("user", "?"),), model="phi4:14b", trial=2, call=1)
@@ -74,9 +74,3 @@ def test_what_the_other_model_said_is_kept_as_paid_for_and_never_used() -> None:
     assert [(record.error_kind, record.reply) for record in kept] == [("OtherModel", other.reply)]
     again = [*before, *kept]
     assert Recording(SameModel(Answering(REAL), again), keep=kept.append, answered=again).complete(REQUEST).facts == REAL
-
-
-def test_an_older_record_s_facts_are_read_as_today_s() -> None:
-    old = ModelFacts.from_dict({"backend": "ollama", "model": "phi4", "server_version": "0.12.6", "digest": "abc"})
-    assert (old.server, described(old)) == ("0.12.6", "phi4 (abc)")
-    assert ModelFacts.from_dict({"backend": "openai", "model": "gpt-4o", "fingerprint": "fp_1"}).server == "fp_1"

@@ -52,7 +52,7 @@ def test_a_damaged_plan_is_told_with_its_line_and_what_to_do(study: Path, tmp_pa
     cells, _ = cells_of(tmp_path)
     add_to_plan(study, cells)
     (study / PLAN).write_text("{}\n" + (study / PLAN).read_text())
-    with pytest.raises(RecordError, match=r"plan.jsonl, line 1: damaged, or of a newer version .*; update the harness, or delete"):
+    with pytest.raises(RecordError, match=r"plan.jsonl, line 1: damaged, or not written by this harness .*; delete that line"):
         read_plan(study)
 
 

@@ -18,18 +18,18 @@ from support.values import trial
 
 from harness.errors import CellBusy, CellMismatch, RecordError, StorageError
 from harness.store import cell_folder as store
+from harness.store import codec as record
 from harness.store.cell_folder import (
     FAILURE,
     MANIFEST,
     SUMMARY,
     TRIALS,
     CellFolder,
-    append_lines,
     read_json,
     read_trials,
-    whole_bytes,
     write_json,
 )
+from harness.store.lines import append_lines, whole_lines
 
 IDENTITY = {"task": {"params": {"epochs": 3}}, "budget": 10}
 MANIFEST_DATA = {"schema": 1, "identity": IDENTITY}
@@ -47,17 +47,16 @@ def filled(path: Path, count: int = 3) -> Path:
     return path / TRIALS
 
 
-def unsealed(data: bytes) -> bytes:
-    """Take the checksums out of lines, as an earlier version would have written them."""
-    return re.sub(rb',"crc32":"[0-9a-f]{8}"\}', b"}", data)
+def rows_of(data: bytes) -> list[dict[str, Any]]:
+    """Return the rows of sealed lines, without their checksums."""
+    return [record.read_row(line, "here", "a row", None) for line in data.splitlines()]
 
 
-def test_records_without_checksums_are_read_and_appended_to(path: Path) -> None:
-    file = filled(path)
-    file.write_bytes(unsealed(file.read_bytes()))
-    with CellFolder(path, MANIFEST_DATA) as folder:
-        folder.append(trial(4))
-    assert read_trials(path) == tuple(trial(n) for n in range(1, 5))
+def changed(data: bytes, number: int, **values: Any) -> bytes:
+    """Return lines, one of which says something else and has a checksum that fits."""
+    rows = rows_of(data)
+    rows[number - 1] |= values
+    return "".join(f"{record.sealed(record.json_line(row))}\n" for row in rows).encode()
 
 
 def test_what_was_appended_is_there_when_the_folder_is_opened_again(path: Path) -> None:
@@ -108,11 +107,19 @@ def test_reading_alone_changes_no_byte(path: Path) -> None:
     ("damage", "words"),
     [
         (lambda data: data.replace(b'"trial":2', b'"trial":3'), "line 2: damaged: it was changed after it was written"),
-        (lambda data: unsealed(data).replace(b'"trial":2', b'"trial":3'), "line 2: holds trial 3"),
-        (lambda data: unsealed(data).replace(b'"status":"ok"', b'"status":"fine"', 1), "line 1: damaged trial record"),
-        (lambda data: b"\xff" + data, "line 1: not UTF-8"),
+        (lambda data: changed(data, 2, trial=3), "line 2: holds trial 3"),
+        (lambda data: changed(data, 1, status="fine"), "line 1: damaged trial record"),
+        (lambda data: re.sub(rb',"crc32":"[0-9a-f]{8}"\}', b"}", data), "line 1: damaged, or not written by this harness"),
+        (lambda data: b"\xff" + data, "line 1: not JSON ('utf-8' codec"),
         (lambda data: b"\n" + data, "line 1: not JSON"),
-        (lambda data: data.replace(b'{"schema":1', b'{"schema":9', 1), "line 1: written by a newer version"),
+        (
+            lambda data: data.replace(b'{"schema":1', b'{"schema":9', 1),
+            "line 1: written by another version (schema 9, this one reads 1)",
+        ),
+        (
+            lambda data: data.replace(b'{"schema":1', b'{"schema":0', 1),
+            "line 1: written by another version (schema 0, this one reads 1)",
+        ),
     ],
 )
 def test_a_damaged_record_is_refused_with_its_line_and_nothing_is_written(
@@ -139,23 +146,23 @@ def test_two_holders_at_once_are_one_too_many(path: Path) -> None:
 def test_the_lock_of_a_killed_process_holds_nobody_up(path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from harness.store.cell_folder import CellFolder\n"
-        "folder = CellFolder(Path(sys.argv[1]), {'identity': {}}).__enter__(); print('held', flush=True); time.sleep(60)"
+        "folder = CellFolder(Path(sys.argv[1]), {'schema': 1, 'identity': {}}).__enter__(); print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         try:
             with pytest.raises(CellBusy):
-                CellFolder(path, {"identity": {}}).__enter__()
+                CellFolder(path, {"schema": 1, "identity": {}}).__enter__()
         finally:
             holder.send_signal(signal.SIGKILL)
-    with CellFolder(path, {"identity": {}}):
+    with CellFolder(path, {"schema": 1, "identity": {}}):
         pass
 
 
 def test_the_same_task_arm_and_seed_with_other_settings_is_refused_with_the_difference_and_what_to_do(path: Path) -> None:
     filled(path)
-    other = {"identity": {"task": {"params": {"epochs": 5}}, "budget": 10, "start": "x" * 100}}
+    other = {"schema": 1, "identity": {"task": {"params": {"epochs": 5}}, "budget": 10, "start": "x" * 100}}
     with pytest.raises(CellMismatch) as refused:
         CellFolder(path.with_name("seed0-87654321"), other).__enter__()
     text = str(refused.value)
@@ -167,19 +174,19 @@ def test_the_same_task_arm_and_seed_with_other_settings_is_refused_with_the_diff
 
 
 def test_a_folder_that_a_mistaken_command_left_without_a_trial_is_no_obstacle(path: Path) -> None:
-    with CellFolder(path, {"identity": {"budget": "wrong"}}):
+    with CellFolder(path, {"schema": 1, "identity": {"budget": "wrong"}}):
         pass
     with CellFolder(path.with_name("seed0-87654321"), MANIFEST_DATA) as folder:
         folder.append(trial(1))
     with pytest.raises(CellMismatch):
-        CellFolder(path, {"identity": {"budget": "wrong"}}).__enter__()
+        CellFolder(path, {"schema": 1, "identity": {"budget": "wrong"}}).__enter__()
 
 
 def test_other_seeds_are_other_cells(path: Path) -> None:
     filled(path)
     with (
-        CellFolder(path.with_name("seed00-87654321"), {"identity": {"seed": 1}}),
-        CellFolder(path.with_name("seed-0-1"), {"identity": {}}),
+        CellFolder(path.with_name("seed00-87654321"), {"schema": 1, "identity": {"seed": 1}}),
+        CellFolder(path.with_name("seed-0-1"), {"schema": 1, "identity": {}}),
     ):
         pass
 
@@ -273,12 +280,12 @@ def test_a_damaged_json_file_is_told_by_its_path(tmp_path: Path, content: bytes 
 
 def test_lines_are_appended_after_a_torn_one_was_cut_off(tmp_path: Path) -> None:
     target = tmp_path / "lines.jsonl"
-    assert whole_bytes(target) == 0
+    assert whole_lines(target) == b""
     append_lines(target, [{"a": 1}])
     target.write_bytes(target.read_bytes() + b'{"a": 2')
     append_lines(target, [{"a": 3}, {"a": 4}])
-    assert [json.loads(unsealed(line)) for line in target.read_bytes().splitlines()] == [{"a": 1}, {"a": 3}, {"a": 4}]
-    assert whole_bytes(target) == target.stat().st_size
+    assert rows_of(target.read_bytes()) == [{"a": 1}, {"a": 3}, {"a": 4}]
+    assert whole_lines(target) == target.read_bytes()
 
 
 def test_a_reader_beside_a_writer_sees_only_whole_trials(path: Path) -> None:
@@ -306,5 +313,4 @@ def test_calls_to_an_llm_are_kept_a_line_each_and_a_torn_one_is_cut_off(path: Pa
     file.write_bytes(file.read_bytes() + b'{"torn')
     with CellFolder(path, MANIFEST_DATA) as folder:
         folder.append_call({"reply": "second"})
-    rows: list[Any] = [json.loads(unsealed(line)) for line in file.read_bytes().splitlines()]
-    assert rows == [{"reply": "half \udc80", "score": "nan"}, {"reply": "second"}]
+    assert rows_of(file.read_bytes()) == [{"reply": "half \udc80", "score": "nan"}, {"reply": "second"}]

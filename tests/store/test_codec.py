@@ -38,7 +38,7 @@ def same(value: Any) -> Any:
 def read_or_refused(line: str) -> str:
     """Read a line; anything but a trial or a RecordError that names the place goes through."""
     try:
-        read = record.from_line(line, "here")
+        read = record.from_line(line.encode(), "here")
     except RecordError as error:
         return "refused" if str(error).startswith("here: ") else str(error)
     return "read" if isinstance(read, Trial) else repr(read)
@@ -49,7 +49,7 @@ def test_a_trial_is_one_line_of_strict_utf_8_json_and_reads_back_as_it_was(made:
     line = record.to_line(made)
     assert "\n" not in line
     assert strict(line.encode().decode())["schema"] == record.SCHEMA
-    read = record.from_line(line, "here")
+    read = record.from_line(line.encode(), "here")
     assert same(record.to_row(read)) == same(record.to_row(made))
     assert same(read.outcome.curve) == same(made.outcome.curve)
 
@@ -60,7 +60,7 @@ def test_numbers_come_back_to_the_last_bit() -> None:
         Epoch(val_score_pct=1 / 3, val_loss=1.7976931348623157e308, number=2),
     )
     made = Trial(1, trial(1).proposal, Outcome.of_curve(curve, 1.0))
-    assert record.from_line(record.to_line(made), "here").outcome.curve == curve
+    assert record.from_line(record.to_line(made).encode(), "here").outcome.curve == curve
 
 
 def test_a_row_can_be_read_by_a_person() -> None:
@@ -77,7 +77,7 @@ def test_what_json_lacks_is_written_in_words() -> None:
     row = strict(record.to_line(made))
     assert row["curve"]["val_loss"] == ["inf"]
     assert row["curve"]["train_loss"] == ["nan"]
-    assert record.from_line(record.to_line(made), "here").outcome.curve[0].val_loss == math.inf
+    assert record.from_line(record.to_line(made).encode(), "here").outcome.curve[0].val_loss == math.inf
 
 
 @pytest.mark.parametrize(
@@ -90,27 +90,29 @@ def test_what_json_lacks_is_written_in_words() -> None:
         ("{}", "not a trial record"),
         ('{"schema":true}', "not a trial record"),
         ('{"schema":"1"}', "not a trial record"),
-        ('{"schema":2,"new":1}', "written by a newer version (schema 2, this one reads 1): update the harness"),
-        ('{"schema":1}', "damaged trial record (KeyError: 'status')"),
+        ('{"schema":2,"new":1}', "written by another version (schema 2, this one reads 1)"),
+        ('{"schema":0,"old":1}', "written by another version (schema 0, this one reads 1)"),
+        ('{"schema":1}', "damaged, or not written by this harness (it has no checksum)"),
+        (record.sealed('{"schema":1}'), "damaged trial record (KeyError: 'status')"),
     ],
 )
 def test_a_line_that_is_no_record_is_refused_with_its_place_and_reason(line: str, words: str) -> None:
     with pytest.raises(RecordError) as refused:
-        record.from_line(line, "trials.jsonl, line 7")
+        record.from_line(line.encode(), "trials.jsonl, line 7")
     assert str(refused.value).startswith("trials.jsonl, line 7: ")
     assert words in str(refused.value)
 
 
 @given(st.data())
 def test_a_record_with_anything_in_place_of_one_of_its_values_is_read_or_refused(data: st.DataObject) -> None:
-    row = json.loads(record.to_line(data.draw(trials())))
+    row = record.to_row(data.draw(trials()))
     key = data.draw(st.sampled_from(sorted(row)))
     anything = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
     row[key] = data.draw(anything)
-    assert read_or_refused(json.dumps(row)) in ("read", "refused")
+    assert read_or_refused(record.sealed(json.dumps(row))) in ("read", "refused")
 
 
 @given(st.binary(max_size=40), st.integers(0, 400), trials())
@@ -130,7 +132,7 @@ def test_any_flipped_bit_of_a_line_or_a_page_leaves_what_it_says_as_it_was_or_is
     for place in range(8 * len(line)):
         damaged = flipped(line, place)
         if read_or_refused_bytes(damaged) == "read":
-            assert record.from_line(damaged.decode(), "here") == record.from_line(line.decode(), "here")
+            assert record.from_line(damaged, "here") == record.from_line(line, "here")
     for place in range(8 * len(page)):
         try:
             read = record.read_page(flipped(page, place), "here")

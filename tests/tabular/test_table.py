@@ -140,9 +140,9 @@ def test_a_file_that_was_cut_short_is_refused_in_one_line(written: tuple[Path, A
         read_table(path)
 
 
-def test_a_table_of_a_newer_version_says_so(written: tuple[Path, Any]) -> None:
+def test_a_table_of_another_version_says_so(written: tuple[Path, Any]) -> None:
     newer = replace(read_header(written[0]), schema=2).to_json().encode()
-    with pytest.raises(RecordError, match="newer version"):
+    with pytest.raises(RecordError, match="another version"):
         Header.from_json(newer, "there")
 
 

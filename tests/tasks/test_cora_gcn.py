@@ -14,7 +14,7 @@ import torch
 from harness.errors import HarnessError
 from harness.space import Config, Value
 from harness.tasks.common.registry import DataError
-from harness.tasks.full.cora_gcn import CoraGcn, GraphNetwork, product, renormalised, sparse_features, stop_early
+from harness.tasks.full.cora_gcn import CoraGcn, GraphNetwork, links, product, sparse_features, stop_early
 from harness.tasks.full.planetoid import both_ways, cora, restricted_load
 from harness.testing.contracts.task import TaskContract, default_curve, task_of
 from harness.training.trainer import InProcess
@@ -121,8 +121,8 @@ def test_the_product_with_a_constant_has_the_gradient_that_pytorch_would_give_it
     weights.grad = None
     (features.to_dense() @ weights).square().sum().backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(found, weights.grad, rtol=1e-4, atol=1e-3)
-    links = renormalised(CPU).to_dense()
-    torch.testing.assert_close(links, links.T)
+    matrix = links(CPU).to_dense()
+    torch.testing.assert_close(matrix, matrix.T)
 
 
 def test_every_optimizer_and_activation_is_the_one_that_is_named() -> None:

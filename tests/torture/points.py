@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LINES = "harness.store.cell_folder:Lines.append"
+LINES = "harness.store.lines:Lines.append"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ POINTS = {
     "proposed, not trained": Point("harness.run.loop:_train", "before"),
     "trained, not appended": Point("harness.run.loop:_train", "after"),
     "append: in the line": Point(LINES, "half", "trials.jsonl"),
-    "append: written, not synced": Point("harness.store.cell_folder:Lines.sync", "before", "trials.jsonl"),
+    "append: written, not synced": Point("harness.store.lines:Lines.sync", "before", "trials.jsonl"),
     "append: synced": Point("harness.store.cell_folder:CellFolder.append", "after"),
     "call: answered, not logged": Point("harness.store.cell_folder:CellFolder.append_call", "before"),
     "call: in the line": Point(LINES, "half", "calls.jsonl"),

@@ -83,7 +83,7 @@ class Victim:
         assert status in ENDED[number], output
         assert output == (STOPPED if status in (130, 143) and output else "")
         assert group_is_gone(pid)
-        known = [call for path in self.study.rglob(CALLS) for _, call in read_calls(path) if call.reply is not None]
+        known = [call for path in self.study.rglob(CALLS) for call in read_calls(path) if call.reply is not None]
         self.paid.append((len(self.ollama.received), {str([m.content for m in call.messages]) for call in known}))
         return status
 

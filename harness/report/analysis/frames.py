@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from harness.report.sources.data import CellData, State, StudyData
-from harness.trial import Trial, incumbent
+from harness.trial import incumbent, incumbents
 
 TRIAL_COLUMNS = (
     "cell",
@@ -85,10 +85,7 @@ def _cell_row(cell: CellData) -> dict[str, object]:
 
 def _trial_rows(number: int, cell: CellData) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    best: Trial | None = None
-    for trial in cell.trials:
-        if trial.score is not None and (best is None or trial.score > (best.score or 0.0)):
-            best = trial
+    for trial, best in zip(cell.trials, incumbents(cell.trials), strict=True):
         val, test = trial.score, trial.outcome.test_score_pct
         best_scores = (_score(best.score), _score(best.outcome.test_score_pct)) if best else (float("nan"),) * 2
         key = (number, cell.task, cell.arm, cell.seed, trial.number, trial.proposal.source, trial.outcome.status.value)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -221,9 +222,8 @@ def told_cell(scores: Sequence[float | None], trainings: Sequence[Sequence[float
     low = min(known) if known else 0.0
     left.plot([n for n, s in zip(numbers, scores, strict=True) if s is not None], known, "o", markersize=4, color=FAINT)
     left.plot([n for n, s in zip(numbers, scores, strict=True) if s is None], [low] * scores.count(None), "x", color=PALETTE[1])
-    best: list[float] = []
-    for score in scores:
-        best.append(max([*best[-1:], *([] if score is None else [score])], default=math.nan))
+    # Of what is drawn, and not of the trials: a score that has no place on the axis is no best one here.
+    best = np.fmax.accumulate([math.nan if score is None else score for score in scores])
     left.step(numbers, best, where="post", color=PALETTE[0], linewidth=1.6)
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))

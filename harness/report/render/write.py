@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -16,6 +15,7 @@ from harness.report.render.latex import to_latex
 from harness.report.render.markdown import to_markdown
 from harness.report.render.page import to_html
 from harness.report.render.plot_style import png_of, style, svg_of
+from harness.store.files import write_whole
 
 PARTS = ("csv", "latex", "figures")
 # A cell that begins like this is run by a spreadsheet, unless it is a number.
@@ -34,9 +34,9 @@ def write_report(report: Report, out: Path) -> None:
             if isinstance(item, Table | Figure):
                 _plain(item.data).to_csv(out / "csv" / f"{item.key}.csv", index=False, lineterminator="\n")
             if isinstance(item, Table):
-                _replace(out / "latex" / f"{item.key}.tex", to_latex(item))
-        _replace(out / "report.md", to_markdown(report))
-        _replace(out / "report.html", to_html(report, drawings))
+                write_whole(out / "latex" / f"{item.key}.tex", to_latex(item).encode(), sync=False)
+        write_whole(out / "report.md", to_markdown(report).encode(), sync=False)
+        write_whole(out / "report.html", to_html(report, drawings).encode(), sync=False)
     except OSError as error:
         raise StorageError(f"cannot write {error.filename or out}: {error.strerror or error}") from error
 
@@ -50,7 +50,7 @@ def _write(figure: Figure, out: Path) -> str:
         canvas.set_layout_engine("none")
         svg = svg_of(canvas, figure.key)
         (out / "figures" / f"{figure.key}.png").write_bytes(png_of(canvas))
-    _replace(out / "figures" / f"{figure.key}.svg", svg)
+    write_whole(out / "figures" / f"{figure.key}.svg", svg.encode(), sync=False)
     return svg
 
 
@@ -64,10 +64,3 @@ def _cell(value: object) -> object:
         return value
     text = clean(value, lines=True)
     return f"'{text}" if text.lstrip()[:1] in _FORMULA and not _NUMBER.fullmatch(text) else text
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

@@ -15,6 +15,7 @@ from harness.report.analysis.options import Options
 from harness.report.render.document import Column, Section, Table, columns, number, row
 from harness.report.sources.data import CellData, State, StudyData, mapping
 from harness.space import Choice, Number, Space
+from harness.trial import incumbent
 
 # A range's end hit by chance: an integer with few values is at an end all the time, and says nothing.
 LEAST_VALUES, AT_END = 20, 1e-3
@@ -50,14 +51,13 @@ def cell_measures(cell: CellData, space: Space | None, options: Options) -> dict
     with np.errstate(invalid="ignore"):
         drops = before - scores > options.catastrophe_points
         improved = scores[1:] > np.where(np.isnan(before[1:]), -np.inf, before[1:])
-    good = ~failed
-    test = cell.trials[int(np.nanargmax(scores))].outcome.test_score_pct if good.any() else None
+    best = incumbent(cell.trials)
     found = {
-        "test": NAN if test is None else float(test),
+        "test": NAN if best is None or best.outcome.test_score_pct is None else float(best.outcome.test_score_pct),
         "catastrophic": float(np.mean(failed | drops)),
         "failed": float(np.mean(failed)),
         "new_bests": float(np.mean(improved)) if len(improved) else NAN,
-        "trend": _tau(scores[good]),
+        "trend": _tau(scores[~failed]),
     }
     return found | _search_measures(cell, space, options)
 

@@ -1,79 +1,53 @@
-"""Read a cell's calls.jsonl, and put beside each call what its trial's record says was wrong with the reply."""
+"""The calls of a cell, and beside each call what its trial's record says was wrong with the reply."""
 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.errors import RecordError
 from harness.llm.budget import Prices
-from harness.llm.calls import SCHEMA
+from harness.llm.calls import CallRecord, read_calls
 from harness.report.sources.data import Call
 from harness.store.archive import Readable
-from harness.store.codec import check_seal
 from harness.trial import Trial
 
 ABORTED, UNPARSED, INVALID, REPEAT = "aborted", "unparsed", "invalid", "repeat"
 
 
-def read_calls(path: Readable, trials: Sequence[Trial], *, texts: bool = False) -> Iterator[Call]:
-    """Yield the calls, in order; the messages and replies only with `texts`. A last line that was cut short is left out.
-
-    Raises RecordError naming file and line.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror})") from error
+def judged_calls(path: Readable, trials: Sequence[Trial], *, texts: bool = False) -> Iterator[Call]:
+    """Yield the calls of a cell, in order; the messages and replies only with `texts`. Raises RecordError naming file and line."""
     judged = {
         (trial.number, reply["call"]): reply
         for trial in trials
         for reply in trial.proposal.note.get("replies", ())
         if isinstance(reply, Mapping) and "call" in reply
     }
-    for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), start=1):
-        where = f"{path}, line {number}"
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise RecordError(f"{where}: not JSON ({error})") from error
-        if not isinstance(row, dict) or type(row.get("schema")) is not int:
-            raise RecordError(f"{where}: not the record of a call")
-        if row["schema"] > SCHEMA:
-            raise RecordError(f"{where}: written by a newer version (schema {row['schema']}, this one reads {SCHEMA})")
-        check_seal(line, row, where)
-        try:
-            yield _call(row, judged, texts)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RecordError(f"{where}: damaged record of a call ({type(error).__name__}: {error})") from error
+    for record in read_calls(path):
+        yield _call(record, judged.get((record.trial, record.call), {}), texts)
 
 
-def _call(row: Mapping[str, Any], judged: Mapping[tuple[int, int], Mapping[str, Any]], texts: bool) -> Call:
-    trial, number, model = int(row["trial"]), int(row["call"]), str(row.get("model", ""))
-    reply: Mapping[str, Any] = row.get("reply") or {}
-    judgement = judged.get((trial, number), {})
-    problem = judgement.get("problem")
-    prompt, completion = (_whole(reply.get(key)) for key in ("prompt_tokens", "completion_tokens"))
+def _call(record: CallRecord, judgement: Mapping[str, Any], texts: bool) -> Call:
+    problem, reply = judgement.get("problem"), record.reply
+    prompt, completion = (reply.prompt_tokens, reply.completion_tokens) if reply else (None, None)
     kept: dict[str, Any] = {}
     if texts:
-        messages = tuple({"role": str(m["role"]), "content": str(m["content"])} for m in row["messages"])
-        kept = {"messages": messages, "reply": str(reply.get("text", "")), "thinking": str(reply.get("thinking", ""))}
+        messages = tuple({"role": message.role, "content": message.content} for message in record.messages)
+        kept = {"messages": messages, "reply": reply.text if reply else "", "thinking": reply.thinking if reply else ""}
     return Call(
-        trial=trial,
-        call=number,
-        attempt=int(row.get("attempt", 1)),
+        trial=record.trial,
+        call=record.call,
+        attempt=record.attempt,
         role=str(judgement.get("role", "agent")),
-        model=model,
-        answered="text" in reply and row.get("error") is None,
+        model=record.model,
+        answered=reply is not None and record.error is None,
         problem=None if problem is None else str(problem),
         problem_kind=None if problem is None else str(judgement.get("kind") or problem_kind(str(problem))),
         prompt_tokens=prompt,
         completion_tokens=completion,
-        seconds=float(row["seconds"]),
-        usd=_prices().usd(model, prompt or 0, completion or 0),
-        error=None if row.get("error") is None else str(row["error"]),
+        seconds=record.seconds,
+        usd=_prices().usd(record.model, prompt or 0, completion or 0),
+        error=record.error,
         **kept,
     )
 
@@ -84,10 +58,6 @@ def problem_kind(problem: str) -> str:
         return REPEAT
     # Every complaint about the form ends by repeating the form; those about values name hyperparameters.
     return UNPARSED if "answer with one JSON object" in problem or problem == "the analysis was empty" else INVALID
-
-
-def _whole(value: Any) -> int | None:
-    return None if value is None else int(value)
 
 
 @functools.cache

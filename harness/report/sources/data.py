@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from harness.errors import RecordError
 from harness.trial import Trial
 
 
@@ -90,6 +91,24 @@ class CellData:
     def label(self) -> str:
         """Task, arm and seed in one short phrase."""
         return f"{self.task}/{self.arm}/seed{self.seed}"
+
+
+def cell_of_manifest(config: Mapping[str, Any], where: str) -> CellData:
+    """Return the cell that a run's config, or a manifest, describes, without trials. Raises RecordError."""
+    try:
+        identity, settings = config["identity"], config["settings"]
+        return CellData(
+            task=str(settings["task"]["name"]),
+            arm=str(config["arm"]),
+            seed=int(identity["seed"]),
+            budget=int(identity["budget"]),
+            cell=str(config["cell"]),
+            folder="",
+            startup_trials=int(identity["optimizer"].get("startup_trials", 0)),
+            manifest={key: config[key] for key in ("identity", "settings", "environment") if key in config},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RecordError(f"{where}: not a cell of this harness ({type(error).__name__}: {error})") from error
 
 
 @dataclass(frozen=True)

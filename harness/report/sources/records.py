@@ -1,11 +1,10 @@
-"""Read a study's run folder. A record that is cut short, damaged, foreign or from a newer version is named in one line, and the rest
+"""Read a study's run folder. A record that is cut short, damaged, foreign or of another version is named in one line, and the rest
 of the study is read all the same.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RecordError
-from harness.report.sources.calls import read_calls
-from harness.report.sources.data import CellData, State, StudyData
-from harness.run.study import BLOCKED
-from harness.store import codec as record
+from harness.report.sources.calls import judged_calls
+from harness.report.sources.data import CellData, State, StudyData, cell_of_manifest
 from harness.store.archive import Pack, PackedFolder, Readable, packed
-from harness.store.cell_folder import CALLS, FAILURE, MANIFEST, SCHEMA, SUMMARY, TRIALS, read_json, read_trials
-from harness.store.plan import PLAN, Planned
+from harness.store.cell_folder import CALLS, FAILURE, MANIFEST, SUMMARY, TRIALS, read_json, read_manifest, read_trials
+from harness.store.plan import PLAN, Planned, read_blocked, read_plan
 from harness.trial import Trial
 
 NOT_TASKS = {"report", "wandb"}
@@ -29,22 +26,23 @@ def read_study(folder: Path) -> StudyData:
     """Read every planned cell, and every cell that lies in the folder without being planned. Raises RecordError: no study there."""
     problems: list[str] = []
     pack = _read_pack(folder, problems)
-    planned = {entry.folder: entry for entry in _read_plan(folder, problems)}
+    planned = {entry.folder: entry for entry in _plan(folder, problems)}
     found = list(_found(folder, pack, planned))
     if not planned and not found:
         raise RecordError(f"{folder}: no study there (neither {PLAN} nor a cell's {MANIFEST})")
-    blocked = _read_blocked(folder, problems)
+    blocked = read_blocked(folder, problems)
     read = _Reader(folder, pack, problems)
     cells = [_blocked(read.cell(_of_plan(entry)), blocked) for entry in planned.values()]
     cells += read.unplanned(found, cells)
     name = folder.resolve().name
+    problems = [_relative(problem, folder) for problem in problems]
     return StudyData(name, f"the records in {name}/", tuple(cells), tuple(problems), in_full=lambda cell: _in_full(folder, cell))
 
 
 def _in_full(folder: Path, cell: CellData) -> CellData:
     pack = packed(folder)
     path: Path | PackedFolder = pack.open(cell.folder) if pack and cell.folder in pack else folder / cell.folder
-    calls = tuple(read_calls(path / CALLS, cell.trials, texts=True)) if (path / CALLS).exists() else ()
+    calls = tuple(judged_calls(path / CALLS, cell.trials, texts=True))
     return replace(cell, trials=read_trials(path), calls=calls)
 
 
@@ -52,8 +50,15 @@ def _read_pack(folder: Path, problems: list[str]) -> Pack | None:
     try:
         return packed(folder)
     except RecordError as error:
-        problems.append(_relative(str(error), folder))
+        problems.append(str(error))
         return None
+
+
+def _plan(folder: Path, problems: list[str]) -> tuple[Planned, ...]:
+    if (folder / PLAN).exists():
+        return read_plan(folder, problems)
+    problems.append(f"{PLAN}: is missing, so only cells that were started can be seen")
+    return ()
 
 
 def _found(folder: Path, pack: Pack | None, planned: Collection[str]) -> Iterator[str]:
@@ -70,45 +75,6 @@ def _found(folder: Path, pack: Pack | None, planned: Collection[str]) -> Iterato
 def _subfolders(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if entry.is_dir())
-
-
-def _read_plan(folder: Path, problems: list[str]) -> Iterable[Planned]:
-    """Return the planned cells as `study.read_plan` does; but a line that cannot be read costs that line only."""
-    if not (folder / PLAN).exists():
-        problems.append(f"{PLAN}: is missing, so only cells that were started can be seen")
-        return ()
-    planned: dict[tuple[str, str, int], Planned] = {}
-    for where, row in _rows(folder / PLAN, problems):
-        try:
-            entry = Planned(**row)
-        except TypeError as error:
-            problems.append(f"{where}: damaged ({error})")
-            continue
-        planned[entry.task, entry.arm, entry.seed] = entry
-    return planned.values()
-
-
-def _read_blocked(folder: Path, problems: list[str]) -> dict[str, Mapping[str, Any]]:
-    """Return the last line of blocked.jsonl for each cell."""
-    if not (folder / BLOCKED).exists():
-        return {}
-    return {str(row["cell"]): row for _, row in _rows(folder / BLOCKED, problems) if "cell" in row}
-
-
-def _rows(path: Path, problems: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        where = f"{path.name}, line {number}"
-        try:
-            row = json.loads(line)
-            record.check_seal(line, row if isinstance(row, dict) else {}, where)
-        except (ValueError, RecursionError, RecordError) as error:
-            problems.append(str(error) if isinstance(error, RecordError) else f"{where}: damaged ({error})")
-            continue
-        if isinstance(row, dict):
-            row.pop(record.CHECKSUM, None)
-            yield where, row
-        else:
-            problems.append(f"{where}: damaged (not an object)")
 
 
 def _of_plan(entry: Planned) -> CellData:
@@ -138,10 +104,10 @@ class _Reader:
             if not any(".json" in name for name in names):
                 return cell
             manifest = self._manifest(path / MANIFEST, cell)
-            trials = read_trials_without_curves(path / TRIALS)
+            trials = read_trials(path, curves=False)
             summary = read_json(path / SUMMARY) if SUMMARY in names else None
             _refuse_missing(path / TRIALS, trials, summary)
-            calls = tuple(read_calls(path / CALLS, trials)) if CALLS in names else ()
+            calls = tuple(judged_calls(path / CALLS, trials))
         # Nesting without end is no Python value; the record that holds it cannot be told by then.
         except (RecordError, RecursionError) as error:
             reason = _relative(str(error), self._folder) if isinstance(error, RecordError) else f"{cell.folder}: nested without end"
@@ -166,12 +132,7 @@ class _Reader:
             return path, ()
 
     def _manifest(self, path: Readable, cell: CellData) -> dict[str, Any]:
-        manifest = read_json(path)
-        schema = manifest.get("schema")
-        if not isinstance(schema, int):
-            raise RecordError(f"{path}: not a manifest of this harness")
-        if schema > SCHEMA:
-            raise RecordError(f"{path}: written by a newer version (schema {schema}, this one reads {SCHEMA})")
+        manifest = read_manifest(path)
         if manifest.get("cell") != cell.cell:
             raise RecordError(f"{path}: belongs to another cell ({manifest.get('cell')}, planned is {cell.cell})")
         identity = manifest.get("identity")
@@ -189,17 +150,13 @@ class _Reader:
         for name in sorted(names):
             path, files = self._open(name)
             try:
-                manifest = read_json(path / MANIFEST)
-                entry = (str(manifest["task"]), str(manifest["arm"]), int(manifest["seed"]))
-                startup = int(manifest["identity"]["optimizer"].get("startup_trials", 0))
-                cell = CellData(*entry, int(manifest["budget"]), str(manifest["cell"]), name, startup)
-            except (RecordError, KeyError, TypeError, ValueError, AttributeError) as error:
-                reason = _relative(str(error), self._folder)
-                self._problems.append(f"{name}: not a cell of this harness ({type(error).__name__}: {reason})")
+                cell = replace(cell_of_manifest(read_manifest(path / MANIFEST), name), folder=name)
+            except RecordError as error:
+                self._problems.append(str(error))
                 continue
             if not any((path / file).read_bytes() for file in (TRIALS, CALLS) if file in files):
                 continue  # left by a command with a mistake in it
-            if entry in taken:
+            if (entry := (cell.task, cell.arm, cell.seed)) in taken:
                 self._problems.append(f"{name}: left out, since the plan has another cell for the same task, arm and seed")
                 continue
             taken.add(entry)
@@ -210,53 +167,6 @@ class _Reader:
 def _refuse_missing(path: Readable, trials: tuple[Trial, ...], summary: dict[str, Any] | None) -> None:
     if summary is not None and summary.get("trials") != len(trials):
         raise RecordError(f"{path}: holds {len(trials)} trials where {SUMMARY} counts {summary.get('trials')}")
-
-
-def read_trials_without_curves(path: Readable) -> tuple[Trial, ...]:
-    """Read a cell's trials, leaving out the curves, which no table needs and which are most of the time.
-
-    A last line that was cut short is left out. Raises RecordError naming file and line.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror})") from error
-    lines = data[: data.rfind(b"\n") + 1].splitlines()
-    return tuple(_trial(line, f"{path}, line {number}", number) for number, line in enumerate(lines, start=1))
-
-
-def _trial(line: bytes, where: str, number: int) -> Trial:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{where}: not JSON ({error})") from error
-    if not isinstance(row, dict) or type(row.get("schema")) is not int:
-        raise RecordError(f"{where}: not a trial record")
-    if row["schema"] > record.SCHEMA:
-        raise RecordError(f"{where}: written by a newer version (schema {row['schema']}, this one reads {record.SCHEMA})")
-    record.check_seal(line, row, where)
-    try:
-        trial = _sane(record.from_row(row | {"curve": {}}))
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise RecordError(f"{where}: damaged trial record ({type(error).__name__}: {error})") from error
-    if trial.number != number:
-        raise RecordError(f"{where}: holds trial {trial.number}")
-    return trial
-
-
-def _sane(trial: Trial) -> Trial:
-    """Refuse what the reader of records lets pass and no harness writes. Raises ValueError and TypeError."""
-    score = trial.outcome.test_score_pct
-    if score is not None and (isinstance(score, bool) or not math.isfinite(score)):
-        raise ValueError(f"test_score_pct is {score}")
-    for name, value in trial.config.items():
-        if not isinstance(value, int | float | str):
-            raise TypeError(f"config: {name} is {type(value).__name__}")
-    if not isinstance(trial.proposal.note, Mapping):
-        raise TypeError("note is not an object")
-    return trial
 
 
 def _failure(path: Readable) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import RecordError
-from harness.report.sources.calls import read_calls
-from harness.report.sources.data import CellData, State, StudyData
-from harness.report.sources.wandb_run import MirroredRun, cell_of_manifest, to_cell
-from harness.store.cell_folder import CALLS, MANIFEST, TRIALS, read_json, read_trials
+from harness.report.sources.calls import judged_calls
+from harness.report.sources.data import CellData, State, StudyData, cell_of_manifest
+from harness.report.sources.wandb_run import MirroredRun, to_cell
+from harness.store.cell_folder import CALLS, MANIFEST, TRIALS, read_manifest, read_trials
 
 T = TypeVar("T")
 PAGE = 100
@@ -62,10 +62,10 @@ def _read(run: Any, patient: _Patient) -> CellData:
         return to_cell(MirroredRun(where, config, rows, run.state == "finished"))
     with tempfile.TemporaryDirectory() as folder:
         there = Path(patient(lambda: records[-1].download(root=folder, skip_cache=True)))
-        manifest = read_json(there / MANIFEST)
+        manifest = read_manifest(there / MANIFEST)
         cell = cell_of_manifest(manifest, where)
         trials = read_trials(there)
-        calls = tuple(read_calls(there / CALLS, trials, texts=True)) if (there / CALLS).exists() else ()
+        calls = tuple(judged_calls(there / CALLS, trials, texts=True))
     if not trials:
         raise RecordError(f"{where}: its records artifact holds no {TRIALS}")
     state = State.DONE if run.state == "finished" else State.UNFINISHED

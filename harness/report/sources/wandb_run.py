@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.errors import RecordError
-from harness.report.sources.data import CellData, State
+from harness.report.sources.data import CellData, State, cell_of_manifest
 from harness.trial import MEASURES, Epoch, Outcome, Proposal, Status, Trial
 
 
@@ -34,24 +34,6 @@ def to_cell(run: MirroredRun) -> CellData:
     state = State.DONE if run.finished else State.UNFINISHED
     reason = "" if run.finished else f"broken off, or running, after {len(trials)} of {cell.budget} trials"
     return replace(cell, trials=trials, state=state, reason=reason)
-
-
-def cell_of_manifest(config: Mapping[str, Any], where: str) -> CellData:
-    """Return the cell that a run's config, or a manifest, describes, without trials. Raises RecordError."""
-    try:
-        identity, settings = config["identity"], config["settings"]
-        return CellData(
-            task=str(settings["task"]["name"]),
-            arm=str(config["arm"]),
-            seed=int(identity["seed"]),
-            budget=int(identity["budget"]),
-            cell=str(config["cell"]),
-            folder="",
-            startup_trials=int(identity["optimizer"].get("startup_trials", 0)),
-            manifest={key: config[key] for key in ("identity", "settings", "environment") if key in config},
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RecordError(f"{where}: not a cell of this harness ({type(error).__name__}: {error})") from error
 
 
 def _trials(history: Iterable[Mapping[str, Any]]) -> Iterable[Trial]:

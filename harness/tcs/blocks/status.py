@@ -24,7 +24,7 @@ from harness.tcs.view.words import (
     signed,
     trials_text,
 )
-from harness.trial import Trajectory, Trial
+from harness.trial import Trajectory, Trial, incumbents
 
 _NO_NOISE = 1e-6  # points; below is the rounding of curves that run straight, which say nothing of noise
 
@@ -168,11 +168,9 @@ def status(space: Space, trajectory: Trajectory, budget: int) -> SearchStatus:
 
 def _improvements(trajectory: Trajectory, scores: Sequence[float]) -> tuple[Improvement, ...]:
     steps: list[Improvement] = []
-    best = -math.inf
-    for trial in trajectory:
-        if trial.score is not None and trial.score > best:
-            best = trial.score
-            score = bounded(trial.score)
+    for trial, best in zip(trajectory, incumbents(trajectory), strict=True):
+        if trial is best:
+            score = bounded(trial.score or 0.0)
             steps.append(Improvement(trial.number, score, points(score, apart=score_anchors(score, scores))))
     return tuple(steps)
 

@@ -1,15 +1,21 @@
-"""JSON schemas from the other side: draw a value that fits one, say whether a value fits, and break one on purpose.
+"""JSON schemas from the other side: draw a value that fits one, and say whether a value fits.
 
-Covers what a reply's schema may hold: type (also a list of types), enum, const, properties, required, additionalProperties, bounds of
-numbers, lengths, pattern-free strings, items, anyOf, oneOf, allOf, if/then/else, not, $ref into $defs.
+Whether a value fits, jsonschema says. Drawing is by hand: a double's replies are to follow from its seed, and what else draws from
+schemas (hypothesis-jsonschema) takes no random state of its caller. It covers what a reply's schema may hold: type (also a list of
+types), enum, const, properties, required, additionalProperties, bounds of numbers, lengths, pattern-free strings, items, anyOf, oneOf,
+allOf, if/then/else, $ref into $defs.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import math
 import random
 from collections.abc import Mapping
 from typing import Any
+
+from jsonschema import Draft202012Validator
 
 Schema = Mapping[str, Any]
 
@@ -43,26 +49,23 @@ def draw(schema: Schema, rng: random.Random) -> Any:
 
 
 def fits(value: Any, schema: Any, root: Schema | None = None) -> bool:
-    """Say whether `value` fits `schema`."""
-    root = schema if root is None else root
-    if isinstance(schema, bool):
-        return schema
-    schema = _resolved(schema, root)
-    if "const" in schema and not _same(value, schema["const"]):
+    """Say whether `value` fits `schema`, whose references point into `root`. NaN and the infinities, which are not JSON, fit nothing."""
+    whole = _validator(json.dumps(schema if root is None else root))
+    return is_json(value) and bool((whole if root is None else whole.evolve(schema=schema)).is_valid(value))
+
+
+@functools.lru_cache(maxsize=64)
+def _validator(schema: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(schema))
+
+
+def is_json(value: Any) -> bool:
+    """Say whether all numbers in a value are finite."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
         return False
-    if "enum" in schema and not any(_same(value, choice) for choice in schema["enum"]):
-        return False
-    if "type" in schema and not any(_is(value, kind) for kind in _listed(schema["type"])):
-        return False
-    if isinstance(value, dict) and not _object_fits(value, schema, root):
-        return False
-    if isinstance(value, list) and not all(fits(item, schema.get("items", True), root) for item in value):
-        return False
-    if _is(value, "number") and not _in_bounds(value, schema):
-        return False
-    if isinstance(value, str) and not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", math.inf):
-        return False
-    return _branches_fit(value, schema, root)
+    return True
 
 
 def numbers(schema: Schema) -> list[str]:
@@ -157,55 +160,6 @@ def _resolved(schema: Schema, root: Schema) -> Schema:
             target = target[part]
         schema = {**target, **{key: inner for key, inner in schema.items() if key != "$ref"}}
     return schema
-
-
-def _object_fits(value: dict[str, Any], schema: Schema, root: Schema) -> bool:
-    names = schema.get("properties", {})
-    if any(name not in value for name in schema.get("required", ())):
-        return False
-    others = schema.get("additionalProperties", True)
-    return all(fits(inner, names.get(name, others), root) for name, inner in value.items())
-
-
-def _branches_fit(value: Any, schema: Schema, root: Schema) -> bool:
-    if "anyOf" in schema and not any(fits(value, branch, root) for branch in schema["anyOf"]):
-        return False
-    if "oneOf" in schema and sum(fits(value, branch, root) for branch in schema["oneOf"]) != 1:
-        return False
-    if not all(fits(value, branch, root) for branch in schema.get("allOf", ())):
-        return False
-    if "not" in schema and fits(value, schema["not"], root):
-        return False
-    if "if" in schema:
-        return fits(value, schema.get("then" if fits(value, schema["if"], root) else "else", True), root)
-    return True
-
-
-def _in_bounds(value: float, schema: Schema) -> bool:
-    return (
-        schema.get("minimum", -math.inf) <= value <= schema.get("maximum", math.inf)
-        and schema.get("exclusiveMinimum", -math.inf) < value < schema.get("exclusiveMaximum", math.inf)
-        and math.isfinite(value)
-    )
-
-
-def _is(value: Any, kind: str) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    checks = {
-        "object": isinstance(value, dict),
-        "array": isinstance(value, list),
-        "string": isinstance(value, str),
-        "boolean": isinstance(value, bool),
-        "null": value is None,
-        "number": number,
-        "integer": number and float(value).is_integer() if number and math.isfinite(value) else False,
-    }
-    return checks[kind]
-
-
-def _same(value: Any, other: Any) -> bool:
-    # JSON's true is not its 1.
-    return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)
 
 
 def _listed(value: Any) -> list[Any]:

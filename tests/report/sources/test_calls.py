@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.optimizers.agent.reply import BadReply, parse_reply, refuse_repeat
-from harness.report.sources.calls import INVALID, REPEAT, UNPARSED, problem_kind, read_calls
+from harness.report.sources.calls import INVALID, REPEAT, UNPARSED, judged_calls, problem_kind
 from harness.report.sources.records import read_study
 from harness.space import Space
 from harness.store.cell_folder import CALLS, read_trials
@@ -56,7 +56,7 @@ def test_calls_are_joined_with_what_was_wrong_with_them(planted_folder: Path) ->
     cell = next(c for c in read_study(planted_folder).cells if any(t.proposal.source == "fallback" for t in c.trials))
     trials = read_trials(planted_folder / cell.folder)
     bad = next(trial.number for trial in trials if trial.proposal.source == "fallback")
-    calls = [call for call in read_calls(planted_folder / cell.folder / CALLS, trials) if call.trial == bad]
+    calls = [call for call in judged_calls(planted_folder / cell.folder / CALLS, trials) if call.trial == bad]
     assert [call.problem_kind for call in calls] == [UNPARSED, REPEAT, INVALID]
     assert [call.prompt_tokens for call in calls] == [900 + 40 * bad] * 3
     assert all(call.answered for call in calls)

@@ -20,7 +20,8 @@ from harness.report.render.plot_style import style
 from harness.report.sources.data import State
 from harness.report.sources.records import read_study
 from harness.store.cell_folder import read_json
-from harness.store.codec import CHECKSUM
+from harness.store.codec import CHECKSUM, sealed
+from harness.store.files import write_json
 from harness.store.plan import read_plan
 
 ODD: tuple[Any, ...] = (None, True, -1, 10**400, "", "nan", [], [[]], {}, {"a": {"b": []}}, "\x1b[2J\u202e</script>", 1e308)
@@ -76,13 +77,13 @@ def damage_trial(cell: Path, key: str, value: Any) -> None:
     lines = (cell / "trials.jsonl").read_text().splitlines()
     row = json.loads(lines[4]) | {key: value}
     row.pop(CHECKSUM, None)
-    (cell / "trials.jsonl").write_text("\n".join([*lines[:4], json.dumps(row), *lines[5:]]) + "\n")
+    (cell / "trials.jsonl").write_text("\n".join([*lines[:4], sealed(json.dumps(row)), *lines[5:]]) + "\n")
 
 
 def damage_manifest(cell: Path, path: str, value: Any) -> None:
     manifest = read_json(cell / "manifest.json")
     put(manifest, path, value)
-    (cell / "manifest.json").write_text(json.dumps(manifest))
+    write_json(cell / "manifest.json", manifest)
 
 
 def damage_call(cell: Path, key: str, value: Any) -> None:
@@ -90,7 +91,7 @@ def damage_call(cell: Path, key: str, value: Any) -> None:
         lines = (cell / "calls.jsonl").read_text().splitlines()
         row = json.loads(lines[0]) | {key: value}
         row.pop(CHECKSUM, None)
-        (cell / "calls.jsonl").write_text("\n".join([json.dumps(row), *lines[1:]]) + "\n")
+        (cell / "calls.jsonl").write_text("\n".join([sealed(json.dumps(row)), *lines[1:]]) + "\n")
 
 
 CALL_KEYS = ["schema", "trial", "call", "attempt", "model", "messages", "reply", "seconds", "error"]

@@ -16,10 +16,12 @@ from harness.report.assemble import build_report
 from harness.report.findings import find
 from harness.report.sources.data import CellData, State, StudyData
 from harness.report.sources.records import read_study
-from harness.run.study import BLOCKED, add_to_plan, run_cells
+from harness.run.study import add_to_plan, run_cells
 from harness.store.cell_folder import read_json
-from harness.store.codec import CHECKSUM
-from harness.store.plan import PLAN, read_plan
+from harness.store.codec import CHECKSUM, sealed
+from harness.store.files import write_json
+from harness.store.lines import append_lines
+from harness.store.plan import BLOCKED, PLAN, read_plan
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def append(path: Path, text: str) -> None:
 def edit(path: Path, change: Callable[[dict[str, object]], None]) -> None:
     data = read_json(path)
     change(data)
-    path.write_text(json.dumps(data))
+    write_json(path, data)
 
 
 def edit_line(path: Path, number: int, change: Callable[[dict[str, object]], None]) -> None:
@@ -53,7 +55,7 @@ def edit_line(path: Path, number: int, change: Callable[[dict[str, object]], Non
     row = json.loads(lines[number])
     row.pop(CHECKSUM, None)
     change(row)
-    lines[number] = json.dumps(row)
+    lines[number] = sealed(json.dumps(row))
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -80,9 +82,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         "trials.jsonl, line 1: not JSON",
     ),
     "nesting without end": (lambda cell: append(cell / "trials.jsonl", "[" * 100_000 + "\n"), "trials.jsonl, line 11: not JSON"),
-    "a trial from a newer version": (
+    "a trial of another version": (
         lambda cell: edit_line(cell / "trials.jsonl", 2, lambda row: row.update(schema=99)),
-        "trials.jsonl, line 3: written by a newer version (schema 99, this one reads 1)",
+        "trials.jsonl, line 3: written by another version (schema 99, this one reads 1)",
     ),
     "a damaged trial": (
         lambda cell: edit_line(cell / "trials.jsonl", 0, lambda row: row.update(status="splendid")),
@@ -94,10 +96,17 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a manifest that is no JSON": (lambda cell: (cell / "manifest.json").write_text("{"), "manifest.json: cannot be read"),
     "no manifest": (lambda cell: (cell / "manifest.json").unlink(), "manifest.json: is missing"),
-    "a foreign manifest": (lambda cell: (cell / "manifest.json").write_text("{}"), "manifest.json: not a manifest of this harness"),
-    "a manifest from a newer version": (
+    "a foreign manifest": (
+        lambda cell: write_json(cell / "manifest.json", {"mine": 1}),
+        "manifest.json: not a manifest of this harness",
+    ),
+    "a manifest without its checksum": (
+        lambda cell: (cell / "manifest.json").write_text("{}"),
+        "manifest.json: damaged, or not written by this harness (it has no checksum)",
+    ),
+    "a manifest of another version": (
         lambda cell: edit(cell / "manifest.json", lambda data: data.update(schema=7)),
-        "manifest.json: written by a newer version (schema 7",
+        "manifest.json: written by another version (schema 7",
     ),
     "another cell's manifest": (
         lambda cell: edit(cell / "manifest.json", lambda data: data.update(cell="0" * 16)),
@@ -127,7 +136,7 @@ def test_calls_that_cannot_be_read_are_one_line(study: Path) -> None:
     cell = one_cell(study, "tcs_phi4")
     append(cell / "calls.jsonl", '{"schema": 9}\n')
     data = read_study(study)
-    assert "written by a newer version (schema 9" in data.problems[0]
+    assert "written by another version (schema 9" in data.problems[0]
     assert the_cell(data, cell).state is State.UNREADABLE
 
 
@@ -144,7 +153,7 @@ def test_a_last_line_that_is_cut_short_is_left_out(study: Path) -> None:
 def test_a_failed_cell_says_why(study: Path) -> None:
     cell = one_cell(study)
     (cell / "summary.json").unlink()
-    (cell / "failure.json").write_text(json.dumps({"error": "RuntimeError: no luck", "trials": 10}))
+    write_json(cell / "failure.json", {"error": "RuntimeError: no luck", "trials": 10})
     found = the_cell(read_study(study), cell)
     assert (found.state, found.reason) == (State.FAILED, "RuntimeError: no luck")
 
@@ -164,7 +173,7 @@ def test_the_last_word_on_a_blocked_cell_counts_unless_it_is_done(study: Path) -
         for why in ("no key", "no server")
         for i in ids
     ]
-    (study / BLOCKED).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    append_lines(study / BLOCKED, rows)
     data = read_study(study)
     found = the_cell(data, cell)
     assert (found.state, found.reason, found.fix) == (State.BLOCKED, "no server", "run it")
@@ -172,7 +181,7 @@ def test_the_last_word_on_a_blocked_cell_counts_unless_it_is_done(study: Path) -
 
 
 def test_a_plan_with_a_damaged_line_costs_that_line_only(study: Path) -> None:
-    append(study / PLAN, '{"task": "x"}\nnot json\n[1]\n')
+    append(study / PLAN, sealed('{"task": "x"}') + "\nnot json\n[1]\n")
     data = read_study(study)
     assert len(data.problems) == 3
     assert all(line.startswith(f"{PLAN}, line 7") for line in data.problems)
@@ -189,9 +198,9 @@ def test_without_a_plan_the_cells_that_lie_there_are_read(study: Path) -> None:
 def test_a_foreign_folder_is_named(study: Path) -> None:
     foreign = study / "vision" / "mine" / "seed0-x"
     foreign.mkdir(parents=True)
-    (foreign / "manifest.json").write_text('{"hello": 1}')
+    write_json(foreign / "manifest.json", {"schema": 1, "hello": 1})
     data = read_study(study)
-    assert data.problems == ("vision/mine/seed0-x: not a cell of this harness (KeyError: 'task')",)
+    assert data.problems == ("vision/mine/seed0-x: not a cell of this harness (KeyError: 'identity')",)
 
 
 def test_a_second_cell_for_the_same_seed_is_left_out_and_named(study: Path) -> None:
