@@ -16,8 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from harness.errors import HarnessError
-from harness.readiness import Readiness
+from harness import HarnessError, Readiness
 from harness.tasks.common.registry import MIRROR, DataError, DataFile, DataSet, dataset, registry
 
 CACHE = "HARNESS_DATA_CACHE"
