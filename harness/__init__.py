@@ -7,6 +7,7 @@ A task of your own:
 
     Task              the contract: a space, a card, and a `train` that yields epochs
     TaskCard          what an expert who is asked for advice would be told of the task
+    NeedsData         what a task's class has besides, when its data must be fetched first
     Epoch             one row of a training curve: validation score, and what else was measured
     Space             the hyperparameters that may be tuned, with ranges, scales, defaults and conditions
     Hyperparameter    one axis of a space: a Number or a Choice
@@ -95,6 +96,7 @@ __all__ = [
     "LlmSettings",
     "Message",
     "ModelFacts",
+    "NeedsData",
     "NotReady",
     "Number",
     "Optimizer",
@@ -139,7 +141,7 @@ if TYPE_CHECKING:
     from harness.readiness import Readiness
     from harness.seeding import keyed_random, keyed_seed
     from harness.space import Choice, Config, Hyperparameter, Number, Space, Value
-    from harness.task import Task, TaskCard
+    from harness.task import NeedsData, Task, TaskCard
     from harness.tcs.summarizer import Summary, summarize
     from harness.tcs.view.render import Format, render
     from harness.tcs.view.section import Assignments, Block, Detail, Level, Phrase, Points, Section, Table, View
@@ -155,7 +157,7 @@ else:
         "harness.readiness": "Readiness",
         "harness.seeding": "keyed_random keyed_seed",
         "harness.space": "Choice Config Hyperparameter Number Space Value",
-        "harness.task": "Task TaskCard",
+        "harness.task": "NeedsData Task TaskCard",
         "harness.tcs.summarizer": "Summary summarize",
         "harness.tcs.view.render": "Format render",
         "harness.tcs.view.section": "Assignments Block Detail Level Phrase Points Section Table View",

@@ -22,13 +22,12 @@ from harness.config.overrides import own_conf
 from harness.config.settings import conf_dir, task_settings
 from harness.environment import one_thread
 from harness.errors import HarnessError, printable
-from harness.importing import load_target
 from harness.llm.probe import readiness
 from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
 from harness.space import Space
 from harness.tabular.header import tabulated_tasks
-from harness.task import TaskCard
+from harness.task import TaskCard, task_readiness
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,22 +80,20 @@ def _read(path: Path) -> Any:
 
 
 def _task(path: Path) -> Readiness:
-    """Is the code there, do space and card make sense, is the data there (a task class may have a static `ready(params)` to say)."""
+    """Say whether the code is there, space and card make sense, and the data are there."""
     try:
         settings = task_settings(path)
         space = Space.from_mapping(settings.get("space") or {})
         TaskCard.from_mapping(settings.get("card") or {})
-        made = load_target(str(settings.get("_target_")))
-        if hasattr(made, "ready"):
-            found: Readiness = made.ready(settings.get("params") or {})
-            return replace(found, name=path.stem)
+        found = task_readiness(str(settings.get("_target_")), settings.get("params") or {})
     except HarnessError as error:
         return Readiness(path.stem, False, str(error))
     # Importing a user's own module runs their code, and the table must come out whatever it raises.
     except Exception as error:
         return Readiness(path.stem, False, f"{type(error).__name__}: {error}")
     table = ", and a table for evaluator=table" if path.stem in tabulated_tasks() else ""
-    return Readiness(path.stem, True, f"{len(space)} hyperparameters, data included{table}")
+    reason = f"{len(space)} hyperparameters, {found.reason}{table}" if found.ready else found.reason
+    return replace(found, name=path.stem, reason=reason)
 
 
 def _llm(settings: dict[str, Any]) -> Readiness:

@@ -36,7 +36,7 @@ def test_the_documentation_lists_each_public_name_once() -> None:
 
 def test_what_type_checkers_see_is_what_there_is() -> None:
     (block,) = (node for node in ast.parse(Path(harness.__file__).read_text()).body if isinstance(node, ast.If))
-    seen = {}
+    seen: dict[str, str] = {}
     for node in block.body:
         assert isinstance(node, ast.ImportFrom)
         assert node.module

@@ -26,7 +26,6 @@ from harness.cell import Cell
 from harness.console import say
 from harness.environment import environment
 from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError, shown
-from harness.importing import load_target
 from harness.llm.errors import BackendUnavailable
 from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
@@ -37,6 +36,7 @@ from harness.store.archive import packed
 from harness.store.cell_folder import MANIFEST, SUMMARY, CellFolder, append_lines, differing, refuse_other_settings
 from harness.store.files import Batch
 from harness.store.plan import PLAN, Planned, read_plan
+from harness.task import prepare_task
 from harness.training.isolation import Isolation
 from harness.training.trainer import describe
 
@@ -135,10 +135,7 @@ def _missing_data(target: str, params: str) -> str:
     """Have a task fetch its data, and return what went wrong, or nothing."""
     try:
         with Isolation().building():
-            made = load_target(target)
-            if not hasattr(made, "prepare"):
-                return f"its YAML names data, and {target} has no prepare(params) to fetch them"
-            made.prepare(json.loads(params))
+            prepare_task(target, json.loads(params))
     except HarnessError as error:
         return str(error)
     return ""

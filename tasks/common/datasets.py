@@ -126,7 +126,7 @@ def cache_folder() -> Path:
 
 
 class OnPublicData:
-    """What a task on public data tells the harness before it is built: see `harness/run/study.py` and `harness/doctor.py`."""
+    """What a task on public data tells the harness before it is built: see `harness.NeedsData`."""
 
     @staticmethod
     def needed(params: Mapping[str, Any]) -> tuple[str, ...]:
