@@ -79,7 +79,7 @@ class PlantedStudy:
     def cell(self, study: str, arm: PlantedArm, task: str, seed: int) -> Cell:
         """Return one of its cells."""
         settings = {
-            "_target_": "tasks.planted.Planted",
+            "_target_": "harness.tasks.planted.Planted",
             "name": task,
             "suite": "own",
             "version": 1,
