@@ -44,8 +44,9 @@ def _run(argv: Sequence[str] | None) -> tuple[int, str]:
     """Run the command; return its exit status, and what there is to complain about."""
     one_thread()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if str(Path.cwd()) not in sys.path:  # with `python -m` it is there already: the user's own tasks lie beside the command
-        sys.path.append(str(Path.cwd()))
+    if str(Path.cwd()) not in sys.path:
+        # The user's own code lies beside the command: first, as `python -m` has it, unless that would be another harness.
+        sys.path.insert(len(sys.path) if Path("harness").is_dir() else 0, str(Path.cwd()))
     if argv is None and any(flag.partition("=")[0] in SHOWING_FLAGS for flag in arguments):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a word, as it does other commands
     try:

@@ -22,11 +22,11 @@ from harness.config.overrides import own_conf
 from harness.config.settings import conf_dir, task_spec
 from harness.environment import one_thread
 from harness.errors import HarnessError, printable
-from harness.importing import load_target
 from harness.llm.probe import readiness
 from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
 from harness.tabular.header import tabular_tasks
+from harness.task import task_readiness
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,20 +79,18 @@ def _read(path: Path) -> Any:
 
 
 def _task(path: Path) -> Readiness:
-    """Is the code there, do space and card make sense, is the data there (a task class may have a static `ready(params)` to say)."""
+    """Say whether the code is there, space and card make sense, and the data are there."""
     try:
         spec = task_spec(path)
-        made = load_target(spec.target)
-        if hasattr(made, "ready"):
-            found: Readiness = made.ready(spec.params)
-            return replace(found, name=path.stem)
+        found = task_readiness(spec.target, spec.params)
     except HarnessError as error:
         return Readiness(path.stem, False, str(error))
     # Importing a user's own module runs their code, and the table must come out whatever it raises.
     except Exception as error:
         return Readiness(path.stem, False, f"{type(error).__name__}: {error}")
     table = ", and a table for evaluator=table" if path.stem in tabular_tasks() else ""
-    return Readiness(path.stem, True, f"{len(spec.space)} hyperparameters, data included{table}")
+    reason = f"{len(spec.space)} hyperparameters, {found.reason}{table}" if found.ready else found.reason
+    return replace(found, name=path.stem, reason=reason)
 
 
 def _llm(settings: dict[str, Any]) -> Readiness:

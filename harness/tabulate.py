@@ -15,7 +15,6 @@ from harness.config.settings import task_spec
 from harness.console import duration, say
 from harness.environment import one_thread
 from harness.errors import HarnessError, SettingsError, StorageError, near
-from harness.importing import load_target
 from harness.signals import heed_signals, stop_status
 from harness.tabular.bar import Bar
 from harness.tabular.grid import Grid
@@ -25,7 +24,7 @@ from harness.tabular.machine import signature
 from harness.tabular.table import read_table, write_table
 from harness.tabular.verify import Comparison, verdict, verify
 from harness.tabular.workers import Job, train_all
-from harness.task import TaskSpec
+from harness.task import TaskSpec, prepare_task
 from harness.training.isolation import Isolation
 
 TEXT = """\
@@ -152,10 +151,9 @@ def _make(spec: TaskSpec, out: Path, workers: int) -> None:
 
 def _fetch_data(spec: TaskSpec) -> None:
     """Have a task fetch its data once, before several processes would. Raises HarnessError."""
-    with Isolation().building():
-        made = load_target(spec.target)
-        if spec.data and hasattr(made, "prepare"):
-            made.prepare(spec.params)
+    if spec.data:
+        with Isolation().building():
+            prepare_task(spec.target, spec.params)
 
 
 def _told(name: str, path: Path, header: Header, entries: Sequence[Entry]) -> str:

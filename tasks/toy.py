@@ -8,10 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from harness.seeding import keyed_random
-from harness.space import Config, Space
-from harness.task import TaskCard
-from harness.trial import Epoch
+from harness import Config, Epoch, Space, TaskCard, keyed_random
 
 
 class Toy:

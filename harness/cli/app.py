@@ -34,6 +34,7 @@ def run(arguments: Sequence[str]) -> None:
     # Hydra would print a traceback and leave by itself; with this it lets its exceptions through.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     os.environ[COMMAND_PID] = str(os.getpid())
+    find_sweeper()
     register()
     folder = conf_dir()
     given = normalise(arguments, [folder, *config_dirs(arguments)])
@@ -44,6 +45,14 @@ def run(arguments: Sequence[str]) -> None:
         run_single(single)
     else:
         run_by_hydra(folder)
+
+
+def find_sweeper() -> None:
+    """Let Hydra find the sweeper of a checkout that is not installed; an install has put it on Python's path."""
+    folder = Path(__file__).resolve().parents[1] / "plugin"
+    is_found = any((Path(entry) / "hydra_plugins" / "harness_sweeper").is_dir() for entry in sys.path)
+    if folder.is_dir() and not is_found:
+        sys.path.append(str(folder))
 
 
 def compose_single(overrides: Sequence[str], folder: Path) -> Any:

@@ -25,7 +25,6 @@ from harness.config.values import Settings
 from harness.console import say
 from harness.environment import environment
 from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError, shown
-from harness.importing import load_target
 from harness.llm.errors import BackendUnavailable
 from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
@@ -37,7 +36,7 @@ from harness.store.cell_folder import MANIFEST, SUMMARY, CellFolder, differing, 
 from harness.store.files import Batch
 from harness.store.lines import append_lines
 from harness.store.plan import BLOCKED, PLAN, Planned, read_plan
-from harness.task import TaskSpec
+from harness.task import TaskSpec, prepare_task
 from harness.training.isolation import Isolation
 from harness.training.live import end_trainers
 from harness.training.trainer import describe
@@ -130,10 +129,7 @@ def _missing_data(task: TaskSpec) -> str:
     """Have a task fetch its data, and return what went wrong, or nothing."""
     try:
         with Isolation().building():
-            made = load_target(task.target)
-            if not hasattr(made, "prepare"):
-                return f"its YAML names data, and {task.target} has no prepare(params) to fetch them"
-            made.prepare(task.params)
+            prepare_task(task.target, task.params)
     except HarnessError as error:
         return str(error)
     return ""

@@ -126,7 +126,7 @@ def table_folders() -> list[Path]:
     """Return where tables are looked for: $HARNESS_TABLES, else `tables` in the current folder and those that come with the harness."""
     if named := os.environ.get(TABLES):
         return [Path(named).expanduser().resolve()]
-    return [Path("tables").resolve(), Path(__file__).resolve().parents[2] / "tasks" / "tabular"]
+    return [Path("tables").resolve(), Path(__file__).resolve().parents[1] / "tasks" / "tabular"]
 
 
 def tabular_tasks() -> list[str]:

@@ -16,8 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from harness.errors import HarnessError
-from harness.readiness import Readiness
+from harness import HarnessError, Readiness
 from harness.tasks.common.registry import MIRROR, DataError, DataFile, DataSet, dataset, registry
 
 CACHE = "HARNESS_DATA_CACHE"
@@ -127,7 +126,7 @@ def cache_folder() -> Path:
 
 
 class OnPublicData:
-    """What a task on public data tells the harness before it is built: see `harness/run/study.py` and `harness/doctor.py`."""
+    """What a task on public data tells the harness before it is built: see `harness.NeedsData`."""
 
     @staticmethod
     def needed(params: Mapping[str, Any]) -> tuple[str, ...]:

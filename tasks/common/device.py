@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from harness.errors import SettingsError, near
-from harness.seeding import keyed_seed
+from harness import SettingsError, keyed_seed, near
 from harness.tasks.common.training_loop import keyed_torch
 
 KINDS = ("auto", "cpu", "cuda")

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.trial import Epoch
+from harness import Epoch
 
 Array: TypeAlias = NDArray[Any]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, SettingsError, near
+from harness import HarnessError, SettingsError, near
 
 # Names a folder with copies of the files, as MIRROR/DATASET/FILE.
 MIRROR = "HARNESS_DATA_MIRROR"

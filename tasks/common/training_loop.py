@@ -10,10 +10,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from harness.seeding import keyed_seed
-from harness.space import Config
+from harness import Config, Epoch, keyed_seed
 from harness.tasks.common.metrics import Measure, Parts, epoch_of
-from harness.trial import Epoch
 
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 MEASURED_ROWS = 2048

@@ -9,12 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common.data import digits
 from harness.tasks.common.metrics import CLASSES
 from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
-from harness.trial import Epoch
 
 SIDE = 8
 CLASS_COUNT = 10

@@ -10,11 +10,8 @@ import numpy as np
 from sklearn.datasets import make_friedman1
 from sklearn.ensemble import GradientBoostingRegressor
 
-from harness.seeding import keyed_seed
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Space, TaskCard, keyed_seed
 from harness.tasks.common.metrics import NUMBERS, Array, Parts, epoch_of
-from harness.trial import Epoch
 
 DATA_SEED = 1991
 FEATURES = 20

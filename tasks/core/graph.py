@@ -11,13 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common.data import digits
 from harness.tasks.common.graphs import csr, renormalised
 from harness.tasks.common.metrics import CLASSES, Array
 from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
-from harness.trial import Epoch
 
 PIXELS = 64
 CLASS_COUNT = 10

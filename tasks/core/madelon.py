@@ -11,11 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common.metrics import YES_OR_NO, Parts
 from harness.tasks.common.training_loop import Goal, Plan, Rows, constant, fit
-from harness.trial import Epoch
 
 DATA_SEED = 2003
 INFORMATIVE, REDUNDANT, PROBES = 5, 10, 25

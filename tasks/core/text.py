@@ -11,11 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common.metrics import CLASSES, Array, Parts
 from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
-from harness.trial import Epoch
 
 DATA_SEED = 20040406
 SLOPE = 0.1

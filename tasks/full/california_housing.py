@@ -12,14 +12,12 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from torch import nn
 from torch.nn import functional
 
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common import datasets
 from harness.tasks.common.metrics import NUMBERS, Array, Parts
 from harness.tasks.common.schedules import PACES
 from harness.tasks.common.tables import columns, numbers
 from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
-from harness.trial import Epoch
 
 SPLIT_SEED = 1990
 TARGET, PLACE = "median_house_value", "ocean_proximity"

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from harness.errors import SettingsError
+from harness import SettingsError
 from harness.tasks.common import datasets, registry
 from harness.tasks.common.metrics import Parts
 from harness.tasks.common.training_loop import Rows

@@ -14,15 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common import datasets
 from harness.tasks.common.device import mixed_precision, pick_device
 from harness.tasks.common.metrics import CLASSES, Parts
 from harness.tasks.common.schedules import PACES
 from harness.tasks.common.training_loop import Goal, Plan, fit
 from harness.tasks.full.cifar10 import CHANNELS, CLASS_COUNT, SIDE, images
-from harness.trial import Epoch
 
 # Of the training images, a channel each, in bytes.
 MEAN, DEVIATION = (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)

@@ -18,15 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common import datasets
 from harness.tasks.common.device import keyed_on, pick_device
 from harness.tasks.common.graphs import csr, renormalised
 from harness.tasks.common.metrics import CLASSES, accuracy_pct, epoch_of
 from harness.tasks.common.training_loop import make_optimizer, one_thread
 from harness.tasks.full.planetoid import Planetoid, cora
-from harness.trial import Epoch
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": functional.relu, "elu": functional.elu, "silu": functional.silu}
 

@@ -10,13 +10,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common import datasets
 from harness.tasks.common.metrics import YES_OR_NO, Array, Parts
 from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
 from harness.tasks.core.ratings import DeepFM
-from harness.trial import Epoch
 
 # A film is liked from here on; the usual reading of five stars as yes and no.
 LIKED_STARS = 4

@@ -17,16 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.errors import SettingsError
-from harness.readiness import Readiness
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Readiness, SettingsError, Space, TaskCard
 from harness.tasks.common import datasets
 from harness.tasks.common.device import mixed_precision, pick_device
 from harness.tasks.common.metrics import CLASSES, Parts
 from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
 from harness.tasks.full.sst2_text import CLASS_COUNT, parse
-from harness.trial import Epoch
 
 # What is predicted at once, so that a long table does not fill the memory.
 PREDICTED_ROWS = 128

@@ -12,12 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common import datasets
 from harness.tasks.common.metrics import CLASSES, Parts
 from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
-from harness.trial import Epoch
 
 CLASS_COUNT = 2
 PADDING, UNKNOWN = 0, 1

@@ -15,13 +15,11 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from harness.space import Config, Space
-from harness.task import TaskCard
+from harness import Config, Epoch, Space, TaskCard
 from harness.task_adapters import Split, curve, split
 from harness.tasks.common import datasets
 from harness.tasks.common.metrics import Parts
 from harness.tasks.common.tables import columns, numbers
-from harness.trial import Epoch
 
 TARGET = "Potability"
 

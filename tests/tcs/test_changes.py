@@ -2,13 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tcs.made import SPACE, config, ok, trajectory
-
 from harness.space import Space
 from harness.space.hyperparameter import Choice
 from harness.tcs.blocks.changes import Changes, Role, changes_block
 from harness.tcs.blocks.status import noise_text
 from harness.tcs.view.section import Detail, Level
+from harness.testing.trajectories import SPACE, config, ok, trajectory
 from harness.trial import Trajectory
 
 

@@ -4,10 +4,10 @@ import math
 import random
 
 import pytest
-from tcs.made import epochs
 
 from harness.tcs.analysis.curve import Tail, read_curve
 from harness.tcs.blocks.last_trial import log_text
+from harness.testing.trajectories import epochs
 from harness.trial import Epoch
 
 

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from tcs.made import SPACE, config, ok, trajectory
-
 from harness.tcs.analysis.verdict import Verdict
 from harness.tcs.blocks.curves import Curves, curves
 from harness.tcs.view.section import Detail
+from harness.testing.trajectories import SPACE, config, ok, trajectory
 
 
 def of(*scores: float | None) -> Curves:

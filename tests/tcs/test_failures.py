@@ -3,12 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tcs.made import SPACE, config, failed, trajectory
 
 from harness.space import Space
 from harness.tcs.analysis.effects import Strength
 from harness.tcs.blocks.failures import Failures, failures
 from harness.tcs.view.section import Detail
+from harness.testing.trajectories import SPACE, config, failed, trajectory
 from harness.trial import Status, Trajectory
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from support.golden import check_golden
-from tcs.made import SPACE, config, failed, ok, trajectory
 
 from harness import tcs
 from harness.space import Space
 from harness.tcs import Format, Summary, render, summarize
+from harness.testing.trajectories import SPACE, config, failed, ok, trajectory
 from harness.trial import Epoch, Outcome, Proposal, Status, Trajectory, Trial
 
 HERE = Path(__file__).parent

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from tcs.made import SPACE, config, epochs, failed, ok, trajectory
 
 from harness.tcs.analysis.verdict import Verdict
 from harness.tcs.blocks.last_trial import LastTrial, last_trial
 from harness.tcs.view.section import Detail, Phrase
+from harness.testing.trajectories import SPACE, config, epochs, failed, ok, trajectory
 from harness.trial import Epoch, Outcome, Status
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tcs.made import SPACE, config, hyperparameters, trajectory
 
 from harness.space import Space
 from harness.space.hyperparameter import Choice
@@ -14,6 +13,7 @@ from harness.tcs.analysis import axis
 from harness.tcs.analysis.effects import Strength, effect_of, strength
 from harness.tcs.blocks.parameters import BestAt, Parameter, Parameters, parameters
 from harness.tcs.view.section import Detail, Level, Points
+from harness.testing.trajectories import SPACE, config, hyperparameters, trajectory
 
 
 def reading(name: str, *pairs: tuple[Any, float | None]) -> Parameter:

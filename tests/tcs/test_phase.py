@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tcs.made import SPACE, config, trajectory
 
 from harness.tcs.blocks.phase import Mode, Phase, Rule, phase
 from harness.tcs.view.section import Detail
+from harness.testing.trajectories import SPACE, config, trajectory
 
 WIDE = [1e-5, 1.0, 1e-3, 1e-2, 1e-4, 0.1]
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tcs.made import SPACE, config, failed, ok, trajectory
 
 from harness.tcs.blocks.status import RunnerUp, SearchStatus, Trend, noise_text, status
 from harness.tcs.view.section import Detail, Phrase
+from harness.testing.trajectories import SPACE, config, failed, ok, trajectory
 
 
 def of(*scores: float | None, budget: int = 10) -> SearchStatus:

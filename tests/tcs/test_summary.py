@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tcs import made
 
 from harness.errors import SettingsError
 from harness.space import Space
@@ -22,6 +21,7 @@ from harness.tcs import ALL_BLOCKS, Format, Summary, estimate_tokens, render, su
 from harness.tcs.blocks.parameters import Parameters
 from harness.tcs.blocks.phase import Phase
 from harness.tcs.blocks.status import SearchStatus
+from harness.testing import trajectories as made
 from harness.trial import Trajectory
 
 ROOT = Path(__file__).parents[2]
@@ -219,7 +219,7 @@ def test_a_thousand_long_trials_are_summarised_in_well_under_a_second() -> None:
 
 def test_the_summary_is_the_same_in_another_process_with_another_hash_seed() -> None:
     program = (
-        "from tcs import made; from harness.tcs import summarize, render, Format; from harness.seeding import keyed_random\n"
+        "from harness.testing import trajectories as made; from harness import Format, keyed_random, render, summarize\n"
         "pairs = [(made.SPACE.sample(keyed_random(1, 'x', n)), 50 + (n * 37 % 41) if n % 6 else None) for n in range(12)]\n"
         "s = summarize(made.SPACE, made.trajectory(*pairs), 20)\n"
         "print(*(render(s, form) for form in Format))"

@@ -9,7 +9,6 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tcs import made
 
 from harness.space.hyperparameter import Choice, Hyperparameter, Number, Value
 from harness.tcs.analysis import axis
@@ -19,6 +18,7 @@ from harness.tcs.thresholds import MODERATE_P, STRONG_P, WEAK_P
 from harness.tcs.view.section import DETAILS, Assignments, Detail, Phrase, Points
 from harness.tcs.view.values import Wording, bound_text
 from harness.tcs.view.words import p_text, points, points_text, share_text
+from harness.testing import trajectories as made
 from harness.trial import Trajectory, Trial
 
 ANY = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))

@@ -5,13 +5,13 @@ import random
 from collections.abc import Callable
 
 import pytest
-from tcs.made import epochs, failed, ok
 
 from harness.tcs.analysis.curve import read_curve
 from harness.tcs.analysis.verdict import Judgement, Verdict, bars, gain_ahead_pct, judge, rise_text
+from harness.testing.trajectories import epochs, failed, ok
 from harness.trial import Epoch, Outcome, Status
 
-from tcs import made  # isort: skip
+from harness.testing import trajectories as made  # isort: skip
 
 
 def rising(low: float, high: float, pace: float, size: int = 30) -> list[float]:

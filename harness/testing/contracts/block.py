@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tcs import made
 
 from harness.tcs.view.section import DETAILS, Assignments, Block, Cell, Phrase, Points, Scalar, Section, View
+from harness.testing import trajectories as made
 from harness.trial import Trajectory
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+from collections.abc import Collection
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
 
 import pytest
 
@@ -22,23 +24,34 @@ from harness.trial import MEASURES, Epoch, Outcome, Status
 FRESH_PROCESS_SECONDS = 60.0
 
 
+Changes: TypeAlias = tuple[tuple[str, Any], ...]
+
+
 @cache
-def spec_of(name: str, smaller: tuple[tuple[str, Any], ...] = ()) -> TaskSpec:
-    """Return what `conf/task/NAME.yaml` says, with some of its `params` replaced."""
-    spec = task_spec(conf_dir() / "task" / f"{name}.yaml")
+def spec_of(name: str, smaller: Changes = (), conf: Path | None = None) -> TaskSpec:
+    """Return what `task/NAME.yaml` of a conf folder says (None: the harness's own), with some of its `params` replaced."""
+    spec = task_spec((conf or conf_dir()) / "task" / f"{name}.yaml")
     return replace(spec, params={**spec.params, **dict(smaller)})
 
 
-@cache
-def task_of(name: str, smaller: tuple[tuple[str, Any], ...] = ()) -> Task:
+def task_of(name: str, smaller: Changes = (), conf: Path | None = None) -> Task:
     """Build the task once for all tests of this process; what one test leaves behind in it is the next one's to suffer."""
-    return build_task(spec_of(name, smaller))
+    return _task_of(name, smaller, conf)
 
 
 @cache
-def default_curve(name: str, seed: int, smaller: tuple[tuple[str, Any], ...] = ()) -> tuple[Epoch, ...]:
+def _task_of(name: str, smaller: Changes, conf: Path | None) -> Task:
+    return build_task(spec_of(name, smaller, conf))
+
+
+def default_curve(name: str, seed: int, smaller: Changes = (), conf: Path | None = None) -> tuple[Epoch, ...]:
     """Train the default once for the tests that only look at its curve."""
-    task = task_of(name, smaller)
+    return _default_curve(name, seed, smaller, conf)
+
+
+@cache
+def _default_curve(name: str, seed: int, smaller: Changes, conf: Path | None) -> tuple[Epoch, ...]:
+    task = task_of(name, smaller, conf)
     return tuple(checked_epochs(task, task.space.default(), seed))
 
 
@@ -51,8 +64,9 @@ def other_process() -> ProcessPoolExecutor:
 class TaskContract:
     """`window` holds the default's validation score in percent, whatever the seed and the processor's arithmetic.
 
+    `conf` is the folder that holds `task/NAME.yaml`, None for the harness's own. `measures` names what each epoch measures.
     `diverges` is laid over the default: values with which the training must not end well. `smaller` replaces some of the task's
-    `params`, for one that takes too long to be trained twenty times.
+    `params`, for one that takes too long to be trained twenty times. A task is `deterministic` when a seed changes nothing.
     """
 
     name: ClassVar[str]
@@ -60,29 +74,32 @@ class TaskContract:
     diverges: ClassVar[Config | None] = None
     deterministic: ClassVar[bool] = False
     random_configs: ClassVar[int] = 4
-    has_test: ClassVar[bool] = True
-    smaller: ClassVar[tuple[tuple[str, Any], ...]] = ()
+    measures: ClassVar[Collection[str]] = MEASURES
+    smaller: ClassVar[Changes] = ()
+    conf: ClassVar[Path | None] = None
 
     @property
     def task(self) -> Task:
-        return task_of(self.name, self.smaller)
+        return task_of(self.name, self.smaller, self.conf)
+
+    def default_curve(self, seed: int) -> tuple[Epoch, ...]:
+        return default_curve(self.name, seed, self.smaller, self.conf)
 
     def train(self, config: Config) -> Outcome:
         return InProcess(self.task).train(config, seed=0)
 
     def test_space_and_card_are_those_of_the_yaml(self) -> None:
-        spec = spec_of(self.name, self.smaller)
+        spec = spec_of(self.name, self.smaller, self.conf)
         assert self.task.space == spec.space
         assert self.task.card == spec.card
         assert spec.name == self.name
 
-    def test_the_default_yields_finite_epochs_with_every_measure(self) -> None:
-        curve = default_curve(self.name, 0, self.smaller)
+    def test_the_default_yields_finite_epochs_with_what_the_task_measures(self) -> None:
+        curve = self.default_curve(0)
         assert curve
         for epoch in curve:
             assert epoch.non_finite() is None
-            missing = [name for name in MEASURES if getattr(epoch, name) is None]
-            assert missing == ([] if self.has_test else ["test_score_pct"])
+            assert {name for name in MEASURES if getattr(epoch, name) is not None} == set(self.measures)
 
     def test_epochs_are_left_for_the_harness_to_number(self) -> None:
         first = next(iter(self.task.train(self.task.space.default(), seed=0)))
@@ -90,18 +107,18 @@ class TaskContract:
 
     def test_the_default_scores_what_is_expected_of_it(self) -> None:
         for seed in (0, 1):
-            score = max(epoch.val_score_pct for epoch in default_curve(self.name, seed, self.smaller))
+            score = max(epoch.val_score_pct for epoch in self.default_curve(seed))
             assert self.window[0] <= score <= self.window[1]
 
     def test_a_seed_gives_the_same_curve_to_the_last_bit(self) -> None:
-        assert tuple(checked_epochs(self.task, self.task.space.default(), 0)) == default_curve(self.name, 0, self.smaller)
+        assert tuple(checked_epochs(self.task, self.task.space.default(), 0)) == self.default_curve(0)
 
     def test_a_fresh_process_gives_the_same_curve_to_the_last_bit(self) -> None:
-        there = other_process().submit(default_curve, self.name, 0, self.smaller).result(timeout=FRESH_PROCESS_SECONDS)
-        assert there == default_curve(self.name, 0, self.smaller)
+        there = other_process().submit(default_curve, self.name, 0, self.smaller, self.conf).result(timeout=FRESH_PROCESS_SECONDS)
+        assert there == self.default_curve(0)
 
     def test_another_seed_gives_another_curve(self) -> None:
-        same = default_curve(self.name, 0, self.smaller) == default_curve(self.name, 1, self.smaller)
+        same = self.default_curve(0) == self.default_curve(1)
         assert same == self.deterministic
 
     def test_trainings_advanced_in_turns_do_not_disturb_each_other(self) -> None:
@@ -109,7 +126,7 @@ class TaskContract:
         seen: list[tuple[Epoch, Epoch]] = list(
             zip(checked_epochs(self.task, default, 0), checked_epochs(self.task, default, 1), strict=False)
         )
-        alone = zip(default_curve(self.name, 0, self.smaller), default_curve(self.name, 1, self.smaller), strict=False)
+        alone = zip(self.default_curve(0), self.default_curve(1), strict=False)
         assert seen == list(alone)
 
     def test_a_training_leaves_the_generators_of_the_process_alone(self) -> None:
@@ -146,7 +163,7 @@ class TaskContract:
         assert outcome.curve[-1].non_finite()
 
     def test_the_card_tells_how_many_rows_each_part_has(self) -> None:
-        task = task_of(self.name)
+        task = task_of(self.name, (), self.conf)
         parts = getattr(task, "parts", None)
         if parts is None:
             pytest.skip("this task does not say how its rows are split")
