@@ -189,7 +189,7 @@ class Settings:
     seed: int = 0
     """seed of the method; several: seed=0,1,2 or 'seed=range(5)' with -m"""
     seeds: Any = None
-    """several seeds in one job: 5, [0,3,7] or '0-99,200'; null: only seed"""
+    """several seeds in one job: 5, [0,3,7] or "seeds='0-9,20'"; null: only seed"""
     train_seed: int | None = None
     """seed of the training; null: the same as seed (tables: in turn)"""
     budget: int = 10
