@@ -15,13 +15,16 @@ import harness
 from harness.config.overrides import conf_dir
 
 ROOT = Path(__file__).resolve().parents[1]
-NOT_OURS = {"runs", "build", "dist", "node_modules"}
-DOCUMENTS = sorted(
-    path
-    for path in ROOT.rglob("*.md")
-    if not any((part.startswith(".") and part != ".github") or part in NOT_OURS for part in path.relative_to(ROOT).parts[:-1])
-    and not path.is_relative_to(ROOT / "harness" / "tasks")
-)
+FOLDERS = ("harness", "conf", "tasks", "scripts", "tests", ".github")
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *(
+        path
+        for folder in FOLDERS
+        for path in sorted((ROOT / folder).rglob("*.md"))
+        if not path.is_relative_to(ROOT / "harness" / "tasks")
+    ),
+]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
