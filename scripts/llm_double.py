@@ -5,7 +5,7 @@
 
 By default every call gets a valid configuration, drawn from the JSON schema of the request: the double says in its version that it is
 one, and so do commands, records and reports. `--script` names a JSON file as
-tests/servers/script.py describes it; `curl http://127.0.0.1:PORT/double` shows what was answered and what was injected.
+harness/testing/servers/script.py describes it; `curl http://127.0.0.1:PORT/double` shows what was answered and what was injected.
 """
 
 from __future__ import annotations

@@ -59,7 +59,8 @@ HEAVY = {
 }
 STANDARD_ONLY = (
     *("scrub.py", "readiness.py", "errors.py", "seeding.py", "trial.py", "task.py", "optimizer.py", "environment.py", "signals.py"),
-    *("space/hyperparameter.py", "space/space.py", "store/codec.py", "config/overrides.py", "cli/help.py"),
+    *("space/hyperparameter.py", "space/space.py", "store/codec.py", "config/overrides.py"),
+    *("config/documented.py", "cli/help.py"),
     *("training/process_state.py", "training/isolation.py", "training/trainer.py"),
 )
 LARGEST_FOLDER = 18

@@ -1,4 +1,4 @@
-"""The README's page on a user's own task, executed as it stands, in a folder outside the project."""
+"""The page on a task of one's own in tasks/README.md, executed as it stands, in a folder outside the project."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from harness.config.overrides import conf_dir, own_conf, with_own_conf
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-PAGE = README[README.index("\n## Your own task\n") :].partition("\n## ")[2].partition("\n## ")[0]
+README = (Path(__file__).resolve().parents[1] / "tasks" / "README.md").read_text(encoding="utf-8")
+PAGE = README[README.index("\n## Your own task\n") :]
 FILES = dict(re.findall(r"`([\w/]+\.(?:py|yaml))`[^`\n]*:\n\n```\w+\n(.*?)```", PAGE, re.DOTALL))
 COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
 

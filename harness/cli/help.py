@@ -1,11 +1,15 @@
-"""What `python -m harness --help` prints."""
+"""What `python -m harness --help` prints, and the table of settings in conf/README.md. Both come from the schema."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 
+from harness.config.documented import Group, Setting, documented
 from harness.config.overrides import choices, conf_dir, config_dirs
 
+WIDTH = 80
+KEY_WIDTH = 30
 TEXT = """\
 Tune tasks with tuning methods over seeds, and keep every trial.
 
@@ -14,34 +18,20 @@ A study:      python -m harness task=all optimizer=classical 'seed=range(5)' -m
 A named grid: python -m harness +experiment=reproduce
 Its table:    python -m harness.report main
 
-The same command again skips what is done and finishes what was broken off.
+The same command again skips what is done and finishes what was interrupted.
 
 == Choices (group=name) ==
 {choices}
-A suite's name stands for all that is in it: task=core, optimizer=classical.
-all: every suite but full (downloads data) and gpt (costs money), test and own.
+A suite's name stands for all its members: task=core, optimizer=classical.
+all: every suite but full (downloads data), gpt (costs money), agent (needs
+llm=NAME), optional, test and own.
 An experiment: +experiment=NAME.
 
-== Settings (key=value; default) ==
-study        main   a study is a set of cells that are compared
-out          runs   records are written to OUT/STUDY/TASK/ARM/SEED
-seed         0      of the method; 'seed=range(5)' with -m for a sweep
-seeds        null   several seeds in one job: seeds=5 or seeds=[0,3,7]
-train_seed   null   of the training; null: the same as seed
-budget       10     trials a cell
-start        none   none | default: try the default configuration first
-arm          null   name of the table row; null: from optimizer and start
-evaluator    live   live | table: replay recorded trainings of the task's grid
-progress     auto   auto | live | plain | off
-unready      fail   fail | skip: does it fail when an LLM or data are not there
-limits.trial_seconds   null    a trial that takes longer fails
-limits.trial_memory_mb null    a trial that holds more megabytes fails
-store.sync             trial   trial | cell: when records are synced to disk
-tracking               wandb_offline   or wandb_online, off
-task.space.NAME.high   ...     any key of the task; see --cfg job
+== Settings (key=value, with the default) ==
+{settings}
 
-Cells side by side: hydra/launcher=joblib hydra.launcher.n_jobs=2
-On a cluster:       hydra/launcher=submitit_slurm, hydra/launcher=ray
+Cells in parallel: hydra/launcher=joblib hydra.launcher.n_jobs=2
+On a cluster:      hydra/launcher=submitit_slurm, hydra/launcher=ray
 
 --cfg job shows the composed settings, --info what they come from,
 --hydra-help the flags of Hydra.
@@ -50,4 +40,33 @@ On a cluster:       hydra/launcher=submitit_slurm, hydra/launcher=ray
 
 def help_text(arguments: Sequence[str]) -> str:
     """Return the help, with what conf/ and the user's own folders offer; no line is wider than 80 columns."""
-    return TEXT.format(choices=choices([conf_dir(), *config_dirs(arguments)]))
+    settings = "\n\n".join(_paragraph(group) for group in documented())
+    return TEXT.format(choices=choices([conf_dir(), *config_dirs(arguments)]), settings=settings)
+
+
+def _paragraph(group: Group) -> str:
+    heading = f"{group.prefix}*  {group.title}" if group.prefix else group.title
+    return "\n".join([f"-- {heading} --", *(_entry(setting) for setting in group.settings)])
+
+
+def _entry(setting: Setting) -> str:
+    """Return `key=default   text`; a key that is too long for its column has a line of its own."""
+    key = setting.key if setting.default is None else f"{setting.key}={setting.default}"
+    lines = textwrap.wrap(setting.description, WIDTH - KEY_WIDTH, break_on_hyphens=False)
+    if len(key) < KEY_WIDTH:
+        key, lines = f"{key:<{KEY_WIDTH}}{lines[0]}", lines[1:]
+    return "\n".join([key, *(" " * KEY_WIDTH + line for line in lines)])
+
+
+def settings_table(groups: Iterable[Group] | None = None) -> str:
+    """Return the settings as Markdown: one table per group."""
+    return "\n\n".join(_table(group) for group in (documented() if groups is None else groups))
+
+
+def _table(group: Group) -> str:
+    rows = [
+        f"| `{s.key}` | {f'`{s.default}`' if s.default else ''} | {s.description.replace('|', chr(92) + '|')} |"
+        for s in group.settings
+    ]
+    heading = f"`{group.prefix}*`: {group.title}" if group.prefix else group.title
+    return "\n".join([f"**{heading}**", "", "| key | default | what it is |", "|---|---|---|", *rows])

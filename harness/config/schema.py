@@ -1,6 +1,7 @@
-"""The typed schema of conf/: everything that a command line can set, and of which type it is.
+"""The typed schema of conf/: everything that a command line can set, of which type it is, and what it does.
 
-The classes are plain (Hydra would refuse to override a frozen one). `settings.py` checks what types cannot say.
+The text below a field is its only description: `documented.py` reads it for --help and for the table in conf/README.md. The classes
+are plain (Hydra would refuse to override a frozen one). `settings.py` checks what types cannot say.
 """
 
 from __future__ import annotations
@@ -24,138 +25,185 @@ Evaluator = Enum("Evaluator", ["live", "table"])
 
 @dataclass
 class HyperparameterSettings:
-    """One entry of a task's space; `harness.space.hyperparameter.parse` says what each kind needs."""
+    """One hyperparameter of the task. tasks/README.md shows which keys each type takes."""
 
     type: str = MISSING
+    """float | int | ordinal | categorical | bool"""
     low: Any = None
+    """smallest value of a float or int"""
     high: Any = None
+    """largest value of a float or int"""
     scale: Any = None
+    """linear | log, of a float or int; null: linear"""
     levels: Any = None
+    """values of an ordinal, in order"""
     choices: Any = None
+    """values of a categorical"""
     default: Any = MISSING
+    """value in the default configuration"""
     meaning: str = MISSING
+    """what it does, for people and LLMs"""
     unit: str = ""
+    """unit of its values"""
     when: Any = None
+    """it exists only under this condition, e.g. {optimizer: sgd}; null: always"""
 
 
 @dataclass
 class TableSettings:
-    """The grid of `evaluator=table`, see `harness.tabular`: levels of some hyperparameters, and training seeds 0, 1, ...
-
-    A hyperparameter's levels are a list of values, or how many, evenly spaced on its scale; one that is not named keeps its default.
-    `clock` says which seconds count as a training's: wall | cpu.
-    """
+    """The grid of recorded trainings that evaluator=table replays."""
 
     levels: dict[str, Any] = field(default_factory=dict)
+    """for each hyperparameter of the grid, a list of values, or how many on its scale; the others keep their default"""
     train_seeds: int = 3
+    """training seeds per configuration: 0, 1, ..."""
     clock: str = "wall"
+    """wall | cpu: which seconds count as a training's"""
 
 
 @dataclass
 class TaskSettings:
-    """A tunable problem. `suite` decides which of `task=all`, `task=full`, ... names it; `card=renamed` shows `renamed_card`.
-
-    A task that names `data` has a static `prepare(params)`, which fetches them before any of its cells begins.
-    """
+    """The task that is tuned: a file of conf/task."""
 
     _target_: str = MISSING
+    """class of the task, as a dotted path"""
     name: str = MISSING
+    """name in tables and folders"""
     suite: str = "own"
+    """which of task=core, task=full, ... includes it"""
     version: int = 1
+    """part of a cell's identity: raise it when data or training change"""
     card: Any = field(default_factory=dict)
+    """description of the task, shown to LLMs; task.card=renamed shows renamed_card instead"""
     renamed_card: dict[str, str] = field(default_factory=dict)
+    """description without names that a model could recognise"""
     data: list[str] = field(default_factory=list)
+    """public data sets that prepare(params) of the class fetches before the first cell"""
     params: dict[str, Any] = field(default_factory=dict)
+    """further arguments of the class"""
     space: dict[str, HyperparameterSettings] = field(default_factory=dict)
     table: TableSettings = field(default_factory=TableSettings)
 
 
 @dataclass
 class OptimizerSettings:
-    """A method. `startup_trials` are drawn at random before its model speaks (0: it has no model).
-
-    A method that asks an LLM has a `context` (see `harness/optimizers/agent/context.py`) and its table row is named `NAME_LLM`, or `label`.
-    `knows_default`: it sees the default configuration even where it is not tried first. `uses`: what it reads of the settings that
-    not every method reads (`settings.NOT_FOR_ALL`), each by its name or that of its group.
-    """
+    """The tuning method: a file of conf/optimizer."""
 
     _target_: str = MISSING
+    """class of the method, as a dotted path"""
     name: str = MISSING
+    """name in tables and folders; with an LLM, NAME_LLM"""
     suite: str = "own"
+    """which of optimizer=classical, optimizer=local, ... includes it"""
     startup_trials: int = 0
+    """random trials before the method's model proposes; 0: it has no model"""
     ignores_start: bool = False
+    """it proposes the same with either start"""
     knows_default: bool = False
+    """it sees the default configuration even where that is not tried first"""
     uses: list[str] = field(default_factory=list)
+    """which of agent, tcs, llm, task.card, task.renamed_card it reads, by key or group; others are refused in a sweep"""
     context: str | None = None
+    """tcs | raw | scores | blind | shuffled: what the LLM is shown; null: no LLM"""
     label: str | None = None
+    """name in tables and folders instead of NAME_LLM"""
     options: dict[str, Any] = field(default_factory=dict)
+    """further arguments of the class"""
 
 
 @dataclass
 class AgentSettings:
-    """How an LLM is asked; see `harness.optimizers.agent.agent.AgentSettings`."""
+    """How an LLM is asked for a configuration."""
 
     calls: str = "one"
+    """one | two: analysis and proposal in one call, or one call each"""
     names: str = "real"
+    """real | anonymous: hide names and meanings of hyperparameters"""
     attempts: int = 3
+    """calls per proposal, each after an invalid reply with the reason, before one marked random draw replaces it"""
     prompt: str = "v1"
+    """version of the prompt templates"""
     log_every: int = 1
+    """context raw: list every n-th epoch"""
 
 
 @dataclass
 class TcsSettings:
-    """Which expert blocks summarise the trials, in which order, and how the summary is written."""
+    """The summary (TCS) that an LLM reads."""
 
-    blocks: list[str] = field(default_factory=list)
+    blocks: list[str] = field(
+        default_factory=lambda: ["status", "last_trial", "curves", "parameters", "changes", "failures", "phase"]
+    )
+    """the expert blocks, in this order"""
     format: str = "text"
+    """text | json | markdown"""
 
 
 @dataclass
 class LimitSettings:
-    """What a single trial may use; null for no limit."""
+    """What a single trial may use. With a limit, trainings run in a child process."""
 
     trial_seconds: float | None = None
+    """a trial that takes longer fails; null: no limit"""
     trial_memory_mb: float | None = None
+    """a trial whose processes hold more megabytes fails; null: no limit"""
 
 
 @dataclass
 class StoreSettings:
-    """`sync`: make every trial durable before the next (`trial`), or only every cell (`cell`: faster)."""
+    """The records."""
 
     sync: Sync = Sync.trial
+    """make records durable after every trial, or only after every cell, which is faster"""
 
 
 @dataclass
 class TrackingSettings:
-    """Weights & Biases."""
+    """Weights & Biases: a file of conf/tracking."""
 
     mode: Mode = Mode.offline
+    """runs on the disk, to be uploaded by `wandb sync`; at the server; none"""
     project: str = "tcs-harness"
+    """project of the runs"""
     entity: str | None = None
+    """user or team of the project; null: W&B's default"""
 
 
 @dataclass
 class Settings:
-    """Everything that a command line can set."""
+    """A study and its cells."""
 
     study: str = "main"
+    """name of the study: a set of cells that are compared"""
     out: str = "runs"
+    """folder of the records: OUT/STUDY/TASK/ARM/SEED"""
     task: TaskSettings = field(default_factory=TaskSettings)
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     agent: AgentSettings = field(default_factory=AgentSettings)
     tcs: TcsSettings = field(default_factory=TcsSettings)
     llm: LlmSettings = field(default_factory=LlmSettings)
     start: Start = Start.none
+    """first trial: the method's own, or the task's default configuration"""
     evaluator: Evaluator = Evaluator.live
+    """train, or replay recorded trainings of the task's grid"""
     seed: int = 0
+    """seed of the method; several: seed=0,1,2 or 'seed=range(5)' with -m"""
     seeds: Any = None
+    """several seeds in one job: 5, [0,3,7] or "seeds='0-9,20'"; null: only seed"""
     train_seed: int | None = None
+    """seed of the training; null: the same as seed (tables: in turn)"""
     budget: int = 10
+    """trials per cell"""
     arm: str | None = None
+    """name of the table row; null: from optimizer, LLM and start"""
     variant: str = ""
+    """set by a sweep over other keys, so that each value is a row"""
     planned: str = ""
+    """set by a sweep: which cells a job is for"""
     limits: LimitSettings = field(default_factory=LimitSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     progress: Progress = Progress.auto
+    """display of progress; auto: live on a terminal, plain elsewhere"""
     unready: Unready = Unready.fail
+    """exit status 1, or 0, when an LLM or data of some cells are not there"""

@@ -15,41 +15,63 @@ from harness.llm.endpoint import check_address, check_variable
 
 @dataclass(unsafe_hash=True)
 class LlmSettings:
-    """One LLM: which backend, which model, how it decodes, how long it may take and what it may cost.
+    """The LLM: a file of conf/llm.
 
-    Not frozen, so that it can serve as a schema; nothing changes it. Nothing here is a secret: keys come from the environment variable that
-    `key_env` names.
+    Not frozen, so that it can serve as a schema; nothing changes it. Nothing here is a secret: keys come from the environment variable
+    that `key_env` names. The text below a field is its only description (see `harness.config.documented`).
     """
 
     name: str = "none"
-    _target_: str = ""  # the backend's class; empty: no LLM
+    """name in the arm's name"""
+    _target_: str = ""
+    """class of the backend, as a dotted path; empty: no LLM"""
     model: str = ""
-    small: bool | None = (
-        None  # whether it is a small local model, as the report's verdict asks; null: it is where its backend is local
-    )
-    base_url: str | None = None  # null: the client's default (OLLAMA_HOST, OPENAI_BASE_URL, else its own)
-    key_env: str = ""  # the variable that holds the key; empty: none is needed
-    path: str | None = None  # llama_cpp: the GGUF file; replay: a folder or file with call records
-    chat_template: str | None = None  # llama_cpp: a template for a GGUF that holds none
-    threads: int | None = None  # llama_cpp: null: one for each core of this process
-    replay: str | None = None  # answer from the records in this folder instead of asking the model
+    """name of the model at the server"""
+    small: bool | None = None
+    """whether the report counts it as a small local model; null: where its backend is local"""
+    base_url: str | None = None
+    """address of the server; null: OLLAMA_HOST, OPENAI_BASE_URL, else the client's own default"""
+    key_env: str = ""
+    """environment variable that holds the key; empty: none is needed"""
+    path: str | None = None
+    """llama_cpp: the GGUF file; replay: a folder or file with records of calls"""
+    chat_template: str | None = None
+    """llama_cpp: template for a GGUF file that holds none"""
+    threads: int | None = None
+    """llama_cpp: null: one per core of this process"""
+    replay: str | None = None
+    """answer from the records in this folder instead of asking the model"""
 
-    temperature: float | None = None  # null in any of these five: what the server takes by default
+    temperature: float | None = None
+    """0 to 2; null, here and in the next three: the server's default"""
     max_tokens: int | None = None
+    """most tokens of a reply, thinking included"""
     num_ctx: int | None = None
+    """context window in tokens"""
     think: bool | None = None
-    reply_format: str = "schema"  # schema | json | prompt, see ReplyFormat
+    """switch the model's thinking on or off, where the server can"""
+    reply_format: str = "schema"
+    """schema | json | prompt: what holds the reply to its form"""
 
-    keep_alive: str | None = None  # ollama: how long the model stays loaded after a call, e.g. 10m
-    timeout_seconds: float = 600.0  # one call, from sending to the last byte
-    tries: int = 5  # of one call, when transport fails
-    first_wait_seconds: float = 1.0  # before the second try; it doubles with each further one
-    longest_wait_seconds: float = 60.0  # between two tries; a server that asks for more counts as down
+    keep_alive: str | None = None
+    """ollama: how long the model stays loaded after a call, e.g. 10m"""
+    timeout_seconds: float = 600.0
+    """limit of one call, from sending to the last byte"""
+    tries: int = 5
+    """how often a call is sent when the transport fails"""
+    first_wait_seconds: float = 1.0
+    """wait before the second try; doubled before each further one"""
+    longest_wait_seconds: float = 60.0
+    """longest wait between two tries; a server that asks for more counts as down"""
 
-    cap_tokens: int | None = None  # a cell's caps; null: none
+    cap_tokens: int | None = None
+    """most tokens of a cell; null: no cap"""
     cap_seconds: float | None = None
+    """most seconds of a cell's calls; null: no cap"""
     cap_usd: float | None = None
-    prices: str | None = None  # price file; null: the one that comes with the harness
+    """most US dollars of a cell; null: no cap"""
+    prices: str | None = None
+    """price file; null: the one that comes with the harness"""
 
     def __post_init__(self) -> None:
         _check(self)

@@ -106,26 +106,10 @@ def test_the_choices_are_told_by_suite_in_80_columns(conf: Path) -> None:
     assert "a-rather-long-name-39" in text
 
 
-def test_the_help_fits_80_columns_and_names_every_choice_and_setting() -> None:
+def test_the_help_names_every_choice() -> None:
     text = help_text([])
-    assert max(map(len, text.splitlines())) <= 80
     for path in conf_dir().glob("*/*.yaml"):
         assert path.stem in text.replace("\n", " ")
-    for key in (
-        "study",
-        "out",
-        "seed",
-        "seeds",
-        "train_seed",
-        "budget",
-        "start",
-        "arm",
-        "progress",
-        "limits.trial_seconds",
-        "store.sync",
-        "tracking",
-    ):
-        assert f"\n{key} " in text
 
 
 def test_the_help_shows_the_user_s_own_files(conf: Path) -> None:
