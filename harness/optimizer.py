@@ -7,6 +7,14 @@ from typing import Protocol
 from harness.space import Space
 from harness.trial import Proposal, Trajectory
 
+# What a method is to the report: the `role` in its YAML (conf/optimizer), which the manifest of every cell records.
+ROLES = {
+    "random": "random search, with which the other methods are compared",
+    "default": "the default configuration and no search",
+    "rules": "fixed rules that read the summary without an LLM",
+    "llm": "a method that asks an LLM",
+    "tuner": "any other method",
+}
 
 class Optimizer(Protocol):
     """A method. It is built once a cell, as `cls(space, seed, **options)`.

@@ -76,12 +76,14 @@ class OptimizerSettings:
 
     A method that asks an LLM has a `context` (see `harness/optimizers/agent/context.py`) and its table row is named `NAME_LLM`, or `label`.
     `knows_default`: it sees the default configuration even where it is not tried first. `uses`: what it reads of the settings that
-    not every method reads (`settings.NOT_FOR_ALL`), each by its name or that of its group.
+    not every method reads (`settings.NOT_FOR_ALL`), each by its name or that of its group. `role`: what the method is to the report, a
+    word of `harness.optimizer.ROLES` (random | default | rules | llm | tuner); it decides no result.
     """
 
     _target_: str = MISSING
     name: str = MISSING
     suite: str = "own"
+    role: str = "tuner"
     startup_trials: int = 0
     ignores_start: bool = False
     knows_default: bool = False

@@ -27,6 +27,7 @@ from harness.config.seeds import from_text
 from harness.config.task_settings import mirrored, shown_card
 from harness.errors import SettingsError, near
 from harness.importing import versions_of
+from harness.optimizer import ROLES
 from harness.space import Space
 from harness.task import TaskCard
 
@@ -155,6 +156,7 @@ def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
     _check_numbers(settings)
     for part, name in (("study", settings["study"]), ("task.name", task["name"])):
         _check_name(part, name)
+    _check_role(optimizer)
     start = "none" if optimizer["ignores_start"] else settings["start"]
     arm = _arm_name(settings, start)
     agent = _agent(settings)
@@ -175,6 +177,14 @@ def cells(settings: Mapping[str, Any]) -> Iterator[Cell]:
             agent=agent,
             versions=versions,
         )
+
+
+def _check_role(optimizer: Mapping[str, Any]) -> None:
+    role = optimizer["role"]
+    if role not in ROLES:
+        raise SettingsError(f"optimizer.role={role!r}: there is no such role{near(role, ROLES)}")
+    if (role == "llm") != (optimizer["context"] is not None):
+        raise SettingsError(f"optimizer.role={role!r}: a method with a context asks an LLM, and only such a method has the role 'llm'")
 
 
 def seeds(settings: Mapping[str, Any]) -> list[int]:
