@@ -16,6 +16,7 @@ ROLES = {
     "tuner": "any other method",
 }
 
+
 class Optimizer(Protocol):
     """A method. It is built once a cell, as `cls(space, seed, **options)`.
 

@@ -184,7 +184,9 @@ def _check_role(optimizer: Mapping[str, Any]) -> None:
     if role not in ROLES:
         raise SettingsError(f"optimizer.role={role!r}: there is no such role{near(role, ROLES)}")
     if (role == "llm") != (optimizer["context"] is not None):
-        raise SettingsError(f"optimizer.role={role!r}: a method with a context asks an LLM, and only such a method has the role 'llm'")
+        raise SettingsError(
+            f"optimizer.role={role!r}: a method with a context asks an LLM, and only such a method has the role 'llm'"
+        )
 
 
 def seeds(settings: Mapping[str, Any]) -> list[int]:

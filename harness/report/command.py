@@ -9,13 +9,13 @@ from pathlib import Path
 
 from harness.report.analysis.options import Options, with_overrides
 from harness.report.assemble import build_report
-from harness.report.findings import find
+from harness.report.compute import find
 from harness.report.render.escape import clean
-from harness.report.render.markdown import to_terminal
+from harness.report.render.terminal import to_terminal
 from harness.report.render.write import write_report
 from harness.report.sections.expectations import NOT_MET, Outcome, check, check_sentence, read_expectations
-from harness.report.sources.data import State, StudyData
 from harness.report.sources.select import disagreements, read_source
+from harness.report.study_data import State, StudyData
 
 TERMINAL_SECTIONS = ("scores", "verdict", "coverage")
 SHOWN_DIFFERENCES = 20

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.report.sources.data import CellData, mapping
+from harness.report.study_data import CellData, mapping
 
 # A test double says so in the version that it serves.
 DOUBLE = "double"

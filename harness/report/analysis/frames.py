@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.sources.data import CellData, State, StudyData
+from harness.report.study_data import CellData, State, StudyData
 from harness.trial import Trial, incumbent
 
 TRIAL_COLUMNS = (

@@ -18,7 +18,7 @@ class Options:
     contexts whose small-LLM arms get the verdict. `small_models`: models that count as small although no settings say so.
     `fallback_share`: an arm with more fallback trials than this is marked. `catastrophe_points`: a trial that far below its cell's best
     counts as catastrophic. `near_repeat`: largest move, as a share of each hyperparameter's range, that still counts as a repeat.
-    `told`: most cells told in full. `power`: of the seeds that the verdict asks for.
+    `traces`: most cells shown trial by trial. `power`: of the seeds that the verdict asks for.
     """
 
     reference: str = ""
@@ -31,7 +31,7 @@ class Options:
     fallback_share: float = 0.1
     catastrophe_points: float = 20.0
     near_repeat: float = 0.02
-    told: int = 8
+    traces: int = 8
     power: float = 0.8
     seed: int = 0
 
@@ -49,7 +49,7 @@ _RANGES = (
     ("fallback_share", 0.0, 1.0),
     ("catastrophe_points", 0.0, 1e9),
     ("near_repeat", 0.0, 1.0),
-    ("told", 0, 1000),
+    ("traces", 0, 1000),
     ("power", 0.5, 0.999),
 )
 

@@ -8,9 +8,6 @@ import pandas as pd
 
 from harness.report.analysis.frames import Frames, rows_of
 
-# Columns of a terminal, and of a number with its star.
-NARROW, NUMBER = 80, 5
-
 
 def score_frame(frames: Frames, score: str) -> pd.DataFrame:
     """Return a row an arm and task: planned and done cells, cells with a score, mean, sd (n - 1) and extremes over seeds.

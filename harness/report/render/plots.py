@@ -13,7 +13,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from harness.report.render.escape import clean, cut
-from harness.report.render.plot_style import FAINT, PALETTE
+from harness.report.render.plot_style import FAINT_COLOUR, PALETTE
 
 NAME_COLUMNS = 40
 LARGEST = 1e12
@@ -73,7 +73,7 @@ def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
         place += 1.0
     canvas = Canvas(figsize=(7.2, 0.9 + 0.24 * max(place, 1.0)), layout="constrained")
     axes = canvas.add_subplot()
-    axes.axvline(0.0, color=FAINT, linewidth=0.8)
+    axes.axvline(0.0, color=FAINT_COLOUR, linewidth=0.8)
     if margin is not None:
         axes.axvline(margin, color=PALETTE[1], linewidth=1.0, linestyle=(0, (4, 3)))
     for y, line in zip(places, lines, strict=True):
@@ -90,7 +90,7 @@ def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
 
 
 def _interval(axes: Axes, y: float, line: Line) -> None:
-    colour = PALETTE[0] if line.strong or line.group else FAINT
+    colour = PALETTE[0] if line.strong or line.group else FAINT_COLOUR
     if drawable(line.low) and drawable(line.high):
         axes.plot([line.low, line.high], [y, y], color=colour, linewidth=2.2 if line.strong else 1.4, solid_capstyle="butt")
     axes.plot([line.value], [y], marker="o", markersize=4.5, color=colour)
@@ -137,7 +137,7 @@ def _curve(axes: Axes, line: Curve, shade: float) -> None:
     line = replace(line, values=values, lows=lows, highs=highs)
     trials = range(1, len(line.values) + 1)
     if line.accent is None:
-        axes.plot(trials, line.values, color=FAINT, linewidth=0.8, alpha=0.45)
+        axes.plot(trials, line.values, color=FAINT_COLOUR, linewidth=0.8, alpha=0.45)
         return
     colour = PALETTE[line.accent % len(PALETTE)]
     axes.fill_between(trials, line.lows, line.highs, color=colour, alpha=shade, linewidth=0)
@@ -167,7 +167,7 @@ def scatter(panels: Mapping[str, Sequence[Point]], *, axis: str) -> Canvas:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.14)
         for point in points:
-            axes.plot([point.x], [point.y], "o", markersize=5, color=PALETTE[0] if point.front else FAINT)
+            axes.plot([point.x], [point.y], "o", markersize=5, color=PALETTE[0] if point.front else FAINT_COLOUR)
         _label(axes, points)
         axes.set_xlabel(clean(title))
         axes.set_ylabel(clean(axis))
@@ -186,7 +186,7 @@ def _label(axes: Axes, points: Sequence[Point]) -> None:
             if abs(other_x - x) < LABEL_WIDTH and abs(other_y - place) < LABEL_HEIGHT:
                 place = other_y - LABEL_HEIGHT
         taken.append((float(x), place))
-        line = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
+        line = {"arrowstyle": "-", "color": FAINT_COLOUR, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
             _name(point.name, 24),
             (point.x, point.y),
@@ -211,7 +211,7 @@ def _name(text: str, most: int = NAME_COLUMNS) -> str:
     return cut(clean(text), most)
 
 
-def told_cell(scores: Sequence[float | None], trainings: Sequence[Sequence[float]]) -> Canvas:
+def cell_drawing(scores: Sequence[float | None], trainings: Sequence[Sequence[float]]) -> Canvas:
     """Draw one cell: the score of every trial with the best so far, and beside it the validation curve of every training."""
     scores = [score if score is not None and drawable(score) else None for score in scores]
     canvas = Canvas(figsize=(7.2, 2.5), layout="constrained")
@@ -219,7 +219,7 @@ def told_cell(scores: Sequence[float | None], trainings: Sequence[Sequence[float
     numbers = range(1, len(scores) + 1)
     known = [score for score in scores if score is not None]
     low = min(known) if known else 0.0
-    left.plot([n for n, s in zip(numbers, scores, strict=True) if s is not None], known, "o", markersize=4, color=FAINT)
+    left.plot([n for n, s in zip(numbers, scores, strict=True) if s is not None], known, "o", markersize=4, color=FAINT_COLOUR)
     left.plot([n for n, s in zip(numbers, scores, strict=True) if s is None], [low] * scores.count(None), "x", color=PALETTE[1])
     best: list[float] = []
     for score in scores:
@@ -251,7 +251,7 @@ def ranks_drawing(ranks: Sequence[tuple[str, float]], difference: float) -> Canv
         last = max(other for other, (_, value) in enumerate(ranks) if value - rank <= difference)
         if last > place and last > reach:
             middle, ends = (place + last) / 2, [rank - 0.05, ranks[last][1] + 0.05]
-            axes.plot(ends, [middle, middle], color=FAINT, linewidth=3, solid_capstyle="butt", alpha=0.6)
+            axes.plot(ends, [middle, middle], color=FAINT_COLOUR, linewidth=3, solid_capstyle="butt", alpha=0.6)
         reach = max(reach, last)
     axes.set_yticks(range(len(ranks)), [_name(name) for name, _ in ranks])
     axes.set_ylim(len(ranks) - 0.5, -0.5)

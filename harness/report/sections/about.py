@@ -11,10 +11,10 @@ from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import Frames, rows_of
 from harness.report.analysis.intervals import LEAST_DIFFERING, LEAST_SEEDS
 from harness.report.analysis.options import Options
-from harness.report.analysis.simulated import coverage_table, coverage_words, repeated_words
 from harness.report.render.document import Column, Fold, Item, Section, Table, listed, row
 from harness.report.sections.coverage import coverage_sentence
-from harness.report.sources.data import StudyData, mapping
+from harness.report.sections.simulated import coverage_table, coverage_words, repeated_words
+from harness.report.study_data import StudyData, mapping
 
 
 def facts_of(study: StudyData, frames: Frames, reference: tuple[str, str]) -> tuple[tuple[str, str], ...]:
@@ -135,7 +135,7 @@ def _arms(arms: Mapping[str, Arm]) -> Table:
     data = pd.DataFrame(
         {
             name: getattr(arm, name)
-            for name in ("name", "kind", "method", "context", "llm", "model", "start", "startup_trials", "budget")
+            for name in ("name", "role", "method", "context", "llm", "model", "start", "startup_trials", "budget")
         }
         | {
             "answered_by": ", ".join(arm.answered.others),

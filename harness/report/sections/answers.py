@@ -9,10 +9,10 @@ from typing import Any
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.families import lacks
 from harness.report.analysis.frames import rows_of
-from harness.report.findings import Findings
 from harness.report.render.document import Answer, Tone, interval, listed, number
 from harness.report.render.marks import Marks
 from harness.report.sections.contrasts import UNLIKE, few_note, label
+from harness.report.sections.findings import Findings
 from harness.report.sections.noninferiority import FAIL, FEW_PASS, PASS, few_pass_note, verdict_word
 
 HELPS = "Does the TCS help?"
@@ -24,7 +24,7 @@ ABSENT = "Not in this study"
 
 def answers_of(found: Findings) -> tuple[Answer, ...]:
     """Answer the three questions, and the one about the rules where their variants ran; one whose arms did not run is said to be open."""
-    contrasts, gaps = rows_of(found.contrasts), rows_of(found.gaps)
+    contrasts, gaps = rows_of(found.contrasts), rows_of(found.noninferiority)
     small = small_llm_answer(gaps, found.reference[0], found.marks)
     if small.word == ABSENT and found.absent:
         small = replace(small, text=f"{small.text} Planned, and not one cell done: {listed(found.absent)}; the coverage says why.")
@@ -53,7 +53,7 @@ def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], mar
 
 
 def _plain_rules(arm: Arm) -> bool:
-    return arm.kind == "rules" and not lacks(arm)
+    return arm.role == "rules" and not lacks(arm)
 
 
 def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, marks: Marks) -> Answer:
@@ -77,12 +77,12 @@ def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, marks: Mark
 def start_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], marks: Marks) -> Answer:
     """Set what the default start gives random search beside what each method adds to random search from that same start."""
     starts = [entry for entry in contrasts if entry["family"] == "start" and entry["pairs"]]
-    plain = [entry for entry in starts if arms[entry["first"]].method.endswith("random.Random")]
+    plain = [entry for entry in starts if arms[entry["first"]].role == "random"]
     if not plain:
         text = "It takes random search with and without the default configuration tried first."
         return Answer(THE_START, ABSENT, "muted", text, "contrasts")
     beyond = [e for e in contrasts if e["family"] == "random" and e["pairs"] and arms[e["first"]].start == "default"]
-    subjects = [e for e in beyond if arms[e["first"]].kind == "llm" and arms[e["first"]].context == "tcs"] or beyond
+    subjects = [e for e in beyond if arms[e["first"]].role == "llm" and arms[e["first"]].context == "tcs"] or beyond
     if not subjects:
         text = "What the start alone gives random search; no other method ran from the same start."
         return Answer(THE_START, "Unclear", "warn", f"{text}{_beside(plain[:1], marks)}", "contrasts", _lines(plain[:1], marks))

@@ -17,7 +17,7 @@ from harness.report.analysis.intervals import NAN, Array
 from harness.report.analysis.options import Options
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, columns, number, row
 from harness.report.render.plots import Curve, curves
-from harness.report.sources.data import CellData, StudyData, mapping
+from harness.report.study_data import CellData, StudyData, mapping
 
 SHOWN_TRIALS = (1, 3, 5, 10)
 COLOURED = 6
@@ -147,7 +147,7 @@ def regret_frame(histories: Histories, frames: Frames, arms: Mapping[str, Arm], 
     0 is the cell's reference best (`bests`, one a cell of the study), 1 the median validation score of random search's single trials
     (of all trials without such an arm).
     """
-    draws = frames.trials[frames.trials["arm"].map(lambda name: arms[name].method.endswith("random.Random"))]
+    draws = frames.trials[frames.trials["arm"].map(lambda name: arms[name].role == "random")]
     floor_of = "random search's trials" if len(draws) else "all trials"
     floors = (draws if len(draws) else frames.trials).groupby("task")["val"].median().to_dict()
     rows = []

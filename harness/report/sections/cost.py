@@ -11,7 +11,7 @@ from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import rows_of
 from harness.report.render.document import Column, Figure, Item, Section, Table, columns, number, row
 from harness.report.render.plots import Point, scatter
-from harness.report.sources.data import CellData, State, StudyData
+from harness.report.study_data import CellData, State, StudyData
 
 SUMS = ("calls", "prompt_tokens", "completion_tokens", "llm_seconds", "propose_seconds", "train_seconds", "usd")
 
@@ -51,7 +51,7 @@ def cost_section(frame: pd.DataFrame, averages: pd.DataFrame, arms: Mapping[str,
         .join(averages.set_index("arm")["mean"].rename("score"))
     )
     means = means.join(frame.groupby("arm").size().rename("cells")).reset_index()
-    means["asks_llm"] = [arms[arm].kind == "llm" for arm in means["arm"]]
+    means["asks_llm"] = [arms[arm].role == "llm" for arm in means["arm"]]
     text = "Means over cells. Method: all the time between two trainings, an LLM's included."
     if means["calls"].any():
         text += " A failed call costs as much as a good one and is counted. USD: by the price list of the harness, cached input at full "

@@ -9,7 +9,7 @@ import pandas as pd
 from harness.report.analysis.frames import Frames, rows_by, rows_of
 from harness.report.render.document import Column, Fold, Item, Section, Table, Text, columns, listed, row
 from harness.report.render.marks import Marks
-from harness.report.sources.data import State
+from harness.report.study_data import State
 
 _COUNTED = tuple(State)
 _MARK = {
@@ -64,7 +64,7 @@ def _arm_table(counts: pd.DataFrame, marks: Marks) -> Table:
             texts.append(Text(str(count), tone="warn" if bad else "muted" if not count else ""))
         rows.append(row(marks.name(entry["arm"]), *texts))
     table = Table("coverage", "Cells by state", columns("arm", *heads), tuple(rows), counts, marks.notes(per_arm["arm"]))
-    return replace(table, narrow=(_incomplete(table),))
+    return replace(table, terminal=(_incomplete(table),))
 
 
 def _incomplete(table: Table) -> Table:

@@ -30,9 +30,9 @@ import yaml
 from harness.errors import SettingsError, near
 from harness.report.analysis.frames import rows_by
 from harness.report.analysis.intervals import seed_interval
-from harness.report.findings import Findings
 from harness.report.render.document import Column, Section, Table, Text, Tone, interval, number, row
-from harness.report.sources.data import State
+from harness.report.sections.findings import Findings
+from harness.report.study_data import State
 
 MET, NOT_MET, SKIPPED = "met", "NOT MET", "skipped"
 TONES: dict[str, Tone] = {MET: "good", NOT_MET: "bad", SKIPPED: "muted"}
@@ -172,7 +172,7 @@ def _gap(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
 
 
 def _verdict(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
-    entry = rows_by(findings.gaps, "arm").get((terms["arm"],))
+    entry = rows_by(findings.noninferiority, "arm").get((terms["arm"],))
     if entry is None:
         return False, "is the reference arm"
     allowed = terms["is"] if isinstance(terms["is"], list) else [terms["is"]]

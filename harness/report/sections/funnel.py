@@ -14,7 +14,7 @@ from harness.report.analysis.options import Options
 from harness.report.render.document import Column, Item, Section, Table, Text, columns, row, share
 from harness.report.render.marks import Marks
 from harness.report.sources.calls import ABORTED, REPEAT, UNPARSED
-from harness.report.sources.data import CellData, State, StudyData
+from harness.report.study_data import CellData, State, StudyData
 
 PROVENANCE = ("default", "optimizer", "llm", "retry", "fallback")
 STEPS = ("calls", "answered", "parsed", "valid", "new", "trained")
@@ -29,7 +29,7 @@ def funnel_frame(study: StudyData, arms: Mapping[str, Arm]) -> pd.DataFrame:
     rows = [
         {"arm": cell.arm, "task": cell.task, "seed": cell.seed, **_cell_funnel(cell)}
         for cell in study.cells
-        if cell.state is State.DONE and arms[cell.arm].kind == "llm"
+        if cell.state is State.DONE and arms[cell.arm].role == "llm"
     ]
     return pd.DataFrame(rows, columns=["arm", "task", "seed", "analyses", *STEPS, "trials", *PROVENANCE])
 
@@ -86,7 +86,7 @@ def funnel_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Secti
     sums = sums.rename(columns={"task": "cells", "over": "cells_over"}).reset_index()
     items: list[Item] = [
         "A reply is parsed when it holds a readable JSON object of the right form, valid when its configuration is in the space, and new "
-        "when no earlier trial had it. A bad reply goes back with the complaint; when the attempts are used up, one random draw takes its "
+        "when no earlier trial had it. A bad reply goes back with a message; when the attempts are used up, one random draw takes its "
         "place and is marked as a fallback: it is never counted as the LLM's."
     ]
     items += [_funnel_table(sums, marks), _provenance_table(sums, flagged, marks, options)]

@@ -13,7 +13,7 @@ from harness.report.analysis.frames import rows_of
 from harness.report.analysis.intervals import NAN, Array
 from harness.report.analysis.options import Options
 from harness.report.render.document import Column, Section, Table, columns, number, row
-from harness.report.sources.data import CellData, State, StudyData, mapping
+from harness.report.study_data import CellData, State, StudyData, mapping
 from harness.space import Choice, Number, Space
 
 # A range's end hit by chance: an integer with few values is at an end all the time, and says nothing.

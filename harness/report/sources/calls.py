@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import RecordError
 from harness.llm.budget import Prices
 from harness.llm.calls import SCHEMA
-from harness.report.sources.data import Call
+from harness.report.study_data import Call
 from harness.store.archive import Readable
 from harness.store.codec import check_seal
 from harness.trial import Trial
@@ -79,10 +79,10 @@ def _call(row: Mapping[str, Any], judged: Mapping[tuple[int, int], Mapping[str, 
 
 
 def problem_kind(problem: str) -> str:
-    """Say from a complaint's words whether the reply could not be read, named an earlier configuration, or left the space."""
+    """Return the kind of a bad reply, by the words of the message that the agent sent back."""
     if problem.startswith("this is exactly the configuration of trial"):
         return REPEAT
-    # Every complaint about the form ends by repeating the form; those about values name hyperparameters.
+    # Every message about the form ends with the form; those about values name hyperparameters.
     return UNPARSED if "answer with one JSON object" in problem or problem == "the analysis was empty" else INVALID
 
 

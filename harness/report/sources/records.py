@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.errors import RecordError
 from harness.report.sources.calls import read_calls
-from harness.report.sources.data import CellData, State, StudyData
+from harness.report.study_data import CellData, State, StudyData
 from harness.run.study import BLOCKED
 from harness.store import codec as record
 from harness.store.archive import Pack, PackedFolder, Readable, packed
@@ -142,7 +142,7 @@ class _Reader:
             summary = read_json(path / SUMMARY) if SUMMARY in names else None
             _refuse_missing(path / TRIALS, trials, summary)
             calls = tuple(read_calls(path / CALLS, trials)) if CALLS in names else ()
-        # Nesting without end is no Python value; the record that holds it cannot be told by then.
+        # JSON nested without end raises RecursionError, which does not name its file.
         except (RecordError, RecursionError) as error:
             reason = _relative(str(error), self._folder) if isinstance(error, RecordError) else f"{cell.folder}: nested without end"
             self._problems.append(reason)

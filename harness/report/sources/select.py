@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import SettingsError
-from harness.report.sources.data import CellData, State, StudyData
 from harness.report.sources.records import read_study
+from harness.report.study_data import CellData, State, StudyData
 from harness.trial import incumbent
 
 

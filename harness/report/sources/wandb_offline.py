@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RecordError
-from harness.report.sources.data import CellData, State, StudyData
 from harness.report.sources.wandb_run import MirroredRun, to_cell
+from harness.report.study_data import CellData, State, StudyData
 
 BLOCK, HEADER, START = 32768, 7, 7
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4

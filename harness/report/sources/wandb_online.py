@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from harness.errors import RecordError
 from harness.report.sources.calls import read_calls
-from harness.report.sources.data import CellData, State, StudyData
 from harness.report.sources.wandb_run import MirroredRun, cell_of_manifest, to_cell
+from harness.report.study_data import CellData, State, StudyData
 from harness.store.cell_folder import CALLS, MANIFEST, TRIALS, read_json, read_trials
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.errors import RecordError
-from harness.report.sources.data import CellData, State
+from harness.report.study_data import CellData, State
 from harness.trial import MEASURES, Epoch, Outcome, Proposal, Status, Trial
 
 
