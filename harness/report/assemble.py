@@ -1,4 +1,4 @@
-"""From findings to the report as values."""
+"""Build the report from the findings: every section, in order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness.report.sections.trace import trace_section
 
 
 def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[Outcome] = ()) -> Report:
-    """Write every section; `cells` are told in full (see story.py), `outcomes` are those of the expectations, if any were given."""
+    """Build the report. `cells` are shown trial by trial (see trace.py); `outcomes` are those of the expectations, where there are any."""
     study, arms, options = found.study, found.arms, found.options
     compared = () if found.frames.done.empty else _compared(found, cells)
     sections: list[Section] = [
@@ -43,7 +43,7 @@ def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[
 
 
 def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
-    """Write the sections that need at least one done cell."""
+    """Build the sections that need at least one done cell."""
     study, arms, options, order = found.study, found.arms, found.options, list(found.test.order)
     focus = focus_arms(arms, order, found.noninferiority, found.reference[0])
     return (
@@ -60,7 +60,7 @@ def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
 
 
 def focus_arms(arms: Mapping[str, Arm], order: Sequence[str], gaps: pd.DataFrame, reference: str) -> list[str]:
-    """Return the arms that the curves show in colour: the reference, small LLMs, the rules, random search, then the best others."""
+    """Return the arms whose curves have a colour: the reference, two small LLMs, the best rules, random search, then the best others."""
     small = [entry["arm"] for entry in rows_of(gaps) if entry["small_llm"]]
     rules, random, others = ([name for name in order if arms[name].role == role] for role in ("rules", "random", "tuner"))
     return list(dict.fromkeys([reference, *small[:2], *rules[:1], *random, *others]))

@@ -21,7 +21,7 @@ from harness.report.study_data import StudyData
 def find(study: StudyData, options: Options) -> Findings:
     """Compute the findings. Raises SettingsError for a reference that the study lacks."""
     frames, arms = frames_of(study), arms_of(study)
-    # An arm without a done cell has nothing to compare; the coverage says why.
+    # Only arms with a done cell can be compared.
     ran = {name: arm for name, arm in arms.items() if (frames.done["arm"] == name).any()}
     reference = choose_reference(arms, ran, options)
     index, funnel = ScoreIndex.of(frames), funnel_frame(study, arms)

@@ -1,4 +1,4 @@
-"""What a reader of a study may set: `report.KEY=VALUE` after the study on the command line."""
+"""The settings of a report: `report.KEY=VALUE` after the study on the command line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.errors import SettingsError, near
 
 @dataclass(frozen=True)
 class Options:
-    """Every choice that the report makes, with its default.
+    """Every setting, with its default.
 
-    `reference`: the arm that gaps are measured to; empty: the first of `references` that ran. `margin_points`: how much worse than the
-    reference still counts as good enough. `confidence`: of every interval. `resamples`: of every bootstrap. `small_contexts`: the
-    contexts whose small-LLM arms get the verdict. `small_models`: models that count as small although no settings say so.
-    `fallback_share`: an arm with more fallback trials than this is marked. `catastrophe_points`: a trial that far below its cell's best
-    counts as catastrophic. `near_repeat`: largest move, as a share of each hyperparameter's range, that still counts as a repeat.
-    `traces`: most cells shown trial by trial. `power`: of the seeds that the verdict asks for.
+    `reference`: the arm that gaps are measured to; empty: the first of `references` that ran. `margin_points`: an arm is good enough when
+    it is at most so much worse than the reference. `confidence`: of every interval. `resamples`: of every bootstrap. `small_contexts`:
+    the contexts whose small-LLM arms get the verdict. `small_models`: models that count as small although their settings do not say
+    so. `fallback_share`: an arm with more fallback trials than this is marked. `catastrophe_points`: a trial that far below its cell's
+    best counts as catastrophic. `near_repeat`: largest move, as a share of each hyperparameter's range, that still counts as a repeat.
+    `traces`: most cells shown trial by trial. `power`: of the numbers of seeds that stand with a verdict.
     """
 
     reference: str = ""

@@ -1,4 +1,4 @@
-"""A report as one Markdown file. Its escaping is by hand (see escape.py): Jinja2 escapes for HTML only."""
+"""A report as one Markdown file. Its escaping is by hand (escape.py): Jinja2 has none for Markdown."""
 
 from __future__ import annotations
 

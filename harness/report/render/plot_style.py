@@ -49,7 +49,7 @@ STYLE = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the report's own style, whatever the user's matplotlibrc says."""
+    """Draw in the style of the report; the user's matplotlibrc does not count."""
     # Scores of 1e300 overflow while matplotlib looks for round numbers; the axis is as it is.
     with mpl.rc_context(), np.errstate(all="ignore"), warnings.catch_warnings():
         # A name in a script that the font lacks is a box in the PNG, and text in the SVG.
@@ -60,7 +60,7 @@ def style() -> Iterator[None]:
 
 
 def svg_of(canvas: Canvas, key: str) -> str:
-    """Return a figure as SVG, the same bytes for the same figure; `key` keeps its ids apart from another figure's."""
+    """Return a figure as SVG, the same bytes for the same figure. `key` makes its ids unique on the page."""
     out = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": key, "svg.fonttype": "none"}):
         canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

@@ -1,4 +1,4 @@
-"""The figures, in matplotlib."""
+"""Draws the figures with matplotlib."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LABEL_WIDTH, LABEL_HEIGHT = 0.22, 0.05
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a forest plot; `word` stands at its right."""
+    """One line of a forest plot; `word` is shown at its right."""
 
     name: str
     value: float
@@ -36,9 +36,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One arm's curve: a value a trial, with an interval; NaN where there is none.
+    """The curve of one arm: one value per trial, with an interval; NaN where there is none.
 
-    `accent` numbers its colour; None is grey. From place `whole_from` on, every cell behind it has a value.
+    `accent` is the number of its colour, None for grey. From place `whole_from` on, every cell of the arm has a value.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Point:
 
 
 def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
-    """Draw values with intervals, one below the other, each group under its name; a dashed line at `margin`."""
+    """Draw values with intervals, one below the other, every group under its name, with a dashed line at `margin`."""
     lines = [line for line in lines if drawable(line.value)]
     places, heads, place = [], {}, 0.0
     for index, line in enumerate(lines):
@@ -105,7 +105,7 @@ def _beside(axes: Axes, across: float, y: float, words: str) -> Annotation:
 
 
 def curves(panels: Mapping[str, Sequence[Curve]], *, axis: str, columns: int = 3) -> Canvas:
-    """Draw best-so-far curves, one panel a key, with a legend of the coloured arms below; dotted where not every cell has a value."""
+    """Draw best-so-far curves, one panel per key, dotted where some cell has no value. The legend below names the coloured arms."""
     columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
     canvas = Canvas(figsize=(7.2, (2.0 if columns > 1 else 3.2) * rows + 0.7), layout="constrained")
@@ -147,7 +147,7 @@ def _curve(axes: Axes, line: Curve, shade: float) -> None:
 
 
 def _frame_coloured(axes: Axes, lines: Sequence[Curve]) -> None:
-    """Let the coloured curves set the range: neither a grey arm far below nor the interval of two seeds must flatten the rest."""
+    """Set the range by the coloured curves, so that a grey arm far below or a wide interval does not flatten them."""
     shown = [v for line in lines if line.accent is not None for v in line.values if drawable(v)]
     if shown and max(shown) > min(shown):
         pad = 0.12 * (max(shown) - min(shown))
@@ -155,7 +155,7 @@ def _frame_coloured(axes: Axes, lines: Sequence[Curve]) -> None:
 
 
 def scatter(panels: Mapping[str, Sequence[Point]], *, axis: str) -> Canvas:
-    """Draw score against cost, one panel a kind of cost (log scale), the Pareto front joined."""
+    """Draw score against cost, one panel per kind of cost (log scale); a line joins the Pareto front."""
     canvas = Canvas(figsize=(7.2, 3.6 * max(len(panels), 1)), layout="constrained")
     grid = canvas.subplots(max(len(panels), 1), 1, squeeze=False)
     panels = {title: [p for p in points if drawable(p.x) and drawable(p.y)] for title, points in panels.items()}
@@ -176,7 +176,7 @@ def scatter(panels: Mapping[str, Sequence[Point]], *, axis: str) -> Canvas:
 
 
 def _label(axes: Axes, points: Sequence[Point]) -> None:
-    """Name the points, the names of neighbours moved down until none lies on another."""
+    """Write the names of the points; a name moves down until it covers no other."""
     taken: list[tuple[float, float]] = []
     axes.autoscale_view()
     for point in sorted(points, key=lambda p: -p.y):
@@ -199,7 +199,7 @@ def _label(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def drawable(value: float) -> bool:
-    """Say whether a value has a place on an axis: what is not finite, or no percentage of anything, has none."""
+    """Say whether an axis can show a value: it must be finite, and below LARGEST."""
     return abs(value) < LARGEST
 
 
@@ -212,7 +212,7 @@ def _name(text: str, most: int = NAME_COLUMNS) -> str:
 
 
 def cell_drawing(scores: Sequence[float | None], trainings: Sequence[Sequence[float]]) -> Canvas:
-    """Draw one cell: the score of every trial with the best so far, and beside it the validation curve of every training."""
+    """Draw one cell: at the left the score of every trial and the best so far, at the right the validation curve of every training."""
     scores = [score if score is not None and drawable(score) else None for score in scores]
     canvas = Canvas(figsize=(7.2, 2.5), layout="constrained")
     left, right = canvas.subplots(1, 2, width_ratios=(3, 2))

@@ -1,4 +1,4 @@
-"""Cost: tokens, seconds and money, beside what they bought."""
+"""Cost: tokens, seconds and money of a cell, and the score that they bought."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUMS = ("calls", "prompt_tokens", "completion_tokens", "llm_seconds", "propose_s
 
 
 def cost_frame(study: StudyData) -> pd.DataFrame:
-    """Return a row a done cell: calls, tokens, seconds of the LLM, of the method as a whole and of training, and US dollars.
+    """Return one row per done cell: calls, tokens, seconds of the LLM, of the method as a whole and of training, and US dollars.
 
     A failed call counts too. NaN where no call gave a count; `usd` is NaN for a model that has no price, 0 without calls.
     """

@@ -1,4 +1,4 @@
-"""The validity funnel of the LLM arms: from calls to trainings, and where every configuration came from."""
+"""The validity funnel of the LLM arms: how many calls became trainings, and where every configuration came from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STEPS = ("calls", "answered", "parsed", "valid", "new", "trained")
 
 
 def funnel_frame(study: StudyData, arms: Mapping[str, Arm]) -> pd.DataFrame:
-    """Return a row a done cell of an arm that asks an LLM: calls at each step, trials by provenance.
+    """Return one row per done cell of an LLM arm: calls at each step, trials by provenance.
 
     A call of an analyzer proposes nothing and is counted apart. `trained` counts the trials whose configuration is the LLM's own and
     whose training ended with a score.
@@ -49,7 +49,7 @@ def _cell_funnel(cell: CellData) -> dict[str, int]:
 
 
 def provenance(source: str) -> str:
-    """Fold llm-retry-1, llm-retry-2, ... into one kind."""
+    """Return the kind of a source: llm-retry-1, llm-retry-2, ... are one."""
     return "retry" if source.startswith("llm-retry") else source
 
 
@@ -73,7 +73,7 @@ def marked_arms(frame: pd.DataFrame, options: Options) -> set[str]:
 
 
 def funnel_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Section:
-    """Build the funnel and the provenance of trials; a sentence when the study has no LLM arm."""
+    """Build the section: the funnel and the provenance of trials; only a sentence when the study has no LLM arm."""
     title = "Validity funnel: what the LLMs said, and what was trained"
     if frame.empty:
         return Section(

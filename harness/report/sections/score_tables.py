@@ -19,7 +19,7 @@ from harness.report.sections.findings import Findings
 def score_table(book: ScoreBook, marks: Marks, gaps: pd.DataFrame | None = None) -> Table:
     """Build the table of test scores, with `gaps` to the reference arm, or the table of validation scores, without."""
     best, cells, averages = best_arms(book.scores), rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm")
-    # As in the columns of the tasks: an arm that lacks seeds is never the best.
+    # An arm that lacks seeds is never the best, as in the columns of the tasks.
     top = number(book.averages.loc[book.averages["cells"] == book.averages["planned"], "mean"].max())
     gap_of = {} if gaps is None else rows_by(gaps, "arm")
     shown = {arm: entry["gap"] for (arm,), entry in gap_of.items()}

@@ -14,7 +14,7 @@ from harness.report.render.plots import cell_drawing
 from harness.report.study_data import Call, CellData, State, StudyData
 from harness.trial import Trial, incumbent
 
-# A model can chatter for megabytes; the page shows how it began and how it ended.
+# A reply can have megabytes; the page shows its beginning and its end.
 SHOWN_CHARACTERS = 12_000
 
 

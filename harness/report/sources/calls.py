@@ -1,4 +1,4 @@
-"""Read a cell's calls.jsonl, and put beside each call what its trial's record says was wrong with the reply."""
+"""Reads a cell's calls.jsonl. The record of the trial says what was wrong with the reply of each call."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Read a study's run folder. A record that is cut short, damaged, foreign or from a newer version is named in one line, and the rest
-of the study is read all the same.
+"""Reads the run folder of a study.
+
+A record that is cut short, damaged, foreign or from a newer version costs one line of `problems`; the rest of the study is read.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ NOT_TASKS = {"report", "wandb"}
 
 
 def read_study(folder: Path) -> StudyData:
-    """Read every planned cell, and every cell that lies in the folder without being planned. Raises RecordError: no study there."""
+    """Read every planned cell, and every cell in the folder that is not planned. Raises RecordError where there is no study."""
     problems: list[str] = []
     pack = _read_pack(folder, problems)
     planned = {entry.folder: entry for entry in _read_plan(folder, problems)}
@@ -73,7 +74,7 @@ def _subfolders(folder: Path) -> list[str]:
 
 
 def _read_plan(folder: Path, problems: list[str]) -> Iterable[Planned]:
-    """Return the planned cells as `study.read_plan` does; but a line that cannot be read costs that line only."""
+    """Return the planned cells. Unlike `study.read_plan`, it goes on after a line that cannot be read."""
     if not (folder / PLAN).exists():
         problems.append(f"{PLAN}: is missing, so only cells that were started can be seen")
         return ()
@@ -123,7 +124,7 @@ def _blocked(cell: CellData, blocked: Mapping[str, Mapping[str, Any]]) -> CellDa
 
 
 class _Reader:
-    """Reads the cells of one study; the first place to look is its pack. What cannot be used is a line of `problems`."""
+    """Reads the cells of one study, from its pack first. A record that cannot be used adds a line to `problems`."""
 
     def __init__(self, folder: Path, pack: Pack | None, problems: list[str]) -> None:
         self._folder = folder
@@ -132,7 +133,7 @@ class _Reader:
         self._shared: dict[str, Any] = {}
 
     def cell(self, cell: CellData) -> CellData:
-        """Return a planned cell with what is known of it."""
+        """Return a planned cell with its records and its state."""
         try:
             path, names = self._open(cell.folder)
             if not any(".json" in name for name in names):
@@ -180,11 +181,11 @@ class _Reader:
         return {key: value if key == "identity" else self._once(value) for key, value in manifest.items()}
 
     def _once(self, part: Any) -> Any:
-        """Return the first of all equal parts of manifests: a hundred thousand cells share a few hundred of them."""
+        """Return the first of all equal parts of manifests, which saves memory: many cells share a few parts."""
         return self._shared.setdefault(json.dumps(part), part) if isinstance(part, dict) else part
 
     def unplanned(self, names: Iterable[str], planned: Sequence[CellData]) -> Iterator[CellData]:
-        """Yield cells with a trial or a call that are not in the plan, unless they would count a task, arm and seed twice."""
+        """Yield the cells outside of the plan that have a trial or a call. A second cell of a task, arm and seed is left out."""
         taken = {(cell.task, cell.arm, cell.seed) for cell in planned}
         for name in sorted(names):
             path, files = self._open(name)
@@ -247,7 +248,7 @@ def _trial(line: bytes, where: str, number: int) -> Trial:
 
 
 def _sane(trial: Trial) -> Trial:
-    """Refuse what the reader of records lets pass and no harness writes. Raises ValueError and TypeError."""
+    """Refuse values that the codec accepts and that no harness writes. Raises ValueError and TypeError."""
     score = trial.outcome.test_score_pct
     if score is not None and (isinstance(score, bool) or not math.isfinite(score)):
         raise ValueError(f"test_score_pct is {score}")

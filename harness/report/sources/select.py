@@ -1,4 +1,4 @@
-"""Where a study is read from, and whether two of those hold the same."""
+"""Chooses the source of a study, and compares two sources."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Read W&B's offline run files: a log in LevelDB's format that holds protocol buffers.
+"""Reads W&B's offline run files: a log in LevelDB's format that holds protocol buffers.
 
 W&B keeps no other copy of an offline run, and its own reader of this format is gone since 0.31. A file that was cut short is read up to
-the cut, so that a run without its exit record is unfinished and not lost.
+the cut; a run without its exit record counts as unfinished.
 """
 
 from __future__ import annotations
