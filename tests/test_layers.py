@@ -48,6 +48,7 @@ HEAVY = {
     "matplotlib",
     "numpy",
     "rich",
+    "jinja2",
     "joblib",
     "requests",
 }
