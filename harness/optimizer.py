@@ -9,6 +9,15 @@ from typing import Any, Protocol
 from harness.space import Space
 from harness.trial import Proposal, Trajectory
 
+# What a method is to the report: the `role` in its YAML (conf/optimizer), which the manifest of every cell records.
+ROLES = {
+    "random": "random search, with which the other methods are compared",
+    "default": "the default configuration and no search",
+    "rules": "fixed rules that read the summary without an LLM",
+    "llm": "a method that asks an LLM",
+    "tuner": "any other method",
+}
+
 
 class Optimizer(Protocol):
     """A method. It is built once a cell, as `cls(space, seed, **options)`.
@@ -31,7 +40,7 @@ class OptimizerSpec:
     """A method as its YAML and the command line describe it.
 
     `context` is what an LLM is shown; None for a method that asks none. `uses` names what the method reads of the settings that not
-    every method reads. `options` are keyword arguments of `target`.
+    every method reads, `role` what it is to the report (one of ROLES). `options` are keyword arguments of `target`.
     """
 
     name: str
@@ -40,6 +49,7 @@ class OptimizerSpec:
     startup_trials: int = 0
     context: str | None = None
     label: str | None = None
+    role: str = "tuner"
     ignores_start: bool = False
     uses: tuple[str, ...] = ()
 

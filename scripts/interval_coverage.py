@@ -31,7 +31,7 @@ from harness.report.analysis.intervals import (
     seed_interval,
     task_interval,
 )
-from harness.report.analysis.simulated import REPEATED, SIMULATED
+from harness.report.sections.simulated import REPEATED, SIMULATED
 from harness.tabular.table import Table, read_table
 
 TABLES = Path(__file__).resolve().parent.parent / "tasks" / "tabular"

@@ -52,6 +52,7 @@ HEAVY = {
     "matplotlib",
     "numpy",
     "rich",
+    "jinja2",
     "joblib",
     "requests",
     "psutil",

@@ -10,8 +10,8 @@ from support.cells import cells_of
 
 from harness.errors import CellMismatch, RecordError
 from harness.pack import main
-from harness.report.sources.data import State
 from harness.report.sources.records import read_study
+from harness.report.study_data import State
 from harness.run.study import Result, add_to_plan, is_done, run_cells
 from harness.store.archive import PACK, packed
 from harness.store.cell_folder import SUMMARY, TRIALS

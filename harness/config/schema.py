@@ -95,6 +95,8 @@ class OptimizerSettings:
     """name in tables and folders; with an LLM, NAME_LLM"""
     suite: str = "own"
     """which of optimizer=classical, optimizer=local, ... includes it"""
+    role: str = "tuner"
+    """random | default | rules | llm | tuner: what the method is to the report; it decides no result"""
     startup_trials: int = 0
     """random trials before the method's model proposes; 0: it has no model"""
     ignores_start: bool = False

@@ -27,7 +27,7 @@ from harness.config.values import Settings, Tracking
 from harness.errors import SettingsError, near
 from harness.importing import load_target, versions_of
 from harness.llm.asking import Asking, LlmOptimizer
-from harness.optimizer import OptimizerSpec
+from harness.optimizer import ROLES, OptimizerSpec
 from harness.task import TaskSpec
 from harness.training.evaluator import Evaluator, Limits
 from harness.training.live import Live
@@ -102,6 +102,7 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any]) -> Settings:
             startup_trials=method.startup_trials,
             context=method.context,
             label=method.label,
+            role=method.role,
             ignores_start=method.ignores_start,
             uses=tuple(method.uses),
         ),
@@ -192,6 +193,7 @@ def cells(settings: Settings) -> Iterator[Cell]:
     _check_name("study", settings.study)
     _check_name("task.name", settings.task.name)
     optimizer = settings.optimizer
+    _check_role(optimizer)
     start = "none" if optimizer.ignores_start else settings.start
     arm = _arm_name(settings, start)
     made, identity, asked = _method(settings)
@@ -211,6 +213,16 @@ def cells(settings: Settings) -> Iterator[Cell]:
             asking=settings.asking,
             asking_identity=identity,
             versions=versions,
+        )
+
+
+def _check_role(optimizer: OptimizerSpec) -> None:
+    role = optimizer.role
+    if role not in ROLES:
+        raise SettingsError(f"optimizer.role={role!r}: there is no such role{near(role, ROLES)}")
+    if (role == "llm") != (optimizer.context is not None):
+        raise SettingsError(
+            f"optimizer.role={role!r}: a method with a context asks an LLM, and only such a method has the role 'llm'"
         )
 
 

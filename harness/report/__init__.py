@@ -1,6 +1,4 @@
-"""From the records of a study to tables, figures, a page and a verdict: `python -m harness.report STUDY`.
+"""From the records of a study to tables, figures, a page and verdicts: `python -m harness.report STUDY`. See README.md here.
 
-    records, W&B files, W&B online -> StudyData (data.py) -> frames (frames.py) -> sections -> Markdown, HTML, LaTeX, CSV
-
-Nothing here knows a task or a method: what an arm is, is read from the manifests of its cells.
+No module here knows a task or a method: the manifests of its cells say what an arm is.
 """

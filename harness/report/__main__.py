@@ -1,4 +1,4 @@
-"""`python -m harness.report STUDY`: read a study's records, print its main table, and write the report beside them."""
+"""`python -m harness.report STUDY`: read the records of a study, print its main table, and write the report into its folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOURCES = "records (default), wandb-offline:DIR or wandb:ENTITY/PROJECT"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, 1 when an expectation is not met, 2 for a mistake in one line."""
+    """Run the command. Return its exit status: 0; 1 when an expectation is not met; 2 for an error, which is printed in one line."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(arguments: Sequence[str] | None) -> int:
-    """Parse the command line and do what it says."""
+    """Parse the command line and run it."""
     given = parser().parse_args(arguments)
     # Pandas alone takes a third of a second: --help and a mistyped study must not wait for it.
     folder = find_study(given.study, must_exist=given.source == "records")
@@ -43,7 +43,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m harness.report", description="Build the report of a study from its records.")
     made.add_argument("study", help="a study's folder, or its name under ./runs/")
     made.add_argument("overrides", nargs="*", metavar="report.KEY=VALUE", help="e.g. report.reference=gpt4")
-    made.add_argument("--cell", action="append", default=[], metavar="TASK/ARM/SEED", help="tell this cell in full (repeatable)")
+    made.add_argument(
+        "--cell", action="append", default=[], metavar="TASK/ARM/SEED", help="show this cell trial by trial (repeatable)"
+    )
     made.add_argument("--check", type=Path, metavar="FILE.yaml", help="exit with status 1 when an expectation in it is not met")
     made.add_argument("--from", dest="source", default="records", metavar="SOURCE", help=SOURCES)
     made.add_argument("--agree", metavar="SOURCE", help="only compare with this other source; exit with status 1 when they differ")

@@ -1,4 +1,4 @@
-"""From findings to the report as values."""
+"""Build the report from the findings: every section, in order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pandas as pd
 
 from harness.report.analysis.arms import Arm, mixed_arms
 from harness.report.analysis.frames import rows_of
-from harness.report.findings import Findings
 from harness.report.render.document import Report, Section
 from harness.report.sections.about import about_section, facts_of
 from harness.report.sections.answers import answers_of
@@ -17,16 +16,17 @@ from harness.report.sections.contrasts import contrast_section
 from harness.report.sections.cost import cost_frame, cost_section
 from harness.report.sections.coverage import coverage_section
 from harness.report.sections.expectations import Outcome, check_section, check_sentence
+from harness.report.sections.findings import Findings
 from harness.report.sections.funnel import funnel_section
-from harness.report.sections.noninferiority import verdict_section
+from harness.report.sections.noninferiority import noninferiority_section
 from harness.report.sections.ranks import rank_section
 from harness.report.sections.score_tables import score_section
 from harness.report.sections.stability import stability_frame, stability_section
-from harness.report.sections.trace import story_section
+from harness.report.sections.trace import trace_section
 
 
 def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[Outcome] = ()) -> Report:
-    """Write every section; `cells` are told in full (see story.py), `outcomes` are those of the expectations, if any were given."""
+    """Build the report. `cells` are shown trial by trial (see trace.py); `outcomes` are those of the expectations, where there are any."""
     study, arms, options = found.study, found.arms, found.options
     compared = () if found.frames.done.empty else _compared(found, cells)
     sections: list[Section] = [
@@ -43,26 +43,24 @@ def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[
 
 
 def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
-    """Write the sections that need at least one done cell."""
+    """Build the sections that need at least one done cell."""
     study, arms, options, order = found.study, found.arms, found.options, list(found.test.order)
-    focus = focus_arms(arms, order, found.gaps, found.reference[0])
+    focus = focus_arms(arms, order, found.noninferiority, found.reference[0])
     return (
         score_section(found),
-        verdict_section(found.gaps, found.reference, found.marks, options),
+        noninferiority_section(found.noninferiority, found.reference, found.marks, options),
         contrast_section(found.contrasts, found.marks, options),
         *rank_section(found.test, options),
         anytime_section(study, found.frames, arms, focus, options),
         stability_section(stability_frame(study, options), order, options),
         funnel_section(found.funnel, found.marks, options),
         cost_section(cost_frame(study), found.test.averages, arms, order),
-        story_section(study, arms, cells, options.told),
+        trace_section(study, arms, cells, options.traces),
     )
 
 
 def focus_arms(arms: Mapping[str, Arm], order: Sequence[str], gaps: pd.DataFrame, reference: str) -> list[str]:
-    """Return the arms that the curves show in colour: the reference, small LLMs, the rules, random search, then the best others."""
+    """Return the arms whose curves have a colour: the reference, two small LLMs, the best rules, random search, then the best others."""
     small = [entry["arm"] for entry in rows_of(gaps) if entry["small_llm"]]
-    rules = [name for name in order if arms[name].kind == "rules"]
-    random = [name for name in order if arms[name].method.endswith("random.Random")]
-    others = [name for name in order if arms[name].kind == "classical" and arms[name].tries_more]
+    rules, random, others = ([name for name in order if arms[name].role == role] for role in ("rules", "random", "tuner"))
     return list(dict.fromkeys([reference, *small[:2], *rules[:1], *random, *others]))

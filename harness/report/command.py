@@ -1,4 +1,4 @@
-"""What the command does once it knows its study: read, compute, print, write."""
+"""The steps of the command: read the study, compute the findings, print the short report, write the whole one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from harness.report.analysis.options import Options, with_overrides
 from harness.report.assemble import build_report
-from harness.report.findings import find
+from harness.report.compute import find
 from harness.report.render.escape import clean
-from harness.report.render.markdown import to_terminal
+from harness.report.render.terminal import to_terminal
 from harness.report.render.write import write_report
 from harness.report.sections.expectations import NOT_MET, Outcome, check, check_sentence, read_expectations
-from harness.report.sources.data import State, StudyData
 from harness.report.sources.select import disagreements, read_source
+from harness.report.study_data import State, StudyData
 
 TERMINAL_SECTIONS = ("scores", "verdict", "coverage")
 SHOWN_DIFFERENCES = 20
@@ -36,18 +36,18 @@ def produce(folder: Path | None, given: argparse.Namespace) -> int:
     out = given.out or default_out(folder, given.source, name)
     write_report(report, out)
     print(f"\nWritten: {clean(str(out / 'report.html'))}, report.md, csv/, latex/, figures/")
-    return tell(outcomes)
+    return print_outcomes(outcomes)
 
 
 def default_out(folder: Path | None, source: str, name: str) -> Path:
-    """Return where a report is written when nobody says: beside the records, a folder for each kind of source."""
+    """Return the default folder of the report: in the folder of the study, one for each kind of source."""
     kind = source.partition(":")[0]
     last = "report" if kind == "records" else f"report-{kind}"
     return folder / last if folder else Path(f"{last}-{name}")
 
 
-def tell(outcomes: Sequence[Outcome]) -> int:
-    """Print what became of the expectations, and return 1 when one is not met."""
+def print_outcomes(outcomes: Sequence[Outcome]) -> int:
+    """Print the outcome of every expectation, and return 1 when one is not met."""
     if not outcomes:
         return 0
     print()
@@ -58,7 +58,7 @@ def tell(outcomes: Sequence[Outcome]) -> int:
 
 
 def agree(first: StudyData, second: StudyData) -> int:
-    """Say whether two sources hold the same cells with the same scores; 1 when they do not."""
+    """Print whether two sources hold the same cells with the same scores; return 1 when they do not."""
     found = disagreements(first, second)
     lines = list(islice(found, SHOWN_DIFFERENCES))
     for line in lines:

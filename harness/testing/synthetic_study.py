@@ -1,8 +1,7 @@
 """Write a study whose answers are known: `python -m harness.testing.synthetic_study OUT/NAME [--seeds 10] [--tasks 6]`.
 
-The records are real ones, written through `harness.store.cell_folder`; what is invented is what the trainings and the LLMs would have
-said. It is
-for trying the report out, for timing it, and for testing that it finds what was planted and nothing else.
+The module writes real records through `harness.store.cell_folder`, and invents the results of the trainings and the replies of the
+LLMs. It is for trying the report out, for timing it, and for testing that the report finds the effects that were put in and no others.
 """
 
 from __future__ import annotations
@@ -39,20 +38,30 @@ SPACE: dict[str, dict[str, Any]] = {
     "hidden_size": {"type": "int", "low": 8, "high": 256, "scale": "log", "default": 64, "meaning": "width of the hidden layer"},
 }
 EPOCHS = 12
+# The method of a role, where an arm names none.
+METHODS = {
+    "random": "harness.optimizers.random.Random",
+    "default": "harness.optimizers.default_only.DefaultOnly",
+    "rules": "harness.optimizers.rules.policy.Rules",
+    "llm": "harness.optimizers.agent.agent.Agent",
+    "tuner": "harness.optimizers.tpe.TPE",
+}
 
 
 @dataclass(frozen=True)
-class PlantedArm:
+class SyntheticArm:
     """An arm: its settings, and by how many points its chosen configuration beats the task's base on the test set.
 
-    `effect` may differ by task. `failure_rate`: of trials. `retry_rate` and `fallback_rate`: of an LLM's proposals. `facts`: what its
-    server says of the model that answers, beside its name.
+    `effect` may differ by task. `role` is a word of `harness.optimizer.ROLES`; `target` is the method, empty for the one in METHODS.
+    `failure_rate` is a share of the trials, `retry_rate` and `fallback_rate` are shares of an LLM's proposals. `facts`: what the server
+    says of the model that answers, apart from its name.
     """
 
     name: str
     effect: float | Mapping[str, float] = 0.0
     start: str = "none"
-    target: str = "harness.optimizers.random.Random"
+    role: str = "random"
+    target: str = ""
     startup_trials: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     renamed: bool = False
@@ -64,26 +73,26 @@ class PlantedArm:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def effect_on(self, task: str) -> float:
-        """Return the planted effect on one task, in points."""
+        """Return the effect on one task, in points."""
         return self.effect if isinstance(self.effect, int | float) else self.effect.get(task, 0.0)
 
 
 @dataclass(frozen=True)
-class PlantedStudy:
+class SyntheticStudy:
     """A study: every arm on every task from every seed. `noise`: sd over seeds of what is the arm's own, in points."""
 
-    arms: Sequence[PlantedArm]
+    arms: Sequence[SyntheticArm]
     tasks: Sequence[str] = ("vision", "text", "table", "price", "ratings", "graph")
     seeds: Sequence[int] = tuple(range(5))
     budget: int = 10
     noise: float = 0.5
     shared_noise: float = 1.0
 
-    def cell(self, study: str, arm: PlantedArm, task: str, seed: int) -> Cell:
+    def cell(self, study: str, arm: SyntheticArm, task: str, seed: int) -> Cell:
         """Return one of its cells."""
-        card = TaskCard(f"A planted {task} task", "none", "made up", "none", "percent", "none")
-        spec = TaskSpec(task, "mine.planted.Planted", Space.from_mapping(SPACE), card, renamed=arm.renamed)
-        optimizer = OptimizerSpec(arm.name, arm.target, arm.options, arm.startup_trials)
+        card = TaskCard(f"A synthetic {task} task", "none", "made up", "none", "percent", "none")
+        spec = TaskSpec(task, "mine.synthetic.Synthetic", Space.from_mapping(SPACE), card, renamed=arm.renamed)
+        optimizer = OptimizerSpec(arm.name, arm.target or METHODS[arm.role], arm.options, arm.startup_trials, role=arm.role)
         asked = {"agent": dict(arm.agent), "llm": _llm_identity(arm.llm), "card": card.to_mapping()} if arm.llm else {}
         return Cell(study, arm.name, seed, seed, self.budget, arm.start, spec, optimizer, Live(), asking_identity=asked)
 
@@ -92,7 +101,7 @@ def _llm_identity(llm: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in llm.items() if key != "name"}
 
 
-def plant(folder: Path, study: PlantedStudy, *, leave_out: Sequence[tuple[str, str, int]] = ()) -> list[Cell]:
+def write_study(folder: Path, study: SyntheticStudy, *, leave_out: Sequence[tuple[str, str, int]] = ()) -> list[Cell]:
     """Plan the whole study, and write every cell but those in `leave_out` (arm, task, seed). Return the cells."""
     cells = [study.cell(folder.name, arm, task, seed) for arm in study.arms for task in study.tasks for seed in study.seeds]
     arms = {arm.name: arm for arm in study.arms}
@@ -103,7 +112,7 @@ def plant(folder: Path, study: PlantedStudy, *, leave_out: Sequence[tuple[str, s
     return cells
 
 
-def write_cell(folder: Path, cell: Cell, trials: Sequence[Trial], arm: PlantedArm, *, finish: bool = True) -> None:
+def write_cell(folder: Path, cell: Cell, trials: Sequence[Trial], arm: SyntheticArm, *, finish: bool = True) -> None:
     """Write one cell's records, with its calls when it is an LLM's."""
     manifest = cell.manifest(settings_of(cell, arm), environment())
     with CellFolder(folder / cell.folder, manifest, sync="cell") as opened:
@@ -115,15 +124,20 @@ def write_cell(folder: Path, cell: Cell, trials: Sequence[Trial], arm: PlantedAr
             opened.finish(summarise(tuple(trials)))
 
 
-def settings_of(cell: Cell, arm: PlantedArm) -> dict[str, Any]:
+def settings_of(cell: Cell, arm: SyntheticArm) -> dict[str, Any]:
     """Return what a cell's manifest keeps of its settings."""
-    task = cell.task
+    task, method = cell.task, cell.optimizer
     shown = {"name": task.name, "_target_": task.target, "card": task.card.to_mapping(), "renamed": task.renamed}
-    return {"task": {**shown, "space": task.space.to_mapping()}, **({"llm": dict(arm.llm)} if arm.llm else {})}
+    asks = {"role": arm.role, "startup_trials": arm.startup_trials, "knows_default": arm.role in ("rules", "llm")}
+    return {
+        "task": {**shown, "space": task.space.to_mapping()},
+        "optimizer": {"_target_": method.target, "name": method.name, **asks, "options": dict(method.options)},
+        **({"llm": dict(arm.llm)} if arm.llm else {}),
+    }
 
 
-def trials_of(study: PlantedStudy, arm: PlantedArm, cell: Cell) -> list[Trial]:
-    """Return a cell's trials: the one that validation chooses has exactly the planted test score, the others score below it."""
+def trials_of(study: SyntheticStudy, arm: SyntheticArm, cell: Cell) -> list[Trial]:
+    """Return a cell's trials: the one that validation chooses has exactly the test score of the arm's effect, the others score below it."""
     task = cell.task.name
     rng = keyed_random(cell.seed, f"{task}/{arm.name}")
     shared = keyed_random(cell.seed, f"{task}/shared").gauss(0.0, study.shared_noise)
@@ -149,7 +163,7 @@ def _config(rng: random.Random) -> dict[str, Any]:
     return Space.from_mapping(SPACE).sample(rng)
 
 
-def _source(arm: PlantedArm, number: int, rng: random.Random) -> str:
+def _source(arm: SyntheticArm, number: int, rng: random.Random) -> str:
     if arm.start == "default" and number == 1:
         return "default"
     if not arm.llm:
@@ -171,7 +185,7 @@ _COMPLAINTS = {
 }
 
 
-def _note(arm: PlantedArm, number: int, source: str) -> dict[str, Any]:
+def _note(arm: SyntheticArm, number: int, source: str) -> dict[str, Any]:
     """Return what the agent keeps beside a trial: what it was shown, what it said, and what was wrong with each reply."""
     if source not in _COMPLAINTS or not arm.llm:
         return {}
@@ -179,7 +193,7 @@ def _note(arm: PlantedArm, number: int, source: str) -> dict[str, Any]:
     return {
         "analysis": f"Trial {number}: the step size matters most; dropout shows too little evidence.",
         "context": f"## Status\ntrial {number} of 10\n\n## Changes\nlearning_rate 0.001 -> 0.003: +1.2 points\n",
-        "model": {"backend": "planted", "model": str(arm.llm["model"]), **arm.facts},
+        "model": {"backend": "synthetic", "model": str(arm.llm["model"]), **arm.facts},
         "replies": [{"call": call, "role": "agent", "problem": problem} for call, problem in enumerate(problems, start=1)],
     }
 
@@ -194,42 +208,46 @@ def _curve(score: float, rng: random.Random) -> tuple[Epoch, ...]:
     return tuple(rows)
 
 
-def calls_of(arm: PlantedArm, trial: Trial) -> list[CallRecord]:
+def calls_of(arm: SyntheticArm, trial: Trial) -> list[CallRecord]:
     """Return the calls behind one trial: the bad replies, then the good one."""
     return [_call(arm, trial, reply["call"], reply["problem"]) for reply in trial.proposal.note.get("replies", ())]
 
 
-def _call(arm: PlantedArm, trial: Trial, number: int, problem: str | None) -> CallRecord:
+def _call(arm: SyntheticArm, trial: Trial, number: int, problem: str | None) -> CallRecord:
     note, model = trial.proposal.note, str(arm.llm["model"])
     messages = (Message("system", "You tune hyperparameters. Answer in JSON."), Message("user", note["context"]))
     text = json.dumps({"analysis": note["analysis"], "config": trial.config}) if problem is None else "I would rather not say."
-    reply = Reply(text, ModelFacts("planted", model), "", 900 + 40 * trial.number, 150, 1.5, None, "stop")
+    reply = Reply(text, ModelFacts("synthetic", model), "", 900 + 40 * trial.number, 150, 1.5, None, "stop")
     return CallRecord.of(Request(messages, model, trial=trial.number, call=number), 1.5, reply=reply)
 
 
-def llm_arm(name: str, model: str, context: str, effect: float = 0.0, **more: Any) -> PlantedArm:
+def llm_arm(name: str, model: str, context: str, effect: float = 0.0, **more: Any) -> SyntheticArm:
     """Return an LLM arm as its manifest would describe it."""
     target = "harness.llm.openai.OpenAi" if model.startswith("gpt") else "harness.llm.ollama.Ollama"
     agent = {"context": context, "calls": "one", "names": "real"}
     llm = {"target": target, "model": model, "name": model.split(":")[0], "temperature": 0.0}
-    return PlantedArm(name, effect, target="harness.optimizers.agent.agent.Agent", agent=agent, llm=llm, **more)
+    return SyntheticArm(name, effect, role="llm", agent=agent, llm=llm, **more)
 
 
-def demonstration() -> list[PlantedArm]:
-    """Return every kind of arm, with effects that make a plausible story."""
+def demonstration() -> list[SyntheticArm]:
+    """Return every kind of arm, with effects that are plausible."""
     phi, qwen = "phi4-reasoning:14b", "qwen2.5-coder:32b"
     default: dict[str, Any] = {"start": "default"}
     return [
-        PlantedArm("default_only", -6.0, target="harness.optimizers.default_only.DefaultOnly", start="default", failure_rate=0.0),
-        PlantedArm("random", -1.5),
-        PlantedArm("random+default", -0.8, **default),
-        PlantedArm("sobol", -1.4, target="harness.optimizers.sobol.Sobol"),
-        PlantedArm("tpe", -1.0, target="harness.optimizers.tpe.Tpe", startup_trials=3),
-        PlantedArm("tpe+default", -0.6, target="harness.optimizers.tpe.Tpe", startup_trials=3, **default),
-        PlantedArm("tpe_startup10", -1.5, target="harness.optimizers.tpe.Tpe", startup_trials=10),
-        PlantedArm("skopt_gp+default", -0.5, target="harness.optimizers.skopt_gp.SkoptGp", startup_trials=3, **default),
-        PlantedArm("optuna_gp+default", -0.1, target="harness.optimizers.optuna_gp.OptunaGp", startup_trials=3, **default),
-        PlantedArm("rules", -0.4, target="harness.optimizers.rules.policy.Rules", **default),
+        SyntheticArm("default_only", -6.0, role="default", start="default", failure_rate=0.0),
+        SyntheticArm("random", -1.5),
+        SyntheticArm("random+default", -0.8, **default),
+        SyntheticArm("sobol", -1.4, role="tuner", target="harness.optimizers.sobol.Sobol"),
+        SyntheticArm("tpe", -1.0, role="tuner", startup_trials=3),
+        SyntheticArm("tpe+default", -0.6, role="tuner", startup_trials=3, **default),
+        SyntheticArm("tpe_startup10", -1.5, role="tuner", startup_trials=10),
+        SyntheticArm(
+            "skopt_gp+default", -0.5, role="tuner", target="harness.optimizers.skopt_gp.SkoptGP", startup_trials=3, **default
+        ),
+        SyntheticArm(
+            "optuna_gp+default", -0.1, role="tuner", target="harness.optimizers.optuna_gp.OptunaGP", startup_trials=3, **default
+        ),
+        SyntheticArm("rules", -0.4, role="rules", **default),
         llm_arm("tcs_phi4", phi, "tcs", -0.2, retry_rate=0.08, fallback_rate=0.02, **default),
         llm_arm("raw_phi4", phi, "raw", -1.4, retry_rate=0.2, fallback_rate=0.15, **default),
         llm_arm("scores_phi4", phi, "scores", -1.0, retry_rate=0.1, **default),
@@ -248,8 +266,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--tasks", type=int, default=6)
     given = parser.parse_args()
-    names = [*PlantedStudy.tasks, *(f"task{number}" for number in range(7, given.tasks + 1))][: given.tasks]
-    cells = plant(given.folder, PlantedStudy(demonstration(), tasks=names, seeds=range(given.seeds)))
+    names = [*SyntheticStudy.tasks, *(f"task{number}" for number in range(7, given.tasks + 1))][: given.tasks]
+    cells = write_study(given.folder, SyntheticStudy(demonstration(), tasks=names, seeds=range(given.seeds)))
     print(f"{len(cells)} cells in {given.folder}")
 
 

@@ -28,6 +28,8 @@ SETTINGS = settings_of(Path("runs"))
         (["seeds=[1,4294967296]"], "seed 4294967296"),
         (["train_seed=-3"], "seed -3"),
         (["optimizer.startup_trials=-1"], "optimizer.startup_trials: must be 0 or more"),
+        (["optimizer.role=randon"], "optimizer.role='randon': there is no such role; did you mean 'random'?"),
+        (["optimizer.role=llm"], "only such a method has the role 'llm'"),
         (["seeds=0"], "seeds=0: give how many (seeds=5) or which (seeds=[0,3,7])"),
         (["seeds=[]"], "seeds=[]"),
         (["seeds=[0,x]"], "seeds=[0, 'x']"),

@@ -11,6 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from harness.importing import load_target
+from harness.optimizer import ROLES
 from harness.testing.contracts.optimizer import NASTY
 from harness.trial import Trajectory
 
@@ -49,6 +50,13 @@ def test_every_classical_arm_builds_under_its_own_name_with_its_start_up_trials_
     options = {"startup_trials": ARMS[arm]} if ARMS[arm] else {}
     optimizer = load_target(spec["_target_"])(NASTY, 0, **options, **spec["options"])
     NASTY.check(optimizer.propose(Trajectory()).config)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "conf" / "optimizer").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_arm_says_what_it_is_to_the_report(path: Path) -> None:
+    spec = settings(path.stem)
+    assert spec["role"] in ROLES
+    assert (spec["role"] == "llm") == ("context" in spec)
 
 
 def test_the_name_of_an_arm_that_is_random_for_ten_trials_says_so() -> None:

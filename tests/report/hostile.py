@@ -7,16 +7,16 @@ from dataclasses import replace
 from report.conftest import GPT, PHI, in_memory
 from support.hostile import HOSTILE as HOSTILE
 
-from harness.report.sources.data import Call, CellData, State, StudyData
-from harness.testing.synthetic_study import PlantedArm, PlantedStudy, llm_arm
+from harness.report.study_data import Call, CellData, State, StudyData
+from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_arm
 from harness.trial import Proposal
 
 
 def hostile_study() -> StudyData:
     """Return a study in which every name and text is hostile."""
-    arms = [PlantedArm("0"), llm_arm("1", PHI + HOSTILE[6], "tcs"), llm_arm("gpt4", GPT, "raw")]
-    arms += [PlantedArm(str(number), target="x.Y", startup_trials=10) for number in range(2, len(HOSTILE))]
-    study = in_memory(PlantedStudy(arms, ("0", "2", "5"), range(2)))
+    arms = [SyntheticArm("0"), llm_arm("1", PHI + HOSTILE[6], "tcs"), llm_arm("gpt4", GPT, "raw")]
+    arms += [SyntheticArm(str(number), role="tuner", target="x.Y", startup_trials=10) for number in range(2, len(HOSTILE))]
+    study = in_memory(SyntheticStudy(arms, ("0", "2", "5"), range(2)))
     renamed = [replace(c, task=HOSTILE[int(c.task)], arm=c.arm if c.arm == "gpt4" else HOSTILE[int(c.arm)]) for c in study.cells]
     cells = tuple(_hostile(cell, HOSTILE[number % len(HOSTILE)]) for number, cell in enumerate(renamed))
     return replace(study, name=HOSTILE[1], origin=HOSTILE[2], cells=cells, problems=HOSTILE)

@@ -15,12 +15,12 @@ QUICK = "report.resamples=200"
 
 
 @pytest.fixture
-def study(planted_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The planted study as ./runs/planted of the current folder; return its name."""
+def study(synthetic_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The synthetic study as ./runs/synthetic of the current folder; return its name."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / "planted").symlink_to(planted_folder)
-    return "planted"
+    (tmp_path / "runs" / "synthetic").symlink_to(synthetic_folder)
+    return "synthetic"
 
 
 @pytest.fixture
@@ -32,16 +32,16 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_study_is_found_by_name_and_its_report_written_where_asked(
     study: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([study, QUICK, "report.told=1", "--out", str(tmp_path / "here")]) == 0
+    assert main([study, QUICK, "report.traces=1", "--out", str(tmp_path / "here")]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("Study planted\n")
+    assert out.startswith("Study synthetic\n")
     assert "Is the small LLM good enough?" in out
     assert f"Written: {tmp_path / 'here' / 'report.html'}" in out
     assert {path.name for path in (tmp_path / "here").iterdir()} == {"report.html", "report.md", "csv", "latex", "figures"}
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_a_cell_that_is_asked_for_is_told(study: str, tmp_path: Path) -> None:
+def test_a_cell_that_is_asked_for_is_traced(study: str, tmp_path: Path) -> None:
     assert main([study, QUICK, "--cell", "text/rules/1", "--out", str(tmp_path / "x")]) == 0
 
 
@@ -61,26 +61,26 @@ def test_the_exit_status_says_whether_the_expectations_are_met(
 def test_two_sources_that_agree_and_two_that_do_not(study: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([study, "--agree", "records"]) == 0
     assert "give the same table: 72 cells" in capsys.readouterr().out
-    other = Path(shutil.copytree(tmp_path / "runs" / "planted", tmp_path / "other"))
+    other = Path(shutil.copytree(tmp_path / "runs" / "synthetic", tmp_path / "other"))
     shutil.rmtree(next(path.parent for path in other.glob("*/*/*/summary.json")))
     assert main([study, "--agree", f"records:{other}"]) == 1
     assert "do not give the same table" in capsys.readouterr().out
 
 
 MISTAKES = [
-    (["plantd"], "report: there is no study 'plantd' (neither a folder, nor in runs/); did you mean 'planted'?"),
-    (["planted", "reference=gpt4"], "report: cannot read 'reference=gpt4': write report.KEY=VALUE, e.g. report.reference=gpt4"),
-    (["planted", "report.referense=gpt4"], "report: there is no setting 'report.referense'; did you mean 'reference'?"),
-    (["planted", "report.reference=gpt"], "report: report.reference=gpt: the study has no such arm; did you mean 'gpt4'?"),
-    (["planted", "report.resamples=many"], "report: report.resamples=many: must be a whole number"),
-    (["planted", "report.confidence=95"], "report: report.confidence=95.0: must be from 0.5 to 0.999"),
-    (["planted", "report.margin_points=nan"], "report: report.margin_points=nan: must be from 0 to 100"),
-    (["planted", QUICK, "--cell", "text/rules/77"], "report: --cell text/rules/77: the study has no such cell that is done"),
+    (["synthetc"], "report: there is no study 'synthetc' (neither a folder, nor in runs/); did you mean 'synthetic'?"),
+    (["synthetic", "reference=gpt4"], "report: cannot read 'reference=gpt4': write report.KEY=VALUE, e.g. report.reference=gpt4"),
+    (["synthetic", "report.referense=gpt4"], "report: there is no setting 'report.referense'; did you mean 'reference'?"),
+    (["synthetic", "report.reference=gpt"], "report: report.reference=gpt: the study has no such arm; did you mean 'gpt4'?"),
+    (["synthetic", "report.resamples=many"], "report: report.resamples=many: must be a whole number"),
+    (["synthetic", "report.confidence=95"], "report: report.confidence=95.0: must be from 0.5 to 0.999"),
+    (["synthetic", "report.margin_points=nan"], "report: report.margin_points=nan: must be from 0 to 100"),
+    (["synthetic", QUICK, "--cell", "text/rules/77"], "report: --cell text/rules/77: the study has no such cell that is done"),
     (
-        ["planted", "--from", "wandb:x"],
+        ["synthetic", "--from", "wandb:x"],
         "report: cannot read from 'wandb:x': give records, wandb-offline:DIR or wandb:ENTITY/PROJECT",
     ),
-    (["planted", "--check", "none.yaml"], "report: --check none.yaml: cannot be read (No such file or directory)"),
+    (["synthetic", "--check", "none.yaml"], "report: --check none.yaml: cannot be read (No such file or directory)"),
     (["runs"], "report: runs: no study there (neither plan.jsonl nor a cell's manifest.json)"),
 ]
 
@@ -95,7 +95,7 @@ def test_a_mistake_is_one_line_and_exit_status_2(
 
 def test_a_folder_that_cannot_be_written_is_one_line(study: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert main([study, QUICK, "report.told=0", "--out", str(tmp_path / "file" / "x")]) == 2
+    assert main([study, QUICK, "report.traces=0", "--out", str(tmp_path / "file" / "x")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("report: cannot write ")
 

@@ -19,7 +19,7 @@ from harness.cell import Cell
 from harness.config.values import Settings
 from harness.report.analysis.options import Options
 from harness.report.assemble import build_report
-from harness.report.findings import find
+from harness.report.compute import find
 from harness.report.render.write import write_report
 from harness.report.sources.records import read_study
 from harness.run.study import add_to_plan, run_cells

@@ -19,8 +19,8 @@ from torture.size import FULL, scaled
 
 from harness.errors import HarnessError, RecordError
 from harness.llm.calls import read_calls
-from harness.report.sources.data import StudyData
 from harness.report.sources.records import read_study
+from harness.report.study_data import StudyData
 from harness.run.study import add_to_plan, conclude, run_cells
 from harness.store.cell_folder import CALLS, MANIFEST, SUMMARY, TRIALS, read_json, read_trials
 from harness.store.codec import sealed

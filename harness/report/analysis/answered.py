@@ -1,4 +1,4 @@
-"""Who answered an arm's calls, as its servers said: the trials of an LLM's arm keep what was known of the model behind each."""
+"""Which models answered the calls of an arm. The servers say it, and every trial of an LLM's arm records it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.report.sources.data import CellData, mapping
+from harness.report.study_data import CellData, mapping
 
 # A test double says so in the version that it serves.
 DOUBLE = "double"
@@ -20,9 +20,10 @@ _BILLIONS = {"M": 1e-3, "B": 1.0, "T": 1e3}
 
 @dataclass(frozen=True)
 class Answered:
-    """`others`: models that answered without being asked for, as `NAME (digest)`; `double`: whether a test double answered.
+    """The models that answered an arm.
 
-    `backends` that were called; `billions` of parameters of the largest model that answered, NaN where no server said.
+    `others` were not the model asked for, each as `NAME (digest)`. `double`: a test double answered. `backends`: those that were called.
+    `billions`: parameters of the largest model that answered, NaN where no server said.
     """
 
     others: tuple[str, ...] = ()
@@ -32,7 +33,7 @@ class Answered:
 
 
 def answered(cells: Iterable[CellData], asked: str) -> Answered:
-    """Gather who answered in these cells, whose settings asked for the model `asked`. What no server said is unknown, not an error."""
+    """Return the models that answered in these cells, whose settings asked for the model `asked`."""
     facts = list(_facts(cells))
     others = [_named(fact) for fact in facts if fact.get("model") and asked and not same_model(asked, str(fact["model"]))]
     sizes = [size for fact in facts if not math.isnan(size := billions(fact.get("parameters")))]
@@ -57,7 +58,7 @@ def _named(facts: Mapping[str, Any]) -> str:
 
 
 def same_model(asked: str, name: str) -> bool:
-    """Say whether two names are of one model: servers do not mind the case, and leave `:latest` out or put it in."""
+    """Say whether two names mean one model. Servers ignore case, and may add `:latest` or leave it out."""
     return _plain(asked) == _plain(name)
 
 
@@ -66,7 +67,7 @@ def _plain(name: str) -> str:
 
 
 def billions(size: Any) -> float:
-    """Return the billions of parameters that a server's words such as `14.7B` or `494.03M` mean; NaN where they mean none."""
+    """Return a size such as `14.7B` or `494.03M` in billions of parameters; NaN for any other text."""
     found = _SIZE.fullmatch(str(size).strip())
     try:
         return float(found[1]) * _BILLIONS[found[2].upper()] if found else math.nan

@@ -1,4 +1,4 @@
-"""What an arm is: read from the identity in its cells' manifests, never from its name."""
+"""What an arm is. The manifests of its cells say it, in their identity and settings; its name says nothing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.optimizer import ROLES
 from harness.report.analysis.answered import Answered, answered
-from harness.report.sources.data import CellData, StudyData, mapping
+from harness.report.study_data import CellData, StudyData, mapping
 
 CONTEXTS = {
     "tcs": "the TCS",
@@ -21,6 +22,13 @@ CONTEXTS = {
 LOCAL_BACKENDS = ("ollama", "llamacpp")
 # Parameters in billions. The largest of the source's small LLMs has 32.
 LARGEST_SMALL = 40.0
+# For manifests that record no role: the methods of the harness whose role is not tuner, by their dotted paths.
+_ROLES_BEFORE = {
+    "harness.optimizers.random.Random": "random",
+    "harness.optimizers.default_only.DefaultOnly": "default",
+    "harness.optimizers.rules.Rules": "rules",
+    "harness.optimizers.rules.policy.Rules": "rules",
+}
 # What differs between the cells of one arm. The card is the task's own, and a table is of one task.
 _OF_THE_CELL = ("task", "seed", "train_seed", "card", "evaluator")
 
@@ -29,13 +37,14 @@ _OF_THE_CELL = ("task", "seed", "train_seed", "card", "evaluator")
 class Arm:
     """One row of the tables.
 
-    `kind` is llm, rules, classical, or unknown (no cell of it ever wrote a manifest). `context`, `model` and `llm` are empty without
-    an LLM. `setting` is the identity without task and seeds. `startup_trials` of the method, `budget` in trials. `small` and
-    `knows_default` are what the settings say, None where they say nothing; `backend` is the class that asks the LLM.
+    `role` is a word of `harness.optimizer.ROLES`; it is empty when no cell of the arm has a manifest. `context`, `model` and `llm` are
+    empty without an LLM. `setting` is the identity without task and seeds. `startup_trials` are the method's, `budget` is in trials.
+    `knows_default`: the method sees the default configuration even where it is not tried first. `small` is what the settings say of
+    the LLM, None where they say nothing. `backend` is the class that asks the LLM.
     """
 
     name: str
-    kind: str = "unknown"
+    role: str = ""
     method: str = ""
     context: str = ""
     model: str = ""
@@ -45,27 +54,24 @@ class Arm:
     budget: int = 0
     backend: str = ""
     small: bool | None = None
-    knows_default: bool | None = None
+    knows_default: bool = False
     answered: Answered = field(default_factory=Answered)
     setting: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def all_startup(self) -> bool:
-        """Whether the whole budget is drawn before the method's model speaks: random search under another name."""
+        """Whether the whole budget is start-up trials, so that the arm is random search under another name."""
         return 0 < self.budget <= self.startup_trials
 
     @property
-    def tries_more(self) -> bool:
-        """Whether the method searches at all, rather than trying the default alone."""
-        return not self.method.rpartition(".")[2].startswith("DefaultOnly")
-
-    @property
     def small_llm(self) -> bool:
-        """Whether the arm asks a small local LLM: its settings say so (`llm.small`), or else its backend is local and no server said
-        that the model is larger than the source's.
+        """Whether the arm asks a small local LLM.
+
+        The settings decide (`llm.small`). Where they say nothing, the backend must be local, and no server may have said that the
+        model is larger than LARGEST_SMALL.
         """
-        if self.kind != "llm" or self.small is not None:
-            return self.kind == "llm" and bool(self.small)
+        if self.role != "llm" or self.small is not None:
+            return self.role == "llm" and bool(self.small)
         asked = {self.backend.lower(), *(name.lower().replace("_", "") for name in self.answered.backends)}
         local = bool(asked & set(LOCAL_BACKENDS)) and not self.model.casefold().endswith(("-cloud", ":cloud"))
         return local and not self.answered.billions > LARGEST_SMALL
@@ -75,7 +81,7 @@ class Arm:
         """The arm in one phrase."""
         shown = CONTEXTS.get(self.context, self.context or "an unnamed context")
         parts = {"llm": f"{self.llm or self.model}, shown {shown}", "rules": "fixed rules on the TCS"}
-        text = parts.get(self.kind, self.method.rpartition(".")[2] or "not started")
+        text = parts.get(self.role, self.method.rpartition(".")[2] or "not started")
         start = {"default": ", default first"}.get(self.start, "")
         return f"{text}{start}"
 
@@ -103,23 +109,23 @@ def mixed_arms(study: StudyData) -> list[str]:
 
 
 def _setting(cell: CellData) -> dict[str, Any]:
-    """Return what makes the arm: the identity without what is the cell's, and the kind of card and of evaluator."""
+    """Return what all cells of an arm share: the identity without task and seeds, and the kind of card and of evaluator."""
     setting = {key: value for key, value in cell.identity.items() if key not in _OF_THE_CELL}
     renamed = "card" in cell.identity and bool(mapping(cell.settings.get("task")).get("renamed"))
     return setting | {"renamed": renamed, "tables": "evaluator" in cell.identity}
 
 
 def _arm(cell: CellData, cells: Sequence[CellData]) -> Arm:
-    """Describe an arm by one of its cells, and by who answered in all of them."""
+    """Describe an arm by the manifest of `cell`, and by the models that answered in all of its `cells`."""
     identity = cell.identity
     optimizer, agent, llm = (mapping(identity.get(key)) for key in ("optimizer", "agent", "llm"))
     method, model = str(optimizer.get("_target_", "")), str(llm.get("model", "") or "")
-    kind = _kind(identity, method, llm)
+    role = _role(cell, method, model)
     return Arm(
         name=cell.arm,
-        kind=kind,
+        role=role,
         method=method,
-        context=str(agent.get("context", "")) if llm.get("model") else "",
+        context=str(agent.get("context", "")) if model else "",
         model=model,
         llm=_llm_name(cell, llm),
         start=str(identity.get("start", "")),
@@ -127,20 +133,26 @@ def _arm(cell: CellData, cells: Sequence[CellData]) -> Arm:
         budget=cell.budget,
         backend=str(llm.get("target", "")).rpartition(".")[2],
         small=_flag(mapping(cell.settings.get("llm")).get("small")),
-        knows_default=_knows_default(cell, kind, method),
-        answered=answered(cells, model) if kind == "llm" else Answered(),
+        knows_default=_knows_default(cell, role),
+        answered=answered(cells, model) if role == "llm" else Answered(),
         setting=_setting(cell),
     )
 
 
-def _knows_default(cell: CellData, kind: str, method: str) -> bool | None:
-    """Say whether a method is shown the default configuration whatever its start; None where neither settings nor records tell."""
+def _role(cell: CellData, method: str, model: str) -> str:
+    """Return the role that the settings say. A manifest written before roles were recorded gets the one that its method has today."""
+    if not cell.identity:
+        return ""
+    role = mapping(cell.settings.get("optimizer")).get("role")
+    if isinstance(role, str) and role in ROLES:
+        return role
+    return "llm" if model else _ROLES_BEFORE.get(method, "tuner")
+
+
+def _knows_default(cell: CellData, role: str) -> bool:
+    """Return what the settings say; where they say nothing, rules and LLMs are shown the default configuration."""
     said = _flag(mapping(cell.settings.get("optimizer")).get("knows_default"))
-    if said is not None:
-        return said
-    if kind in ("rules", "llm"):
-        return True
-    return False if method.startswith("harness.optimizers.") else None
+    return role in ("rules", "llm") if said is None else said
 
 
 def _flag(value: Any) -> bool | None:
@@ -148,14 +160,6 @@ def _flag(value: Any) -> bool | None:
 
 
 def _llm_name(cell: CellData, llm: Mapping[str, Any]) -> str:
-    """Return the name that the settings give the model, which is shorter than its own."""
+    """Return the short name that the settings give the model; without one, the model's own name."""
     name = mapping(cell.settings.get("llm")).get("name")
     return str(name or llm.get("model") or "") if llm else ""
-
-
-def _kind(identity: Mapping[str, Any], method: str, llm: Mapping[str, Any]) -> str:
-    if not identity:
-        return "unknown"
-    if llm.get("model"):
-        return "llm"
-    return "rules" if method.rpartition(".")[2].lower().endswith("rules") else "classical"

@@ -1,4 +1,4 @@
-"""Which arms are compared: pairs that differ in one thing, as their manifests say, in families that ask one question each."""
+"""Which arms are compared: pairs that differ in one thing. A family holds the pairs that answer one question."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAMILIES = {
 class Contrast:
     """`first` less `second`; for the family `first`, both are the same arm.
 
-    `unlike` says in what the two are unlike beside what the family is about; empty where they are alike.
+    `unlike` says in what else the two differ, apart from what the family is about; empty where they are alike.
     """
 
     family: str
@@ -37,8 +37,8 @@ class Contrast:
 
 
 def contrasts_of(arms: Mapping[str, Arm]) -> Iterator[Contrast]:
-    """Yield every pair of arms that differ in one thing, as their manifests say; within a family, those that compare alike first."""
-    known = [arm for arm in arms.values() if arm.kind != "unknown"]
+    """Yield every pair of arms whose manifests differ in one thing. Within a family, pairs with nothing `unlike` come first."""
+    known = [arm for arm in arms.values() if arm.role]
     for one in known:
         for other in known:
             family = _family(one, other)
@@ -51,46 +51,53 @@ def contrasts_of(arms: Mapping[str, Arm]) -> Iterator[Contrast]:
 
 
 def _family(one: Arm, other: Arm) -> str | None:
-    """Return in what single thing `one` (the side of interest) and `other` differ; None when it is not one thing, or not this way."""
+    """Return the family of a pair: the one thing in which `one`, the side of interest, differs from `other`.
+
+    None when they differ in more than one thing, or when the pair belongs to the family the other way round.
+    """
     if one.setting.get("renamed") is False and other.setting.get("renamed") and _rest(one, "renamed") == _rest(other, "renamed"):
         return "card"
-    if one.kind == "llm" and other.kind == "llm":
+    if one.role == other.role == "llm":
         if one.context == "tcs" != other.context and _same_agent(one, other, "context", "log_every") and one.start == other.start:
             return "context"
         if _part(one, "agent").get("names") == "real" != _part(other, "agent").get("names"):
             return (
                 "names" if one.context == other.context and _same_agent(one, other, "names") and one.start == other.start else None
             )
-    if one.kind == "llm" and one.context == "tcs" and other.kind == "rules":
+    if one.role == "llm" and one.context == "tcs" and other.role == "rules":
         return "rules" if one.start == other.start and _reads_alike(one, other) else None
-    if one.kind == other.kind == "rules" and one.start == other.start and one.method == other.method:
+    if one.role == other.role == "rules" and one.start == other.start and one.method == other.method:
         return "parts" if lacks(one) == () and len(lacks(other)) == 1 else None
     if one.start == "default" and other.start == "none" and _rest(one, "start") == _rest(other, "start"):
         return "start"
-    same_method = one.method == other.method and one.start == other.start and one.kind == other.kind == "classical"
+    same_method = one.method == other.method and one.start == other.start and one.role == other.role == "tuner"
     return "startup" if same_method and 0 < one.startup_trials < other.startup_trials else None
 
 
 def lacks(rules: Arm) -> tuple[str, ...]:
-    """Return what is taken from an arm of rules: `names` (no textbooks), `outcomes` (shuffled ones)."""
+    """Return what an arm of rules does without: `names` (anonymous ones), `outcomes` (shuffled ones)."""
     options = _part(rules, "optimizer").get("options")
     given = options if isinstance(options, Mapping) else {}
     return tuple(key for key in ("names", "outcomes") if given.get(key) not in (None, "real"))
 
 
 def _reads_alike(agent: Arm, rules: Arm) -> bool:
-    """Say whether an LLM and the rules are shown the same names, and both the real outcomes."""
+    """Say whether an LLM and the rules read the same names, and both the real outcomes."""
     hidden = _part(agent, "agent").get("names") not in (None, "real")
     return lacks(rules) == (("names",) if hidden else ())
 
 
 def _beyond_random(one: Arm, other: Arm) -> bool:
-    plain = other.kind == "classical" and other.method.endswith("random.Random")
-    return plain and one.method != other.method and one.start == other.start and one.budget == other.budget > 1 and one.tries_more
+    """Say whether `one` searches in another way than at random, and `other` is random search from the same start and budget."""
+    searches = one.role not in ("random", "default")
+    return searches and other.role == "random" and one.start == other.start and one.budget == other.budget > 1
 
 
 def _unlike(one: Arm, other: Arm, arms: Mapping[str, Arm]) -> str:
-    """Say that one of two arms knows the default configuration although neither starts from it, and what to compare instead."""
+    """Return a sentence where only one of two arms knows the default configuration and neither starts from it; else nothing.
+
+    The sentence also says which pair to compare instead.
+    """
     if one.start == "default" or {one.knows_default, other.knows_default} != {True, False}:
         return ""
     knows, does_not = (one, other) if one.knows_default else (other, one)
@@ -101,12 +108,12 @@ def _unlike(one: Arm, other: Arm, arms: Mapping[str, Arm]) -> str:
 
 
 def _started(arm: Arm, arms: Mapping[str, Arm]) -> Arm | None:
-    """Return the arm that differs from `arm` in nothing but that it tries the default first."""
+    """Return the arm that tries the default first and is otherwise the same as `arm`."""
     return next((o for o in arms.values() if o.start == "default" and _rest(o, "start") == _rest(arm, "start")), None)
 
 
 def _same_agent(one: Arm, other: Arm, *but: str) -> bool:
-    """Say whether two agents ask the same LLM in the same way, but for some keys; the TCS's own settings count where both have them."""
+    """Say whether two agents ask the same LLM in the same way. The keys `but` may differ; TCS settings count where both have them."""
     if one.setting.get("renamed") != other.setting.get("renamed"):
         return False
     agents = [{key: value for key, value in _part(arm, "agent").items() if key not in but} for arm in (one, other)]

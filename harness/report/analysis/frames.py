@@ -1,4 +1,4 @@
-"""A study as two tidy frames: a row a cell, and a row a trial."""
+"""A study as two tidy frames: one row per cell, and one row per trial."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.sources.data import CellData, State, StudyData
+from harness.report.study_data import CellData, State, StudyData
 from harness.trial import incumbent, incumbents
 
 TRIAL_COLUMNS = (
@@ -29,7 +29,7 @@ TRIAL_COLUMNS = (
 
 @dataclass(frozen=True)
 class Frames:
-    """`cells`: a row a planned cell; `trials`: a row a trial of a done cell, with the incumbent's scores after it.
+    """`cells` has one row per planned cell; `trials` has one row per trial of a done cell, with the incumbent's scores after it.
 
     Scores are percentages; `test` is the test score of the trial that validation chose, NaN where no trial succeeded.
     """

@@ -1,18 +1,19 @@
 """Intervals of paired differences. A stratum is a task; its values are differences over seeds, in percentage points.
 
-What is estimated is the mean over tasks of the mean difference over seeds. Two references say how far a mean strays from the truth:
+The estimate is the mean over tasks of the mean difference over seeds. Two reference distributions give its error:
 
 - Student's t, with the degrees of freedom of Welch (1947) and Satterthwaite (1946). It holds with few seeds and where most pairs tie,
   and is too short where differences are skewed;
 - a stratified bootstrap-t (Efron 1981; Hall 1988): seeds are drawn again within each task (for other tasks, the tasks are drawn too),
   and each draw is divided by its own standard error. It follows skewed differences, and is too short where most pairs tie.
 
-An interval is the wider of both on either side, and its p value the larger of both: p is below 5 % just where the 95 % interval leaves
-0 out. The bootstrap is left out where it has too little to draw from. The percentile bootstrap of Agarwal et al. 2021 (arXiv
-2108.13264, `rliable`) covers 85 to 90 % instead of 95 % with 6 tasks and 5 seeds. `scripts/interval_coverage.py` measures all of this.
+An interval is the wider of both on either side, and its p value is the larger of both. So p is below 5 % exactly where the 95 % interval
+excludes 0. Where the bootstrap has too little to draw from, Student's t stands alone. The percentile bootstrap of Agarwal et al. 2021
+(arXiv 2108.13264, `rliable`) covers 85 to 90 % instead of 95 % with 6 tasks and 5 seeds. `scripts/interval_coverage.py` measures all of
+this.
 
-There is no interval where hardly any pair differs from the others of its task: seeds that all tie say nothing of the seed that will
-not. Resamples are kept as matrices of weights, one a stratum size, so that one interval costs a few matrix products.
+There is no interval where hardly any pair differs from the others of its task: such seeds say nothing about the next one. Resamples
+are kept as matrices of weights, one per stratum size, so that one interval costs a few matrix products.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ Array: TypeAlias = npt.NDArray[np.float64]
 Strata: TypeAlias = Sequence[Array]
 
 NAN = float("nan")
-# A score may be finite and its square not: that leaves no interval, and is no reason to speak up in the middle of a table.
+# The square of a finite score may overflow. Then there is no interval, and NumPy need not warn.
 QUIET = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 LEAST_SEEDS, LEAST_FREEDOM = 5, 8
 LEAST_TASKS, LEAST_TASKS_DRAWN = 3, 5
-# Where most pairs tie, so many must differ. With fewer, intervals hold the truth 30 to 90 times in 100.
+# Where most pairs tie, at least so many must differ. With fewer, intervals hold the truth 30 to 90 times in 100.
 LEAST_DIFFERING = 8
-# Below these, what goes badly wrong in one training of twenty is often not seen at all.
+# With fewer than these, a collapse of one training in twenty is often not seen at all.
 FEW_SEEDS, FEW_PAIRS, FEW_TASKS = 10, 100, 12
 # Of the largest value: below it, a difference is rounding. A variance made of it is 1e-16, and its root 1e-8.
 ROUNDING, FLAT = 1e-9, 1e-6
@@ -63,7 +64,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How intervals are made: their confidence, how many resamples, and from which seed."""
+    """The settings of an interval: its confidence, the number of resamples, and their seed."""
 
     confidence: float = 0.95
     resamples: int = 10_000
@@ -71,7 +72,7 @@ class Resampling:
 
     @property
     def tail(self) -> float:
-        """What an interval leaves out on either side."""
+        """The share that an interval leaves out on either side."""
         return (1 - self.confidence) / 2
 
 
@@ -81,12 +82,12 @@ def mean_over_strata(strata: Strata) -> float:
 
 
 def is_few(strata: Strata) -> bool:
-    """Say whether there are so few seeds a task, or pairs in all, that a rare collapse may well not be among them."""
+    """Say whether the seeds of a task, or all pairs, are so few that a rare collapse may be missing."""
     return min(map(len, strata), default=0) < FEW_SEEDS or sum(map(len, strata)) < FEW_PAIRS
 
 
 def differing(values: Array) -> int:
-    """Count the values that differ from the commonest one, up to rounding; all of them where no two are alike."""
+    """Count the values that differ from the commonest one by more than rounding; all values where no two are alike."""
     steps = np.diff(np.sort(values)) > ROUNDING * np.abs(values).max(initial=0.0)
     groups = np.diff(np.flatnonzero(np.concatenate([[True], steps, [True]])))
     commonest = int(groups.max(initial=0))
@@ -94,7 +95,7 @@ def differing(values: Array) -> int:
 
 
 def no_spread(strata: Strata) -> str:
-    """Say why the differences hold too little of a spread to judge by; empty where they hold enough."""
+    """Return the reason why the differences have too little spread for an interval; empty where they have enough."""
     pairs, count = sum(map(len, strata)), sum(differing(values) for values in strata)
     if count == 0:
         same = "of a task have the same difference" if any(np.any(values) for values in strata) else "tie"
@@ -106,7 +107,7 @@ def no_spread(strata: Strata) -> str:
 
 @QUIET
 def seed_interval(strata: Strata, how: Resampling) -> Estimate:
-    """Estimate the mean over strata, with an interval for these very tasks (seeds drawn again within each)."""
+    """Estimate the mean over strata, with an interval for these tasks (seeds drawn again within each)."""
     value = mean_over_strata(strata)
     if not strata or min(map(len, strata)) < 2:
         return Estimate(value, why="one seed a task has no spread to judge by" if strata else "no task has a pair")
@@ -209,9 +210,9 @@ def _weights(size: int, stratum: int, how: Resampling) -> Array:
 def probability_of_improvement(strata: Strata, how: Resampling) -> Estimate:
     """Estimate the chance that a pair's difference is above 0 (ties count half), averaged over tasks.
 
-    As in Agarwal et al. 2021, but over pairs of the same seed. The interval is that of Clopper and Pearson (1934), as if all pairs had
-    the same chance and none tied: what has other chances on other tasks, or ties, spreads less (Hoeffding 1956), so it is on the safe
-    side. Tasks with unequal numbers of seeds count as pairs of the same standard error.
+    As in Agarwal et al. 2021, but over pairs of the same seed. The interval is that of Clopper and Pearson (1934), as if all pairs had the
+    same chance and none tied. Unequal chances and ties spread less (Hoeffding 1956), so the interval errs on the safe side. Tasks with
+    unequal numbers of seeds count as pairs of the same standard error.
     """
     if not strata:
         return Estimate(NAN, why="no task has a pair")

@@ -1,4 +1,4 @@
-"""What a reader of a study may set: `report.KEY=VALUE` after the study on the command line."""
+"""The settings of a report: `report.KEY=VALUE` after the study on the command line."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ from harness.errors import SettingsError, near
 
 @dataclass(frozen=True)
 class Options:
-    """Every choice that the report makes, with its default.
+    """Every setting, with its default."""
 
-    `reference`: the arm that gaps are measured to; empty: the first of `references` that ran. `margin_points`: how much worse than the
-    reference still counts as good enough. `confidence`: of every interval. `resamples`: of every bootstrap. `small_contexts`: the
-    contexts whose small-LLM arms get the verdict. `small_models`: models that count as small although no settings say so.
-    `fallback_share`: an arm with more fallback trials than this is marked. `catastrophe_points`: a trial that far below its cell's best
-    counts as catastrophic. `near_repeat`: largest move, as a share of each hyperparameter's range, that still counts as a repeat.
-    `told`: most cells told in full. `power`: of the seeds that the verdict asks for.
-    """
-
+    # The arm that gaps are measured to. Empty: the first of `references` that ran.
     reference: str = ""
     references: tuple[str, ...] = ("gpt4", "random+default", "random")
+    # An arm is good enough when it is at most so many points worse than the reference.
     margin_points: float = 0.9
+    # Of every interval.
     confidence: float = 0.95
+    # Of every bootstrap.
     resamples: int = 10_000
+    # The small LLMs that read one of these contexts get the verdict.
     small_contexts: tuple[str, ...] = ("tcs",)
+    # Models that count as small although their settings do not say so.
     small_models: tuple[str, ...] = ()
+    # An arm is marked when more than this share of its proposals are fallback trials.
     fallback_share: float = 0.1
+    # A trial that lies so many points below the best of its cell so far counts as catastrophic.
     catastrophe_points: float = 20.0
+    # A trial repeats another when no hyperparameter moves by more than this share of its range.
     near_repeat: float = 0.02
-    told: int = 8
+    # At most so many cells are shown trial by trial.
+    traces: int = 8
+    # Of the numbers of seeds that a verdict shows.
     power: float = 0.8
+    # Of every bootstrap.
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -49,7 +53,7 @@ _RANGES = (
     ("fallback_share", 0.0, 1.0),
     ("catastrophe_points", 0.0, 1e9),
     ("near_repeat", 0.0, 1.0),
-    ("told", 0, 1000),
+    ("traces", 0, 1000),
     ("power", 0.5, 0.999),
 )
 

@@ -16,7 +16,7 @@ LEAST_POINTS = 1e-9
 
 @dataclass(frozen=True)
 class Pairs:
-    """Differences `first - second` in points, by task of the study (empty where there is no pair).
+    """The differences `first - second` in points, by task of the study (empty where there is no pair).
 
     `missing`: seeds planned for both that lack a score on either side, by task.
     """
@@ -43,7 +43,7 @@ class Pairs:
 
     @property
     def lacking(self) -> int:
-        """How many planned pairs are not there."""
+        """How many planned pairs have no score."""
         return sum(self.missing.values())
 
     @property
@@ -70,7 +70,7 @@ class ScoreIndex:
         return cls(found, tuple(dict.fromkeys(frames.cells["task"])))
 
     def pairs(self, first: str, second: str, other: ScoreIndex | None = None) -> Pairs:
-        """Pair two arms; with `other`, the second arm's scores are taken from there (another score of the same cells)."""
+        """Pair two arms. With `other`, another index of the same cells, the second arm's scores come from there."""
         ours, theirs = self.scores.get(first, {}), (other or self).scores.get(second, {})
         differences, missing = {}, {}
         for task in self.tasks:

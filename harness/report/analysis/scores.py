@@ -1,4 +1,4 @@
-"""The scores behind the main table: arm by task, and the averages."""
+"""The scores of the main table: per arm and task, and averaged over tasks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import pandas as pd
 
 from harness.report.analysis.frames import Frames, rows_of
 
-# Columns of a terminal, and of a number with its star.
-NARROW, NUMBER = 80, 5
-
 
 def score_frame(frames: Frames, score: str) -> pd.DataFrame:
-    """Return a row an arm and task: planned and done cells, cells with a score, mean, sd (n - 1) and extremes over seeds.
+    """Return one row per arm and task: planned and done cells, cells with a score, mean, sd (n - 1) and extremes over seeds.
 
     `score` is test or val.
     """
@@ -24,7 +21,7 @@ def score_frame(frames: Frames, score: str) -> pd.DataFrame:
 
 
 def average_frame(scores: pd.DataFrame, frames: Frames, score: str) -> pd.DataFrame:
-    """Return a row an arm: the mean of its task means, only where every task of the study has one.
+    """Return one row per arm: the mean of its task means, NaN unless every task of the study has one.
 
     The sd is over seeds, of the per-seed averages of the seeds that have all tasks.
     """
@@ -68,7 +65,7 @@ def order_by_average(averages: pd.DataFrame) -> list[str]:
 
 @dataclass(frozen=True)
 class ScoreBook:
-    """Everything that the tables of one score (test or val) are made of; `order` holds the arms with a done cell, best first."""
+    """The numbers for the tables of one score (test or val). `order` holds the arms with a done cell, best first."""
 
     score: str
     tasks: tuple[str, ...]

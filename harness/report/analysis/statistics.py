@@ -1,4 +1,4 @@
-"""The small formulas of paired comparisons: effect sizes, corrections for many tests, and the seeds that a decision takes."""
+"""Formulas of paired comparisons: effect size, correction for many tests, and the number of seeds for a decision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import stats
 
 from harness.report.analysis.intervals import NAN, QUIET, Array, Resampling, Strata
 
-# Beyond this many seeds a task nobody cares for the exact number.
+# The search stops here: the exact number of so many seeds is of no use.
 MOST_SEEDS = 100_000.0
 
 
@@ -24,7 +24,7 @@ def rank_biserial(differences: Array) -> float:
 
 
 def smallest_p(pairs: int) -> float:
-    """Return the smallest two-sided p without assuming any shape: pairs that differ have 2**pairs signs, and two ways to be alike."""
+    """Return the smallest two-sided p of a sign test: of the 2**pairs ways to sign the pairs, two have all signs alike."""
     return min(1.0, 2.0 ** (1 - pairs))
 
 
@@ -41,10 +41,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 @QUIET
 def seeds_needed(strata: Strata, distance: float, how: Resampling, power: float) -> float:
-    """Return the seeds a task with which an interval would exclude a value at `distance` from the truth, with this power.
+    """Return how many seeds per task an interval needs to exclude a value at `distance` from the truth, with this power.
 
-    From the spread seen here, each task with the same number of seeds, by Student's t with Satterthwaite's degrees of freedom.
-    Infinite at no distance, NaN without a spread.
+    It takes the spread of `strata`, the same number of seeds for every task, and Student's t with Satterthwaite's degrees of freedom.
+    Infinite at distance 0, NaN without a spread.
     """
     if not strata or min(map(len, strata)) < 2:
         return NAN

@@ -1,1 +1,1 @@
-"""From a document to HTML, Markdown, LaTeX and the terminal."""
+"""Writes a report (document.py) as HTML, Markdown, LaTeX, CSV, figures and text for a terminal."""

@@ -1,6 +1,6 @@
-"""A report as values: sections of paragraphs, tables and figures. Every renderer (Markdown, HTML, LaTeX, CSV) walks the same ones.
+"""A report as values: sections of paragraphs, tables and figures. Every renderer (HTML, Markdown, LaTeX, CSV, terminal) reads these.
 
-A table has two faces: `rows`, the text that people read, and `data`, the numbers in full, which become its CSV.
+A table holds its content twice: `rows` is the text that people read, `data` holds the numbers in full and becomes the CSV.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Tone: TypeAlias = Literal["", "good", "bad", "warn", "muted"]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A table cell's text. `strong` marks the best of its kind; `tone` colours it, and never says anything alone."""
+    """A table cell's text. `strong` marks the best of its kind. `tone` colours the text; it repeats what the text says."""
 
     text: str
     strong: bool = False
@@ -28,7 +28,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's head; `numeric` ones are set flush right. `hint` says what the head is short for."""
+    """A column's head; `numeric` columns are aligned right. `hint` explains a short head."""
 
     title: str
     numeric: bool = True
@@ -37,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. `key` names its files; `narrow` stands in for it where 80 columns must do."""
+    """A table. `key` names its files. A terminal shows the tables in `terminal` when this one is wider than 80 columns."""
 
     key: str
     title: str
@@ -45,7 +45,7 @@ class Table:
     rows: tuple[tuple[Text, ...], ...]
     data: pd.DataFrame
     notes: tuple[str, ...] = ()
-    narrow: tuple[Table, ...] = ()
+    terminal: tuple[Table, ...] = ()
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -55,7 +55,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: `draw` makes it, `data` holds every number that is drawn, `alt` says in words what is seen."""
+    """A figure: `draw` makes it, `data` holds every number in it, `alt` describes it in words."""
 
     key: str
     title: str
@@ -67,7 +67,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Fold:
-    """Something long that a reader opens: paragraphs and preformatted texts."""
+    """Items under a title that a reader opens."""
 
     title: str
     items: tuple[Item, ...]
@@ -76,7 +76,7 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Verbatim:
-    """A text shown to the letter, e.g. what an LLM was shown."""
+    """A text that is shown exactly as it is, e.g. the prompt of an LLM."""
 
     title: str
     text: str
@@ -87,20 +87,20 @@ Item: TypeAlias = "str | Table | Figure | Fold | Verbatim"
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report under its own head."""
+    """A part of the report under its own heading."""
 
     key: str
     title: str
     items: tuple[Item, ...]
 
     def walk(self) -> Iterable[Item]:
-        """Yield every item, those inside folds too."""
+        """Yield every item, also those inside folds."""
         yield from _walk(self.items)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One question of the study with its answer in a word, and the figures that it rests on: (what, how much) a line."""
+    """One question of the study, its answer in a word, and the figures behind it: each of `lines` is (what, how much)."""
 
     question: str
     word: str
@@ -112,7 +112,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole report. `facts` are the lines under the title: what was run, with what, when."""
+    """The whole report. `facts` are the lines under the title: (name, value). `problems` has a line for each unusable record."""
 
     title: str
     facts: tuple[tuple[str, str], ...]
@@ -134,7 +134,7 @@ def _walk(items: Iterable[Item]) -> Iterable[Item]:
 
 
 def columns(first: str, *rest: str | Column) -> tuple[Column, ...]:
-    """Return the heads of a table whose first column is a name and whose others are numbers."""
+    """Return the columns of a table: the first holds names, the others hold numbers."""
     return (Column(first, numeric=False), *(head if isinstance(head, Column) else Column(head) for head in rest))
 
 
@@ -144,7 +144,7 @@ def row(*cells: str | Text) -> tuple[Text, ...]:
 
 
 def number(value: Any, digits: int = 1, *, sign: bool = False) -> str:
-    """Write a number with fixed digits and a real minus sign; a dash for what is missing or not finite."""
+    """Write a number with fixed digits and a real minus sign; a dash for a value that is missing or not finite."""
     if value is None or pd.isna(value) or value in (float("inf"), float("-inf")):
         return "–"
     text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
@@ -161,12 +161,12 @@ def interval(low: Any, high: Any, digits: int = 2) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """Write a share as a percentage; a dash of nothing."""
+    """Write a share as a percentage; a dash when the whole is 0."""
     return "–" if not whole else f"{100 * part / whole:.0f} %"
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:
-    """Write names as a phrase, the first few and how many more."""
+    """Write names as a phrase: the first `most`, and how many more there are."""
     shown = list(names[:most])
     rest = len(names) - len(shown)
     if rest:

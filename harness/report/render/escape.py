@@ -1,11 +1,14 @@
-"""Text that others wrote (names, configurations, errors, an LLM's words), made safe for a terminal, Markdown and LaTeX."""
+"""Makes text from outside (names, configurations, errors, an LLM's words) safe for a terminal, Markdown and LaTeX.
+
+HTML is escaped by Jinja2 (page.py). It has no escaping for Markdown and LaTeX, so these are done by hand here.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# Control characters move a terminal's cursor and end an SVG; bidirectional ones make a line read as what it is not.
+# Control characters can move the cursor of a terminal and break an SVG; bidirectional ones can reorder a line.
 _KEPT = "\n\t"
 _MARKDOWN = re.compile(r"([\\`*<>|~\[\]#$&]|(?<![^\W_])_|_(?![^\W_]))")
 _LATEX = {
@@ -47,7 +50,7 @@ _LATEX = {
 
 
 def clean(text: str, *, lines: bool = False) -> str:
-    """Show control, bidirectional, private and unpaired characters as escapes; keep line ends and tabs only with `lines`."""
+    """Return `text` with control, bidirectional, private and unpaired characters as escapes. `lines` keeps line ends and tabs."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if _harmless(c) or (lines and c in _KEPT) else _spelt(c) for c in text)
@@ -90,7 +93,7 @@ def width(text: str) -> int:
 
 
 def cut(text: str, most: int) -> str:
-    """Cut `text` to `most` columns, marking the cut."""
+    """Cut `text` to `most` columns; an ellipsis marks the cut."""
     if width(text) <= most:
         return text
     kept = ""

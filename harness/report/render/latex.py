@@ -1,4 +1,4 @@
-r"""Tables as LaTeX, for `\input` in a paper that loads booktabs."""
+r"""Tables as LaTeX, for `\input` in a paper that loads booktabs. Its escaping is by hand (escape.py): Jinja2 has none for LaTeX."""
 
 from __future__ import annotations
 

@@ -1,16 +1,11 @@
-"""A report as Markdown: for a file (escaped), and for a terminal (aligned, at most 80 columns where that is possible, the best of its
-kind marked by a star).
-"""
+"""A report as one Markdown file. Its escaping is by hand (escape.py): Jinja2 has none for Markdown."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
-from harness.report.render.document import Column, Figure, Fold, Item, Report, Section, Table, Text, Verbatim
+from harness.report.render.document import Figure, Fold, Item, Report, Table, Text, Verbatim
 from harness.report.render.escape import clean, markdown, width
-
-LINE = 80
 
 
 def to_markdown(report: Report) -> str:
@@ -31,46 +26,10 @@ def to_markdown(report: Report) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def to_terminal(report: Report, sections: Sequence[str]) -> str:
-    """Return the answers, the problems and some sections for a terminal; what others wrote cannot move its cursor."""
-    lines = [clean(report.title), ""]
-    for section in (s for s in report.sections if s.key in sections):
-        lines += _terminal_section(section)
-    for answer in report.answers:
-        lines += _wrapped(f"{answer.question} {answer.word}. {answer.text}")
-        lines += [f"  {clean(what)}: {clean(figures)}" for what, figures in answer.lines] + [""]
-    lines += [line for problem in report.problems for line in _wrapped(f"! {problem}")]
-    return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _terminal_section(section: Section) -> list[str]:
-    lines = []
-    for item in section.items:
-        if isinstance(item, str):
-            lines += [*_wrapped(item), ""]
-        elif isinstance(item, Table):
-            for table in [item] if not item.narrow or _fits(item) else item.narrow:
-                lines += [
-                    *_wrapped(table.title),
-                    *table_lines(table, clean),
-                    *(n for note in table.notes for n in _wrapped(note)),
-                    "",
-                ]
-    return lines
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(clean(text), LINE) or [""]
-
-
-def _fits(table: Table) -> bool:
-    return all(width(line) <= LINE for line in table_lines(table, clean))
-
-
-def table_lines(table: Table, safe: Callable[[str], str]) -> list[str]:
-    """Return a table's lines, its columns aligned. `safe` escapes the texts."""
-    heads = [safe(column.title) for column in table.columns]
-    body = [[_cell(text, column, safe) for text, column in zip(texts, table.columns, strict=True)] for texts in table.rows]
+def table_lines(table: Table) -> list[str]:
+    """Return a table's lines, its columns aligned in the source too."""
+    heads = [markdown(column.title) for column in table.columns]
+    body = [[_cell(text) for text in texts] for texts in table.rows]
     widths = [max([3, *(width(line[i]) for line in [heads, *body])]) for i in range(len(heads))]
     rule = [("-" * (w - 1) + ":") if c.numeric else "-" * w for w, c in zip(widths, table.columns, strict=True)]
     lines = []
@@ -83,11 +42,8 @@ def table_lines(table: Table, safe: Callable[[str], str]) -> list[str]:
     return lines
 
 
-def _cell(text: Text, column: Column, safe: Callable[[str], str]) -> str:
-    if safe is clean:
-        words = clean(text.text.replace("|", "/"))
-        return f"{words}*" if text.strong and column.numeric else words
-    return f"**{safe(text.text)}**" if text.strong and text.text else safe(text.text)
+def _cell(text: Text) -> str:
+    return f"**{markdown(text.text)}**" if text.strong and text.text else markdown(text.text)
 
 
 def _item(item: Item) -> Iterator[str]:
@@ -97,7 +53,7 @@ def _item(item: Item) -> Iterator[str]:
         case Table():
             yield f"**{markdown(item.title)}** ([CSV](csv/{item.key}.csv))"
             yield ""
-            yield from table_lines(item, markdown)
+            yield from table_lines(item)
             for note in item.notes:
                 yield ""
                 yield markdown(note)

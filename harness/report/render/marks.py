@@ -1,4 +1,4 @@
-"""The marks behind an arm's name, in every table that names it: what a reader must know before the row's numbers mean anything."""
+"""The marks behind the name of an arm. Every table shows them, and a note says what each means for the numbers of the arm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOUBLE = "(test double)"
 
 @dataclass(frozen=True)
 class Marks:
-    """`fallback`: the arms with more fallback trials than `fallback_share` of their proposals."""
+    """The marks of a study's arms. `fallback`: the arms whose share of fallback trials is above `fallback_share`."""
 
     arms: Mapping[str, Arm] = field(default_factory=dict)
     fallback: Collection[str] = ()
@@ -38,7 +38,7 @@ class Marks:
             yield OTHER_MODEL
 
     def notes(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Say what the marks mean that stand behind these arms."""
+        """Return a note for every mark of these arms."""
         shown = [self.arms.get(name, Arm(name)) for name in dict.fromkeys(names)]
         notes = [STARTUP_NOTE] if any(arm.all_startup for arm in shown) else []
         if any(arm.name in self.fallback for arm in shown):
@@ -55,10 +55,10 @@ STARTUP_NOTE = f"{STARTUP} the whole budget is the method's random start-up: ran
 
 
 def fallback_note(fallback_share: float) -> str:
-    """Say what the double dagger means."""
+    """Return the note of the double dagger."""
     return f"{FALLBACK} more than {100 * fallback_share:g} % of the proposals are random draws that stood in for the LLM"
 
 
 def other_model_note(arm: Arm) -> str:
-    """Say which model answered in place of the one that was asked."""
+    """Return the note that says which model answered in place of the one that was asked."""
     return f"{OTHER_MODEL} {arm.name}: answered by {listed(arm.answered.others, 3)}, asked was {arm.model}"

@@ -1,6 +1,6 @@
-"""How figures look, and how they become SVG and PNG.
+"""The plot style, and figures as SVG and PNG.
 
-Ink that must follow the page's light or dark scheme has the colour INK or FAINT, which the page replaces.
+The page replaces TEXT_COLOUR and FAINT_COLOUR by its own colours, which follow the light or dark scheme of the reader.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 # Exact values, so that the page can find them in the SVG and put its own colours there.
-INK, FAINT = "#1a1b1e", "#8c8f96"
+TEXT_COLOUR, FAINT_COLOUR = "#1a1b1e", "#8c8f96"
 # Paul Tol's "bright" scheme (SRON/EPS/TN/09-002), readable on white and on black, also without colour vision.
 PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
 STYLE = {
@@ -24,20 +24,20 @@ STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT_COLOUR,
+    "axes.labelcolor": TEXT_COLOUR,
     "axes.titlesize": 9,
-    "axes.titlecolor": INK,
+    "axes.titlecolor": TEXT_COLOUR,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.8,
     "axes.formatter.useoffset": False,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "text.color": INK,
-    "grid.color": FAINT,
+    "xtick.color": FAINT_COLOUR,
+    "ytick.color": FAINT_COLOUR,
+    "xtick.labelcolor": TEXT_COLOUR,
+    "ytick.labelcolor": TEXT_COLOUR,
+    "text.color": TEXT_COLOUR,
+    "grid.color": FAINT_COLOUR,
     "grid.alpha": 0.25,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
@@ -49,7 +49,7 @@ STYLE = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in the report's own style, whatever the user's matplotlibrc says."""
+    """Draw in the style of the report; the user's matplotlibrc does not count."""
     # Scores of 1e300 overflow while matplotlib looks for round numbers; the axis is as it is.
     with mpl.rc_context(), np.errstate(all="ignore"), warnings.catch_warnings():
         # A name in a script that the font lacks is a box in the PNG, and text in the SVG.
@@ -60,7 +60,7 @@ def style() -> Iterator[None]:
 
 
 def svg_of(canvas: Canvas, key: str) -> str:
-    """Return a figure as SVG, the same bytes for the same figure; `key` keeps its ids apart from another figure's."""
+    """Return a figure as SVG, the same bytes for the same figure. `key` makes its ids unique on the page."""
     out = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": key, "svg.fonttype": "none"}):
         canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

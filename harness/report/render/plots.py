@@ -1,4 +1,4 @@
-"""The figures, in matplotlib."""
+"""Draws the figures with matplotlib."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from harness.report.render.escape import clean, cut
-from harness.report.render.plot_style import FAINT, PALETTE
+from harness.report.render.plot_style import FAINT_COLOUR, PALETTE
 
 NAME_COLUMNS = 40
 LARGEST = 1e12
@@ -24,7 +24,7 @@ LABEL_WIDTH, LABEL_HEIGHT = 0.22, 0.05
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a forest plot; `word` stands at its right."""
+    """One line of a forest plot; `word` is shown at its right."""
 
     name: str
     value: float
@@ -37,9 +37,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One arm's curve: a value a trial, with an interval; NaN where there is none.
+    """The curve of one arm: one value per trial, with an interval; NaN where there is none.
 
-    `accent` numbers its colour; None is grey. From place `whole_from` on, every cell behind it has a value.
+    `accent` is the number of its colour, None for grey. From place `whole_from` on, every cell of the arm has a value.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Point:
 
 
 def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
-    """Draw values with intervals, one below the other, each group under its name; a dashed line at `margin`."""
+    """Draw values with intervals, one below the other, every group under its name, with a dashed line at `margin`."""
     lines = [line for line in lines if drawable(line.value)]
     places, heads, place = [], {}, 0.0
     for index, line in enumerate(lines):
@@ -74,7 +74,7 @@ def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
         place += 1.0
     canvas = Canvas(figsize=(7.2, 0.9 + 0.24 * max(place, 1.0)), layout="constrained")
     axes = canvas.add_subplot()
-    axes.axvline(0.0, color=FAINT, linewidth=0.8)
+    axes.axvline(0.0, color=FAINT_COLOUR, linewidth=0.8)
     if margin is not None:
         axes.axvline(margin, color=PALETTE[1], linewidth=1.0, linestyle=(0, (4, 3)))
     for y, line in zip(places, lines, strict=True):
@@ -91,7 +91,7 @@ def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
 
 
 def _interval(axes: Axes, y: float, line: Line) -> None:
-    colour = PALETTE[0] if line.strong or line.group else FAINT
+    colour = PALETTE[0] if line.strong or line.group else FAINT_COLOUR
     if drawable(line.low) and drawable(line.high):
         axes.plot([line.low, line.high], [y, y], color=colour, linewidth=2.2 if line.strong else 1.4, solid_capstyle="butt")
     axes.plot([line.value], [y], marker="o", markersize=4.5, color=colour)
@@ -106,7 +106,7 @@ def _beside(axes: Axes, across: float, y: float, words: str) -> Annotation:
 
 
 def curves(panels: Mapping[str, Sequence[Curve]], *, axis: str, columns: int = 3) -> Canvas:
-    """Draw best-so-far curves, one panel a key, with a legend of the coloured arms below; dotted where not every cell has a value."""
+    """Draw best-so-far curves, one panel per key, dotted where some cell has no value. The legend below names the coloured arms."""
     columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
     canvas = Canvas(figsize=(7.2, (2.0 if columns > 1 else 3.2) * rows + 0.7), layout="constrained")
@@ -138,7 +138,7 @@ def _curve(axes: Axes, line: Curve, shade: float) -> None:
     line = replace(line, values=values, lows=lows, highs=highs)
     trials = range(1, len(line.values) + 1)
     if line.accent is None:
-        axes.plot(trials, line.values, color=FAINT, linewidth=0.8, alpha=0.45)
+        axes.plot(trials, line.values, color=FAINT_COLOUR, linewidth=0.8, alpha=0.45)
         return
     colour = PALETTE[line.accent % len(PALETTE)]
     axes.fill_between(trials, line.lows, line.highs, color=colour, alpha=shade, linewidth=0)
@@ -148,7 +148,7 @@ def _curve(axes: Axes, line: Curve, shade: float) -> None:
 
 
 def _frame_coloured(axes: Axes, lines: Sequence[Curve]) -> None:
-    """Let the coloured curves set the range: neither a grey arm far below nor the interval of two seeds must flatten the rest."""
+    """Set the range by the coloured curves, so that a grey arm far below or a wide interval does not flatten them."""
     shown = [v for line in lines if line.accent is not None for v in line.values if drawable(v)]
     if shown and max(shown) > min(shown):
         pad = 0.12 * (max(shown) - min(shown))
@@ -156,7 +156,7 @@ def _frame_coloured(axes: Axes, lines: Sequence[Curve]) -> None:
 
 
 def scatter(panels: Mapping[str, Sequence[Point]], *, axis: str) -> Canvas:
-    """Draw score against cost, one panel a kind of cost (log scale), the Pareto front joined."""
+    """Draw score against cost, one panel per kind of cost (log scale); a line joins the Pareto front."""
     canvas = Canvas(figsize=(7.2, 3.6 * max(len(panels), 1)), layout="constrained")
     grid = canvas.subplots(max(len(panels), 1), 1, squeeze=False)
     panels = {title: [p for p in points if drawable(p.x) and drawable(p.y)] for title, points in panels.items()}
@@ -168,7 +168,7 @@ def scatter(panels: Mapping[str, Sequence[Point]], *, axis: str) -> Canvas:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.14)
         for point in points:
-            axes.plot([point.x], [point.y], "o", markersize=5, color=PALETTE[0] if point.front else FAINT)
+            axes.plot([point.x], [point.y], "o", markersize=5, color=PALETTE[0] if point.front else FAINT_COLOUR)
         _label(axes, points)
         axes.set_xlabel(clean(title))
         axes.set_ylabel(clean(axis))
@@ -177,7 +177,7 @@ def scatter(panels: Mapping[str, Sequence[Point]], *, axis: str) -> Canvas:
 
 
 def _label(axes: Axes, points: Sequence[Point]) -> None:
-    """Name the points, the names of neighbours moved down until none lies on another."""
+    """Write the names of the points; a name moves down until it covers no other."""
     taken: list[tuple[float, float]] = []
     axes.autoscale_view()
     for point in sorted(points, key=lambda p: -p.y):
@@ -187,7 +187,7 @@ def _label(axes: Axes, points: Sequence[Point]) -> None:
             if abs(other_x - x) < LABEL_WIDTH and abs(other_y - place) < LABEL_HEIGHT:
                 place = other_y - LABEL_HEIGHT
         taken.append((float(x), place))
-        line = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
+        line = {"arrowstyle": "-", "color": FAINT_COLOUR, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
             _name(point.name, 24),
             (point.x, point.y),
@@ -200,7 +200,7 @@ def _label(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def drawable(value: float) -> bool:
-    """Say whether a value has a place on an axis: what is not finite, or no percentage of anything, has none."""
+    """Say whether an axis can show a value: it must be finite, and below LARGEST."""
     return abs(value) < LARGEST
 
 
@@ -212,15 +212,15 @@ def _name(text: str, most: int = NAME_COLUMNS) -> str:
     return cut(clean(text), most)
 
 
-def told_cell(scores: Sequence[float | None], trainings: Sequence[Sequence[float]]) -> Canvas:
-    """Draw one cell: the score of every trial with the best so far, and beside it the validation curve of every training."""
+def cell_drawing(scores: Sequence[float | None], trainings: Sequence[Sequence[float]]) -> Canvas:
+    """Draw one cell: at the left the score of every trial and the best so far, at the right the validation curve of every training."""
     scores = [score if score is not None and drawable(score) else None for score in scores]
     canvas = Canvas(figsize=(7.2, 2.5), layout="constrained")
     left, right = canvas.subplots(1, 2, width_ratios=(3, 2))
     numbers = range(1, len(scores) + 1)
     known = [score for score in scores if score is not None]
     low = min(known) if known else 0.0
-    left.plot([n for n, s in zip(numbers, scores, strict=True) if s is not None], known, "o", markersize=4, color=FAINT)
+    left.plot([n for n, s in zip(numbers, scores, strict=True) if s is not None], known, "o", markersize=4, color=FAINT_COLOUR)
     left.plot([n for n, s in zip(numbers, scores, strict=True) if s is None], [low] * scores.count(None), "x", color=PALETTE[1])
     # Of what is drawn, and not of the trials: a score that has no place on the axis is no best one here.
     best = np.fmax.accumulate([math.nan if score is None else score for score in scores])
@@ -251,7 +251,7 @@ def ranks_drawing(ranks: Sequence[tuple[str, float]], difference: float) -> Canv
         last = max(other for other, (_, value) in enumerate(ranks) if value - rank <= difference)
         if last > place and last > reach:
             middle, ends = (place + last) / 2, [rank - 0.05, ranks[last][1] + 0.05]
-            axes.plot(ends, [middle, middle], color=FAINT, linewidth=3, solid_capstyle="butt", alpha=0.6)
+            axes.plot(ends, [middle, middle], color=FAINT_COLOUR, linewidth=3, solid_capstyle="butt", alpha=0.6)
         reach = max(reach, last)
     axes.set_yticks(range(len(ranks)), [_name(name) for name, _ in ranks])
     axes.set_ylim(len(ranks) - 0.5, -0.5)

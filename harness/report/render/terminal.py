@@ -1,76 +1,111 @@
-"""The main table for a terminal: means in one table, spreads in the next, each at most 80 columns wide where that is possible."""
+"""A report for a terminal: 80 columns wide where that is possible, no colours, the best of its kind marked by a star."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import io
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
-from harness.report.analysis.frames import rows_by
-from harness.report.analysis.scores import TITLES, ScoreBook, best_arms
-from harness.report.render.document import Table, Text, columns, number, row
-from harness.report.render.escape import cut, width
-from harness.report.render.marks import Marks
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text as Words
+
+from harness.report.render.document import Column, Report, Section, Table, Text
+from harness.report.render.escape import clean, width
 
 COLUMNS = 80
-# What a table may carry beside the numbers, dropped from the left until it fits: the gaps, the stars of the best.
-LAYOUTS = ((True, True), (False, True), (False, False))
-GAP_WIDTH = 6
+# Between two columns.
+GAP = 2
+# A column of texts other than names is wrapped, down to this width.
+LEAST_TEXT = 12
 
 
-def narrow_tables(book: ScoreBook, marks: Marks, gaps: Mapping[str, float]) -> tuple[Table, Table]:
-    """Return the means (with gaps, if there is room) and the standard deviations."""
-    names = {arm: marks.name(arm, "") for arm in book.order}
-    taken = max(map(width, names.values())) + 4
-    layouts = [(bool(gaps) and with_gap, star) for with_gap, star in LAYOUTS]
-    with_gap, star = next((layout for layout in layouts if _needed(book, taken, *layout) <= COLUMNS), layouts[-1])
-    titles = cut_titles(book.tasks, COLUMNS - taken - _beside(with_gap, star), 4 + star)
-    cells, averages, best = rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm"), best_arms(book.scores)
-    means, spreads = [], []
-    for arm in book.order:
-        entries = [cells.get((arm, task), {}) for task in book.tasks]
-        strong = [star and arm in best.get(task, set()) for task in book.tasks]
-        gap = [number(gaps.get(arm), 2, sign=True)] if with_gap else []
-        texts = [Text(_mean(entry), mark) for entry, mark in zip(entries, strong, strict=True)]
-        means.append(row(names[arm], *texts, number(averages[arm,]["mean"]), *gap))
-        spreads.append(row(names[arm], *(number(entry.get("sd")) for entry in entries), number(averages[arm,]["sd"])))
-    key, title = TITLES[book.score]
-    heads = columns("arm", *titles, "avg", *(["gap"] if with_gap else []))
-    return (
-        Table(f"{key}_mean", f"{title}, %, mean over seeds", heads, tuple(means), book.scores, _notes(book, marks, star)),
-        Table(
-            f"{key}_sd",
-            "Standard deviation over the same seeds, points",
-            columns("arm", *titles, "avg"),
-            tuple(spreads),
-            book.scores,
-        ),
-    )
+def to_terminal(report: Report, sections: Sequence[str]) -> str:
+    """Return some sections, the answers and the problems. Control characters in names and texts are spelt out."""
+    lines = [clean(report.title), ""]
+    for section in (s for s in report.sections if s.key in sections):
+        lines += _section_lines(section)
+    for answer in report.answers:
+        lines += _wrapped(f"{answer.question} {answer.word}. {answer.text}")
+        lines += [f"  {clean(what)}: {clean(figures)}" for what, figures in answer.lines] + [""]
+    lines += [line for problem in report.problems for line in _wrapped(f"! {problem}")]
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _mean(entry: Mapping[str, Any]) -> str:
-    """Write a mean, with a tilde when seeds are missing from it."""
-    return f"{'~' if entry.get('scored', 0) < entry.get('planned', 0) and entry.get('scored') else ''}{number(entry.get('mean'))}"
+def _section_lines(section: Section) -> Iterator[str]:
+    for item in section.items:
+        if isinstance(item, str):
+            yield from (*_wrapped(item), "")
+        elif isinstance(item, Table):
+            for table in item.terminal if item.terminal and natural_width(item) > COLUMNS else [item]:
+                yield from (*_wrapped(table.title), *table_lines(table))
+                yield from (line for note in table.notes for line in _wrapped(note))
+                yield ""
 
 
-def _beside(with_gap: bool, star: bool) -> int:
-    return 4 + star + 3 + with_gap * (GAP_WIDTH + 3)
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(clean(text), COLUMNS) or [""]
 
 
-def _needed(book: ScoreBook, taken: int, with_gap: bool, star: bool) -> int:
-    return taken + len(book.tasks) * (4 + star + 3) + _beside(with_gap, star)
+def natural_width(table: Table) -> int:
+    """Return the width of a table in which nothing is cut or wrapped."""
+    return sum(_natural(table)) + _gaps(table)
 
 
-def cut_titles(tasks: tuple[str, ...], room: int, least: int) -> list[str]:
-    """Return the tasks' names, the longest cut until columns under them, each at least `least` wide, fit into `room`."""
-    limit = max(map(width, tasks))
-    while limit > least and sum(max(least, min(width(task), limit)) + 3 for task in tasks) > room:
-        limit -= 1
-    return [cut(task, limit) for task in tasks]
+def least_width(table: Table) -> int:
+    """Return the least width of a table. Names and numbers keep theirs; the heads of numbers and other texts do not."""
+    return sum(_least(table)) + _gaps(table)
 
 
-def _notes(book: ScoreBook, marks: Marks, star: bool) -> tuple[str, ...]:
-    notes = ["*: the best mean as printed, among arms that have a score from every planned seed."] if star else []
-    shown = book.scores[book.scores["arm"].isin(book.order)]
-    if (shown["scored"] < shown["planned"]).any():
-        notes.append("~: not every planned seed has a score; see the coverage.")
-    return (*notes, *marks.notes(book.order))
+def table_lines(table: Table) -> list[str]:
+    """Return a table's lines: numbers aligned right, long heads cut, long texts wrapped. It is wider than 80 columns if it must be."""
+    grid = Grid(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    for column, wide in zip(table.columns, _widths(table), strict=True):
+        side: Literal["right", "left"] = "right" if column.numeric else "left"
+        grid.add_column(Words(clean(column.title)), justify=side, width=wide, overflow="ellipsis" if column.numeric else "fold")
+    for row in table.rows:
+        grid.add_row(*(Words(_words(text, column)) for text, column in zip(row, table.columns, strict=True)))
+    out = io.StringIO()
+    wide = max(COLUMNS, least_width(table))
+    Console(file=out, width=wide, color_system=None, legacy_windows=False).print(grid, crop=False)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def _widths(table: Table) -> list[int]:
+    """Return the width of every column: where 80 columns are too few, the widest head of numbers gives way, and then the widest text."""
+    widths, least = _natural(table), _least(table)
+    for numeric in (True, False):
+        while sum(widths) + _gaps(table) > COLUMNS:
+            wide = [
+                place for place, column in enumerate(table.columns) if column.numeric is numeric and widths[place] > least[place]
+            ]
+            if not wide:
+                break
+            widths[max(wide, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _natural(table: Table) -> list[int]:
+    return [max(width(clean(column.title)), content) for column, content in zip(table.columns, _contents(table), strict=True)]
+
+
+def _least(table: Table) -> list[int]:
+    natural, contents = _natural(table), _contents(table)
+    texts = [natural[0], *(min(wide, LEAST_TEXT) for wide in natural[1:])]
+    return [content if column.numeric else text for column, content, text in zip(table.columns, contents, texts, strict=True)]
+
+
+def _contents(table: Table) -> list[int]:
+    """Return the width of the widest text in every column, without the heads."""
+    return [max((width(_words(row[place], column)) for row in table.rows), default=0) for place, column in enumerate(table.columns)]
+
+
+def _gaps(table: Table) -> int:
+    return GAP * (len(table.columns) - 1)
+
+
+def _words(text: Text, column: Column) -> str:
+    words = clean(text.text)
+    return f"{words}*" if text.strong and column.numeric else words

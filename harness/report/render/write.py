@@ -1,4 +1,4 @@
-"""Write a report: page, Markdown, and a CSV (and LaTeX or SVG and PNG) for every table and figure."""
+"""Writes a report: the page, Markdown, CSV and LaTeX of every table, CSV, SVG and PNG of every figure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)", re.IG
 
 
 def write_report(report: Report, out: Path) -> None:
-    """Write everything into `out`; what an earlier report left in its subfolders is removed. Raises StorageError."""
+    """Write everything into `out`, and remove the files of an earlier report from its subfolders. Raises StorageError."""
     try:
         for part in PARTS:
             shutil.rmtree(out / part, ignore_errors=True)
@@ -45,7 +45,7 @@ def _write(figure: Figure, out: Path) -> str:
     """Write one figure and return its SVG."""
     with style():
         canvas = figure.draw()
-        # Laid out once: else each of the two files would lay it out again, which is most of the time.
+        # Computed once: else each of the two files computes the layout again, which takes most of the time.
         canvas.draw_without_rendering()
         canvas.set_layout_engine("none")
         svg = svg_of(canvas, figure.key)
@@ -55,7 +55,7 @@ def _write(figure: Figure, out: Path) -> str:
 
 
 def _plain(data: pd.DataFrame) -> pd.DataFrame:
-    """Return the data as a CSV can hold it: what is no character is spelt out, what a spreadsheet would run is put in quotes."""
+    """Return the data for a CSV: control characters are spelt out, and a quote comes before what a spreadsheet would run."""
     return data.rename(columns=str).rename(columns=_cell).map(_cell)
 
 

@@ -1,4 +1,4 @@
-"""What was run, with what: the facts under the title, and the section that a referee turns to for the rest."""
+"""The facts under the title, and the section on method: tasks, arms, intervals, versions and machines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import Frames, rows_of
 from harness.report.analysis.intervals import LEAST_DIFFERING, LEAST_SEEDS
 from harness.report.analysis.options import Options
-from harness.report.analysis.simulated import coverage_table, coverage_words, repeated_words
 from harness.report.render.document import Column, Fold, Item, Section, Table, listed, row
 from harness.report.sections.coverage import coverage_sentence
-from harness.report.sources.data import StudyData, mapping
+from harness.report.sections.simulated import coverage_table, coverage_words, repeated_words
+from harness.report.study_data import StudyData, mapping
 
 
 def facts_of(study: StudyData, frames: Frames, reference: tuple[str, str]) -> tuple[tuple[str, str], ...]:
@@ -40,7 +40,7 @@ def facts_of(study: StudyData, frames: Frames, reference: tuple[str, str]) -> tu
 
 
 def _run_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
-    """Say when the cells were started and from which code, as far as their manifests say."""
+    """Say when the cells were started and from which commit, as their manifests record it."""
     made = sorted(str(cell.manifest["created"])[:16].replace("T", " ") for cell in study.cells if cell.manifest.get("created"))
     gits = [mapping(mapping(cell.manifest.get("environment")).get("git")) for cell in study.cells]
     commits = list(dict.fromkeys(str(git["commit"])[:12] for git in gits if git.get("commit")))
@@ -52,7 +52,7 @@ def _run_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
 
 
 def _table_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
-    """Say that trainings were looked up in tables, and what that means for the numbers; nothing where all were live."""
+    """Say that trainings come from tables, and what that means for the numbers; nothing where all were live."""
     begun = [cell for cell in study.cells if cell.identity]
     looked_up = [cell for cell in begun if mapping(cell.identity.get("evaluator")).get("table")]
     if not looked_up:
@@ -69,7 +69,7 @@ def _table_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
 
 
 def _repeated_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
-    """Say that methods drew the same numbers on every task, as in cells that were made before identities held versions."""
+    """Say that methods drew the same numbers on every task. They did in cells whose identity holds no versions."""
     begun = [cell for cell in study.cells if cell.identity]
     old = [cell for cell in begun if "versions" not in cell.identity]
     if not old or len({cell.task for cell in old}) == 1:
@@ -88,7 +88,7 @@ def _many(count: int, name: str) -> str:
 
 
 def about_section(study: StudyData, arms: Mapping[str, Arm], options: Options) -> Section:
-    """Say what the tasks and arms are, how the numbers were made, and with which versions on which machines."""
+    """Build the section: how the numbers were made, the tasks, the arms, the versions and the machines."""
     percent = f"{100 * options.confidence:g} %"
     items: list[Item] = [
         "Every score is a percentage, higher is better. A trial's score is that of its best epoch by validation; a cell's is the test "
@@ -135,7 +135,7 @@ def _arms(arms: Mapping[str, Arm]) -> Table:
     data = pd.DataFrame(
         {
             name: getattr(arm, name)
-            for name in ("name", "kind", "method", "context", "llm", "model", "start", "startup_trials", "budget")
+            for name in ("name", "role", "method", "context", "llm", "model", "start", "startup_trials", "budget")
         }
         | {
             "answered_by": ", ".join(arm.answered.others),
@@ -149,13 +149,13 @@ def _arms(arms: Mapping[str, Arm]) -> Table:
 
 
 def _model(arm: Arm) -> str:
-    """Name the model that was asked, and what answered in its place."""
+    """Name the model that was asked, and the models that answered in its place."""
     others = f"; answered by {listed(arm.answered.others, 3)}" if arm.answered.others else ""
     return f"{arm.model or '–'}{others}{'; a test double' if arm.answered.double else ''}"
 
 
 def _versions(study: StudyData) -> Table:
-    """Count the cells by what they were made with; more than one line of a kind is worth a look."""
+    """Count the cells by commit, machine and versions. Several rows of one kind mean that the cells were not made alike."""
     counts: Counter[tuple[str, str]] = Counter()
     for cell in study.cells:
         environment = mapping(cell.manifest.get("environment"))

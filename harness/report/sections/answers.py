@@ -1,4 +1,4 @@
-"""The study's three questions, each answered in a word from the sections below."""
+"""The questions of the study, each with an answer in a word. The sections below hold the details."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.families import lacks
 from harness.report.analysis.frames import rows_of
-from harness.report.findings import Findings
 from harness.report.render.document import Answer, Tone, interval, listed, number
 from harness.report.render.marks import Marks
 from harness.report.sections.contrasts import UNLIKE, few_note, label
+from harness.report.sections.findings import Findings
 from harness.report.sections.noninferiority import FAIL, FEW_PASS, PASS, few_pass_note, verdict_word
 
 HELPS = "Does the TCS help?"
@@ -23,8 +23,8 @@ ABSENT = "Not in this study"
 
 
 def answers_of(found: Findings) -> tuple[Answer, ...]:
-    """Answer the three questions, and the one about the rules where their variants ran; one whose arms did not run is said to be open."""
-    contrasts, gaps = rows_of(found.contrasts), rows_of(found.gaps)
+    """Answer the three questions, and the one about the rules where their variants ran. Without its arms, a question stays open."""
+    contrasts, gaps = rows_of(found.contrasts), rows_of(found.noninferiority)
     small = small_llm_answer(gaps, found.reference[0], found.marks)
     if small.word == ABSENT and found.absent:
         small = replace(small, text=f"{small.text} Planned, and not one cell done: {listed(found.absent)}; the coverage says why.")
@@ -33,27 +33,27 @@ def answers_of(found: Findings) -> tuple[Answer, ...]:
 
 
 def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], marks: Marks) -> Answer:
-    """Compare the TCS with the raw logs, the same LLM shown either; the other contexts are named beside it."""
+    """Compare the TCS with the raw logs, both read by the same LLM; the lines also show the other contexts."""
     found = [entry for entry in contrasts if entry["family"] == "context" and entry["pairs"]]
     raw = [entry for entry in found if arms[entry["second"]].context == "raw"]
     rules = [entry for entry in contrasts if entry["family"] == "rules" and entry["pairs"]]
     if not raw:
         text = "It takes an LLM that was shown the TCS in one arm and the raw logs in another."
         without = [e for e in contrasts if e["family"] == "random" and e["pairs"] and _plain_rules(arms[e["first"]])]
-        # What compares like with like leads, and needs no other beside it.
+        # Where a contrast compares like with like, the others are left out.
         without = [e for e in without if not e["unlike"]] or without
         if without:
             text += " Beside it: what fixed rules make of the TCS without an LLM."
-        return Answer(HELPS, ABSENT, "muted", f"{text}{_beside(without, marks)}", "contrasts", _lines(without, marks))
+        return Answer(HELPS, ABSENT, "muted", f"{text}{_notes(without, marks)}", "contrasts", _lines(without, marks))
     word, tone = _decide(raw, "Yes", "No: it hurts", "Unclear")
     others = [entry for entry in found if entry not in raw] + rules
     text = "The same LLM shown the TCS and shown the raw logs" + (", and the TCS against its other rivals." if others else ".")
     shown = [*raw, *others]
-    return Answer(HELPS, word, tone, f"{text}{_beside(shown, marks)}", "contrasts", _lines(shown, marks))
+    return Answer(HELPS, word, tone, f"{text}{_notes(shown, marks)}", "contrasts", _lines(shown, marks))
 
 
 def _plain_rules(arm: Arm) -> bool:
-    return arm.kind == "rules" and not lacks(arm)
+    return arm.role == "rules" and not lacks(arm)
 
 
 def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, marks: Marks) -> Answer:
@@ -75,29 +75,29 @@ def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, marks: Mark
 
 
 def start_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], marks: Marks) -> Answer:
-    """Set what the default start gives random search beside what each method adds to random search from that same start."""
+    """Compare two gains: of the default start for random search, and of each method over random search from that start."""
     starts = [entry for entry in contrasts if entry["family"] == "start" and entry["pairs"]]
-    plain = [entry for entry in starts if arms[entry["first"]].method.endswith("random.Random")]
+    plain = [entry for entry in starts if arms[entry["first"]].role == "random"]
     if not plain:
         text = "It takes random search with and without the default configuration tried first."
         return Answer(THE_START, ABSENT, "muted", text, "contrasts")
     beyond = [e for e in contrasts if e["family"] == "random" and e["pairs"] and arms[e["first"]].start == "default"]
-    subjects = [e for e in beyond if arms[e["first"]].kind == "llm" and arms[e["first"]].context == "tcs"] or beyond
+    subjects = [e for e in beyond if arms[e["first"]].role == "llm" and arms[e["first"]].context == "tcs"] or beyond
     if not subjects:
         text = "What the start alone gives random search; no other method ran from the same start."
-        return Answer(THE_START, "Unclear", "warn", f"{text}{_beside(plain[:1], marks)}", "contrasts", _lines(plain[:1], marks))
+        return Answer(THE_START, "Unclear", "warn", f"{text}{_notes(plain[:1], marks)}", "contrasts", _lines(plain[:1], marks))
     ahead = [e for e in subjects if e["low"] > 0]
     word, tone = _start_word(subjects, ahead, plain[0]["low"] > 0)
     text = "First what the start alone gives random search, then what methods add to random search from that same start."
     shown = [plain[0], *_extremes(subjects)]
-    return Answer(THE_START, word, tone, f"{text}{_beside(shown, marks)}", "contrasts", _lines(shown, marks))
+    return Answer(THE_START, word, tone, f"{text}{_notes(shown, marks)}", "contrasts", _lines(shown, marks))
 
 
 PARTS = {"names": "the textbooks by name", "outcomes": "the outcomes that they read"}
 
 
 def parts_answers(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], marks: Marks) -> tuple[Answer, ...]:
-    """Say which of what the rules have shows a part in their score; nothing where no variant of them ran."""
+    """Say which parts of the rules gain something; nothing where no variant of the rules ran."""
     found = [entry for entry in contrasts if entry["family"] == "parts" and entry["pairs"]]
     if not found:
         return ()
@@ -107,7 +107,7 @@ def parts_answers(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], 
     word = listed(list(dict.fromkeys(shows))).capitalize() if shows else "Neither shows" if len(leading) > 1 else "It does not show"
     text = f"The rules against rules without {listed([PARTS[lacks(arms[e['second']])[0]] for e in leading])}, from the same start."
     return (
-        Answer(MADE_OF, word, "good" if shows else "warn", f"{text}{_beside(leading, marks)}", "contrasts", _lines(leading, marks)),
+        Answer(MADE_OF, word, "good" if shows else "warn", f"{text}{_notes(leading, marks)}", "contrasts", _lines(leading, marks)),
     )
 
 
@@ -120,7 +120,7 @@ def _start_word(subjects: Sequence[dict[str, Any]], ahead: Sequence[dict[str, An
 
 
 def _extremes(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return all of a few contrasts, else the largest and the smallest."""
+    """Return all contrasts where there are at most three, else the largest and the smallest."""
     ordered = sorted(entries, key=lambda e: -e["difference"])
     return ordered if len(ordered) <= 3 else [ordered[0], ordered[-1]]
 
@@ -138,8 +138,8 @@ def _lines(entries: Sequence[dict[str, Any]], marks: Marks) -> tuple[tuple[str, 
     return tuple((label(entry, marks), _figures(entry["difference"], entry)) for entry in entries)
 
 
-def _beside(entries: Sequence[dict[str, Any]], marks: Marks) -> str:
-    """Say what a reader of these contrasts must know: unlike arms, few pairs, and what the marks of their arms mean."""
+def _notes(entries: Sequence[dict[str, Any]], marks: Marks) -> str:
+    """Return the notes of these contrasts: arms that are unlike, few pairs, and the marks of the arms."""
     notes = [f"{UNLIKE} {unlike}." for unlike in dict.fromkeys(entry["unlike"] for entry in entries) if unlike]
     notes += [few_note()] if any(entry["few"] for entry in entries) else []
     notes += [f"{note}." for note in marks.notes(entry[side] for entry in entries for side in ("first", "second"))]

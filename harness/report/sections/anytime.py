@@ -1,4 +1,4 @@
-"""Anytime: how good the incumbent is after every trial, not only at the end."""
+"""Anytime: the score of the incumbent after every trial, and the regret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.report.analysis.intervals import NAN, Array
 from harness.report.analysis.options import Options
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, columns, number, row
 from harness.report.render.plots import Curve, curves
-from harness.report.sources.data import CellData, StudyData, mapping
+from harness.report.study_data import CellData, StudyData, mapping
 
 SHOWN_TRIALS = (1, 3, 5, 10)
 COLOURED = 6
@@ -26,7 +26,7 @@ ORIGINS = {
     "known": "the task's known best",
     "grid": "the best of the task's whole grid with the cell's training seed",
 }
-# Beyond this no score is a percentage of anything.
+# A larger number is no percentage.
 LARGEST = 1e12
 
 
@@ -34,7 +34,7 @@ LARGEST = 1e12
 class Histories:
     """The incumbent's scores after each trial: arrays of shape (seeds, budget) by arm and task, NaN before the first success.
 
-    A cell that ended early keeps its last incumbent. `numbers` holds the place in the study of each row's cell.
+    A cell that ended early keeps its last incumbent. `numbers` holds for each row the place of its cell in the study.
     """
 
     test: Mapping[tuple[str, str], Array]
@@ -46,13 +46,13 @@ class Histories:
 
     @classmethod
     def of(cls, frames: Frames) -> Histories:
-        """Lay a study's done cells out as arrays."""
+        """Build the arrays from the done cells of a study."""
         budget = int(frames.cells["budget"].max())
         test: dict[tuple[str, str], list[Array]] = {}
         val: dict[tuple[str, str], list[Array]] = {}
         numbers: dict[tuple[str, str], list[int]] = {}
         column = {name: frames.trials[name].to_numpy() for name in ("cell", "arm", "task", "best_test", "best_val")}
-        # The trials of a cell stand together; a group of a data frame for each of many cells would take minutes.
+        # The trials of a cell are neighbours. Grouping the data frame by cell would take minutes in a large study.
         starts = np.flatnonzero(np.diff(column["cell"].astype(np.int64), prepend=-1))
         for start, end in zip(starts, [*starts[1:], len(column["cell"])], strict=True):
             key = (str(column["arm"][start]), str(column["task"][start]))
@@ -90,7 +90,7 @@ def mean_curve(strata: Sequence[Array], confidence: float) -> tuple[Array, Array
 
 
 def curve_frame(histories: Histories, confidence: float) -> pd.DataFrame:
-    """Return a row an arm, task (and `average`) and trial: mean test score of the incumbent with its interval, mean validation score."""
+    """Return one row per arm, task (or `average`) and trial: the incumbent's mean test score, its interval, and mean validation score."""
     rows: list[dict[str, Any]] = []
     for arm in histories.arms:
         for task in (*histories.tasks, "average"):
@@ -119,10 +119,10 @@ def curve_frame(histories: Histories, confidence: float) -> pd.DataFrame:
 
 
 def reference_bests(study: StudyData, frames: Frames) -> list[tuple[float, str]]:
-    """Return for each cell of the study the best validation score to measure it against, and where that is from.
+    """Return for each cell of the study the best validation score that its regret is measured from, and the origin of that score.
 
-    `known`, as the settings of the task say; `grid`, the best of its table with the cell's training seed; else the best `seen` on the
-    task in this study (`none`, and NaN, where there is none).
+    The origin is `known` (the settings of the task name it), `grid` (the best of its table with the cell's training seed), `seen` (the
+    best on the task in this study), or `none` (with NaN).
     """
     seen = {str(e["task"]): float(e["best_val"]) for e in rows_of(frames.trials.groupby("task")["best_val"].max().reset_index())}
     found = []
@@ -134,7 +134,7 @@ def reference_bests(study: StudyData, frames: Frames) -> list[tuple[float, str]]
 
 
 def known_best(cell: CellData) -> tuple[float | None, str]:
-    """Return the best validation score that a cell of this task can reach, where its settings say so, and `known` or `grid`."""
+    """Return the best validation score that the settings of the cell name, None without one, and its origin: `known` or `grid`."""
     known, origin = mapping(cell.settings.get("task")).get("best_val_score_pct"), "known"
     if isinstance(known, Mapping):
         known, origin = known.get(str(cell.identity.get("train_seed"))), "grid"
@@ -142,12 +142,12 @@ def known_best(cell: CellData) -> tuple[float | None, str]:
 
 
 def regret_frame(histories: Histories, frames: Frames, arms: Mapping[str, Arm], bests: Sequence[tuple[float, str]]) -> pd.DataFrame:
-    """Return a row an arm and task: normalised regret of the validation incumbent at the end, and its mean over the trials (its area).
+    """Return one row per arm and task: normalised regret of the validation incumbent at the end, and its mean over the trials (area).
 
-    0 is the cell's reference best (`bests`, one a cell of the study), 1 the median validation score of random search's single trials
-    (of all trials without such an arm).
+    0 is the best of the cell (`bests`, one per cell of the study). 1 is the median validation score of the single trials of random
+    search, or of all trials where no arm is random search.
     """
-    draws = frames.trials[frames.trials["arm"].map(lambda name: arms[name].method.endswith("random.Random"))]
+    draws = frames.trials[frames.trials["arm"].map(lambda name: arms[name].role == "random")]
     floor_of = "random search's trials" if len(draws) else "all trials"
     floors = (draws if len(draws) else frames.trials).groupby("task")["val"].median().to_dict()
     rows = []
@@ -156,7 +156,7 @@ def regret_frame(histories: Histories, frames: Frames, arms: Mapping[str, Arm], 
         best, floor = np.array([reference[0] for reference in references])[:, None], floors.get(task, NAN)
         if not (best > floor).all():
             continue
-        # Of scores that are no percentages, even the mean may be more than a float can hold.
+        # The mean of scores that are no percentages may overflow.
         with np.errstate(over="ignore", invalid="ignore"):
             regret = (best - values) / (best - floor)
             about = {"best": float(best.mean()), "origin": references[0][1], "floor": floor, "floor_of": floor_of}
@@ -245,7 +245,7 @@ def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> T
 
 
 def _regret_table(regret: pd.DataFrame, histories: Histories) -> Table:
-    """Show each task's regret at the end; its data hold what it is measured from."""
+    """Build the table of the regret per task; its data also hold the best and the floor."""
     found = {(e["arm"], e["task"]): e for e in rows_of(regret)}
     tasks = [task for task in histories.tasks if (regret["task"] == task).any()]
     rows = [

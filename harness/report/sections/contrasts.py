@@ -35,7 +35,7 @@ UNLIKE = "§"
 
 
 def contrast_frame(arms: Mapping[str, Arm], test: ScoreIndex, first_test: ScoreIndex, options: Options) -> pd.DataFrame:
-    """Return a row a contrast with effect, both intervals, probability of improvement, rank-biserial correlation and Holm's p.
+    """Return one row per contrast with effect, both intervals, probability of improvement, rank-biserial correlation and Holm's p.
 
     `first_test` holds the test scores of the first trials. Holm's correction is within a family.
     """
@@ -109,14 +109,14 @@ def measures(pairs: Pairs, how: Resampling) -> dict[str, Any]:
         "improvement_low": improvement.low,
         "improvement_high": improvement.high,
         "rank_biserial": rank_biserial(values) if len(values) else math.nan,
-        # Pairs that all tie are no sign of a difference, by any test.
+        # Pairs that all tie show no difference, by any test.
         "p": 1.0 if len(values) and not np.any(values) else seeds.p,
         "smallest_p": smallest_p(int((values != 0).sum())),
     }
 
 
 def contrast_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Section:
-    """Build a table a family, and the figure of all of them but the gains over the first trial."""
+    """Build one table per family, and the figure of all contrasts except the gains over the first trial."""
     percent = f"{100 * options.confidence:g} %"
     items: list[Item] = [
         f"Each row compares two arms that differ in one thing, over pairs of the same task and seed. The difference is in points of test "
@@ -167,7 +167,7 @@ def _table(family: str, frame: pd.DataFrame, marks: Marks, percent: str) -> Tabl
 
 
 def _notes(frame: pd.DataFrame, marks: Marks) -> tuple[str, ...]:
-    """Say what stands behind a table's marks and dashes, and where its intervals may be too short."""
+    """Return the notes of a table: its marks, its dashes, and intervals that may be too short."""
     notes = [f"* below {LEVEL}."] if ((frame["p_holm"] < LEVEL) & frame["reachable"]).any() else []
     if not frame["reachable"].all():
         notes.append(f"“too few”: so few pairs differ that no outcome could bring Holm's p below {LEVEL}.")
@@ -188,7 +188,7 @@ def _notes(frame: pd.DataFrame, marks: Marks) -> tuple[str, ...]:
 
 
 def few_note() -> str:
-    """Say what intervals from few pairs may lack."""
+    """Return the note for intervals from few pairs."""
     return (
         f"With fewer than {FEW_SEEDS} seeds a task, or {FEW_PAIRS} pairs in all, a rare collapse may not have been seen, and intervals of "
         "skewed differences are too short (see Method)."
@@ -196,13 +196,13 @@ def few_note() -> str:
 
 
 def pairs_text(entry: Mapping[str, Any]) -> str:
-    """Write how many pairs there are, of how many planned, and in how many tasks if not in all."""
+    """Write the number of pairs; also the planned number and the number of tasks, where some are missing."""
     text = str(entry["pairs"]) if not entry["lacking"] else f"{entry['pairs']} of {entry['pairs'] + entry['lacking']}"
     return text if entry["tasks"] == entry["of_tasks"] else f"{text}, in {entry['tasks']} of {entry['of_tasks']} tasks"
 
 
 def label(entry: Mapping[str, Any], marks: Marks | None = None) -> str:
-    """Name a contrast, with the marks of its arms where they are given, and one where the two compare unlike things."""
+    """Name a contrast. With `marks`, the arms have theirs; UNLIKE marks two arms that differ in more than one thing."""
     first, second = ((marks.name(str(entry[side])) if marks else str(entry[side])) for side in ("first", "second"))
     if entry["family"] == "first":
         return first
@@ -210,7 +210,7 @@ def label(entry: Mapping[str, Any], marks: Marks | None = None) -> str:
 
 
 def p_text(p: float, reachable: bool) -> str:
-    """Write a p value, with a star below the level; `too few` where the number of pairs rules every star out."""
+    """Write a p value, with a star below LEVEL; `too few` where so few pairs can never reach it."""
     if math.isnan(p):
         return "–"
     if not reachable:

@@ -1,4 +1,4 @@
-"""Cost: tokens, seconds and money, beside what they bought."""
+"""Cost: tokens, seconds and money of a cell, and the score that they bought."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import rows_of
 from harness.report.render.document import Column, Figure, Item, Section, Table, columns, number, row
 from harness.report.render.plots import Point, scatter
-from harness.report.sources.data import CellData, State, StudyData
+from harness.report.study_data import CellData, State, StudyData
 
 SUMS = ("calls", "prompt_tokens", "completion_tokens", "llm_seconds", "propose_seconds", "train_seconds", "usd")
 
 
 def cost_frame(study: StudyData) -> pd.DataFrame:
-    """Return a row a done cell: calls, tokens, seconds of the LLM, of the method as a whole and of training, and US dollars.
+    """Return one row per done cell: calls, tokens, seconds of the LLM, of the method as a whole and of training, and US dollars.
 
     A failed call counts too. NaN where no call gave a count; `usd` is NaN for a model that has no price, 0 without calls.
     """
@@ -51,7 +51,7 @@ def cost_section(frame: pd.DataFrame, averages: pd.DataFrame, arms: Mapping[str,
         .join(averages.set_index("arm")["mean"].rename("score"))
     )
     means = means.join(frame.groupby("arm").size().rename("cells")).reset_index()
-    means["asks_llm"] = [arms[arm].kind == "llm" for arm in means["arm"]]
+    means["asks_llm"] = [arms[arm].role == "llm" for arm in means["arm"]]
     text = "Means over cells. Method: all the time between two trainings, an LLM's included."
     if means["calls"].any():
         text += " A failed call costs as much as a good one and is counted. USD: by the price list of the harness, cached input at full "

@@ -1,4 +1,4 @@
-"""Coverage: how much of the plan the tables rest on, per arm and task."""
+"""Coverage: how many of the planned cells are done, per arm and task, and why others are missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from harness.report.analysis.frames import Frames, rows_by, rows_of
 from harness.report.render.document import Column, Fold, Item, Section, Table, Text, columns, listed, row
 from harness.report.render.marks import Marks
-from harness.report.sources.data import State
+from harness.report.study_data import State
 
 _COUNTED = tuple(State)
 _MARK = {
@@ -22,7 +22,7 @@ _MARK = {
 
 
 def coverage_section(frames: Frames, marks: Marks) -> Section:
-    """Count the planned cells by state, show done of planned per arm and task, and give every reason."""
+    """Build the section: planned cells by state, done of planned per arm and task, and the reasons of missing cells."""
     counts = coverage_counts(frames)
     tables: list[Item] = [_arm_table(counts, marks), Fold("Seeds done of planned, per arm and task", (_grid(frames),), opened=True)]
     reasons = _reasons(frames)
@@ -34,7 +34,7 @@ def coverage_section(frames: Frames, marks: Marks) -> Section:
 
 
 def coverage_counts(frames: Frames) -> pd.DataFrame:
-    """Return a row an arm and task: planned cells, and how many are in each state."""
+    """Return one row per arm and task: planned cells, and the number in each state."""
     cells = frames.cells
     counts = cells.groupby(["arm", "task"], sort=False).size().rename("planned").to_frame()
     for state in _COUNTED:
@@ -44,7 +44,7 @@ def coverage_counts(frames: Frames) -> pd.DataFrame:
 
 
 def coverage_sentence(frames: Frames) -> str:
-    """Say in one sentence how much of the plan is there."""
+    """Say in one sentence how many of the planned cells are done."""
     states = frames.cells["state"].value_counts()
     planned, done = len(frames.cells), int(states.get(State.DONE.value, 0))
     rest = [f"{int(states[s.value])} {s.value}" for s in _COUNTED if s is not State.DONE and s.value in states.index]
@@ -64,11 +64,11 @@ def _arm_table(counts: pd.DataFrame, marks: Marks) -> Table:
             texts.append(Text(str(count), tone="warn" if bad else "muted" if not count else ""))
         rows.append(row(marks.name(entry["arm"]), *texts))
     table = Table("coverage", "Cells by state", columns("arm", *heads), tuple(rows), counts, marks.notes(per_arm["arm"]))
-    return replace(table, narrow=(_incomplete(table),))
+    return replace(table, terminal=(_incomplete(table),))
 
 
 def _incomplete(table: Table) -> Table:
-    """Keep the arms that lack cells, and the states that any cell is in."""
+    """Return the table with only the arms that lack cells, and the states of their cells."""
     rows = [texts for texts in table.rows if texts[1].text != texts[2].text]
     kept = [place for place in range(len(table.columns)) if place < 3 or any(texts[place].text != "0" for texts in rows)]
     short = tuple(tuple(texts[place] for place in kept) for texts in rows)
@@ -76,7 +76,7 @@ def _incomplete(table: Table) -> Table:
 
 
 def _grid(frames: Frames) -> Table:
-    """Done of planned seeds, an arm a row and a task a column."""
+    """Build the table of done and planned seeds, one row per arm and one column per task."""
     cells = frames.cells.assign(done=frames.cells["state"] == State.DONE.value)
     data = cells.groupby(["arm", "task"], sort=False)["done"].agg(done="sum", planned="size").reset_index()
     pairs = rows_by(data, "arm", "task")

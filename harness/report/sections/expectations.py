@@ -1,19 +1,21 @@
-"""Does a study show what it is expected to show? `--check FILE.yaml` answers, and sets the exit status.
+"""Checks a study against a file of expectations: `--check FILE.yaml`. The exit status is 1 when one is not met.
 
-expectations:
-- name: every planned cell is done
-coverage: {at_least: 1.0}     # share of planned cells; arm and task narrow it down, `of: ready` leaves blocked ones out
-- name: tuning pays
-gap: {arm: random, over: default_only, task: digits, at_least: 2.0}     # points; its interval's lower end: low_at_least
-- name: the default alone is in its known place
-score: {arm: default_only, task: digits, at_least: 60, at_most: 80}    # mean test score, %; no task: the average
-- name: the small LLM is not shown to be worse
-verdict: {arm: tcs_phi4, is: [PASS, INCONCLUSIVE]}
-if_present: true                                            # no such arm with a done cell: skipped, and said so
-- name: no pollution
-fallback: {arm: tcs_phi4, at_most: 0.1}                     # share of the proposals
-- name: hidden random search is marked
-all_startup: {arm: tpe_startup10, is: true}
+The file holds a list. This example shows every kind of expectation:
+
+    expectations:
+    - name: every planned cell is done
+      coverage: {at_least: 1.0}  # share of planned cells; arm and task narrow it down, `of: ready` leaves blocked ones out
+    - name: tuning pays
+      gap: {arm: random, over: default_only, task: digits, at_least: 2.0}  # points; its interval's lower end: low_at_least
+    - name: the default alone is in its known place
+      score: {arm: default_only, task: digits, at_least: 60, at_most: 80}  # mean test score, %; without a task: the average
+    - name: the small LLM is not shown to be worse
+      verdict: {arm: tcs_phi4, is: [PASS, INCONCLUSIVE]}
+      if_present: true  # skipped when no cell of the arm is done
+    - name: no pollution
+      fallback: {arm: tcs_phi4, at_most: 0.1}  # share of the proposals
+    - name: hidden random search is marked
+      all_startup: {arm: tpe_startup10, is: true}
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ import yaml
 from harness.errors import SettingsError, near
 from harness.report.analysis.frames import rows_by
 from harness.report.analysis.intervals import seed_interval
-from harness.report.findings import Findings
 from harness.report.render.document import Column, Section, Table, Text, Tone, interval, number, row
-from harness.report.sources.data import State
+from harness.report.sections.findings import Findings
+from harness.report.study_data import State
 
 MET, NOT_MET, SKIPPED = "met", "NOT MET", "skipped"
 TONES: dict[str, Tone] = {MET: "good", NOT_MET: "bad", SKIPPED: "muted"}
@@ -58,7 +60,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an expectation; `found` says what the study shows."""
+    """The outcome of an expectation: `word` is met, NOT MET or skipped; `found` says what the study shows."""
 
     name: str
     word: str
@@ -66,7 +68,7 @@ class Outcome:
 
 
 def read_expectations(path: Path) -> list[Expectation]:
-    """Read an expectation file. Raises SettingsError naming the entry that makes no sense."""
+    """Read an expectation file. Raises SettingsError, which names the entry that cannot be read."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -103,7 +105,7 @@ def _read(entry: Any, where: str) -> Expectation:
 
 
 def check(findings: Findings, expectations: Sequence[Expectation]) -> list[Outcome]:
-    """Hold a study to its expectations, each by itself."""
+    """Check every expectation by itself."""
     return [_check(findings, expectation) for expectation in expectations]
 
 
@@ -172,7 +174,7 @@ def _gap(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
 
 
 def _verdict(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
-    entry = rows_by(findings.gaps, "arm").get((terms["arm"],))
+    entry = rows_by(findings.noninferiority, "arm").get((terms["arm"],))
     if entry is None:
         return False, "is the reference arm"
     allowed = terms["is"] if isinstance(terms["is"], list) else [terms["is"]]

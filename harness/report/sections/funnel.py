@@ -1,4 +1,4 @@
-"""The validity funnel of the LLM arms: from calls to trainings, and where every configuration came from."""
+"""The validity funnel of the LLM arms: how many calls became trainings, and where every configuration came from."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from harness.report.analysis.options import Options
 from harness.report.render.document import Column, Item, Section, Table, Text, columns, row, share
 from harness.report.render.marks import Marks
 from harness.report.sources.calls import ABORTED, REPEAT, UNPARSED
-from harness.report.sources.data import CellData, State, StudyData
+from harness.report.study_data import CellData, State, StudyData
 
 PROVENANCE = ("default", "optimizer", "llm", "retry", "fallback")
 STEPS = ("calls", "answered", "parsed", "valid", "new", "trained")
 
 
 def funnel_frame(study: StudyData, arms: Mapping[str, Arm]) -> pd.DataFrame:
-    """Return a row a done cell of an arm that asks an LLM: calls at each step, trials by provenance.
+    """Return one row per done cell of an LLM arm: calls at each step, trials by provenance.
 
     A call of an analyzer proposes nothing and is counted apart. `trained` counts the trials whose configuration is the LLM's own and
     whose training ended with a score.
@@ -29,7 +29,7 @@ def funnel_frame(study: StudyData, arms: Mapping[str, Arm]) -> pd.DataFrame:
     rows = [
         {"arm": cell.arm, "task": cell.task, "seed": cell.seed, **_cell_funnel(cell)}
         for cell in study.cells
-        if cell.state is State.DONE and arms[cell.arm].kind == "llm"
+        if cell.state is State.DONE and arms[cell.arm].role == "llm"
     ]
     return pd.DataFrame(rows, columns=["arm", "task", "seed", "analyses", *STEPS, "trials", *PROVENANCE])
 
@@ -49,7 +49,7 @@ def _cell_funnel(cell: CellData) -> dict[str, int]:
 
 
 def provenance(source: str) -> str:
-    """Fold llm-retry-1, llm-retry-2, ... into one kind."""
+    """Return the kind of a source: llm-retry-1, llm-retry-2, ... are one."""
     return "retry" if source.startswith("llm-retry") else source
 
 
@@ -73,7 +73,7 @@ def marked_arms(frame: pd.DataFrame, options: Options) -> set[str]:
 
 
 def funnel_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Section:
-    """Build the funnel and the provenance of trials; a sentence when the study has no LLM arm."""
+    """Build the section: the funnel and the provenance of trials; only a sentence when the study has no LLM arm."""
     title = "Validity funnel: what the LLMs said, and what was trained"
     if frame.empty:
         return Section(
@@ -86,7 +86,7 @@ def funnel_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Secti
     sums = sums.rename(columns={"task": "cells", "over": "cells_over"}).reset_index()
     items: list[Item] = [
         "A reply is parsed when it holds a readable JSON object of the right form, valid when its configuration is in the space, and new "
-        "when no earlier trial had it. A bad reply goes back with the complaint; when the attempts are used up, one random draw takes its "
+        "when no earlier trial had it. A bad reply goes back with a message; when the attempts are used up, one random draw takes its "
         "place and is marked as a fallback: it is never counted as the LLM's."
     ]
     items += [_funnel_table(sums, marks), _provenance_table(sums, flagged, marks, options)]

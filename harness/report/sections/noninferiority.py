@@ -1,4 +1,4 @@
-"""The gap of each arm to the reference arm, and the verdict of non-inferiority."""
+"""Non-inferiority: the gap of each arm to the reference arm, and its verdict (`decide_pass_or_fail`)."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from harness.report.render.plots import Line, forest
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
 FEW_PASS = "PASS, few pairs"
-# Of the proposals of an LLM's arm: beyond it, the arm is random search more than the LLM.
+# A share of the proposals of an LLM's arm. With more random draws than this, the arm is random search more than the LLM.
 MOST_STANDINS = 0.5
 TONES: dict[str, Tone] = {PASS: "good", FAIL: "bad", INCONCLUSIVE: "warn"}
 SEEDS_SHOWN = 10_000
 
 
-def gap_frame(
+def noninferiority_frame(
     index: ScoreIndex, arms: Mapping[str, Arm], reference: Arm, standins: Mapping[str, float], options: Options
 ) -> pd.DataFrame:
-    """Return a row an arm but the reference: gap in points with its interval, verdict with its reason, and the seeds it would take.
+    """Return a row per arm, without the reference: gap in points with its interval, verdict, reason, and the seeds that it takes.
 
-    The gap is the mean over tasks of the mean difference over seeds, NaN unless every task has a pair. `standins`: for the arms of
-    LLMs, the share of proposals that are random draws in place of the LLM's.
+    The gap is the mean over tasks of the mean difference over seeds, NaN unless every task has a pair. `standins` holds for each LLM
+    arm the share of its proposals that are random draws in place of the LLM's.
     """
     how = Resampling(options.confidence, options.resamples, options.seed)
     pairs = [index.pairs(name, reference.name) for name in arms if name != reference.name]
     rows = [{**_gap(p, standins, options, how), "small_llm": is_small_llm(arms[p.first], reference, options)} for p in pairs]
-    return pd.DataFrame(rows, columns=GAP_COLUMNS)
+    return pd.DataFrame(rows, columns=NONINFERIORITY_COLUMNS)
 
 
-GAP_COLUMNS = [
+NONINFERIORITY_COLUMNS = [
     "arm",
     "reference",
     "small_llm",
@@ -61,21 +61,18 @@ GAP_COLUMNS = [
 
 
 def is_small_llm(arm: Arm, reference: Arm, options: Options) -> bool:
-    """Say whether the study's question is about this arm: a small LLM that is shown one of the contexts in question.
+    """Say whether the study asks for the verdict of this arm: a small LLM that is shown one of `options.small_contexts`.
 
-    `options.small_models` settles what the arm's settings leave open, e.g. a small model behind an OpenAI-compatible server.
+    `options.small_models` names small models that the settings do not mark, e.g. one behind an OpenAI-compatible server.
     """
-    small = arm.small_llm or (arm.kind == "llm" and arm.model.casefold() in map(str.casefold, options.small_models))
+    small = arm.small_llm or (arm.role == "llm" and arm.model.casefold() in map(str.casefold, options.small_models))
     return small and arm.context in options.small_contexts and arm.model != reference.model
 
 
 def _gap(pairs: Pairs, standins: Mapping[str, float], options: Options, how: Resampling) -> dict[str, Any]:
     strata = pairs.strata if pairs.all_tasks else []
     estimate = seed_interval(strata, how)
-    verdict, reason = judge(pairs, estimate, options.margin_points)
-    drawn = [f"{name}'s" for name in (pairs.first, pairs.second) if standins.get(name, 0.0) > MOST_STANDINS]
-    if drawn and verdict != INCONCLUSIVE:
-        verdict, reason = INCONCLUSIVE, f"most of {' and '.join(drawn)} proposals are random draws that stood in for the LLM"
+    verdict, reason = decide_pass_or_fail(pairs, estimate, options.margin_points, standins)
     spread = strata if estimate.method != "none" else []
     return {
         "arm": pairs.first,
@@ -96,11 +93,12 @@ def _gap(pairs: Pairs, standins: Mapping[str, float], options: Options, how: Res
     }
 
 
-def judge(pairs: Pairs, estimate: Estimate, margin: float) -> tuple[str, str]:
-    """Return the verdict of non-inferiority and why it is that one.
+def decide_pass_or_fail(pairs: Pairs, estimate: Estimate, margin: float, standins: Mapping[str, float]) -> tuple[str, str]:
+    """Return PASS, FAIL or INCONCLUSIVE for one arm against the reference, and the reason. Nothing else in the report decides it.
 
-    A FAIL needs only the interval; a PASS also needs every planned pair, since what is missing may be what went wrong. Without an
-    interval there is neither, so two arms whose pairs all tie do not pass: three seeds that tie are no promise of a fourth.
+    FAIL: the whole interval of the gap lies below minus the margin. PASS: the whole interval lies above it, and every planned pair has
+    a score, since a missing pair may be the bad one. All else is INCONCLUSIVE: also where there is no interval, as for pairs that all
+    tie, and where random draws made most of the proposals of an LLM's arm (`standins`, see `noninferiority_frame`).
     """
     if not pairs.count:
         return INCONCLUSIVE, "no seed has a score of both"
@@ -109,30 +107,31 @@ def judge(pairs: Pairs, estimate: Estimate, margin: float) -> tuple[str, str]:
         return INCONCLUSIVE, f"{len(lacking)} of {len(pairs.differences)} tasks have no pair"
     if math.isnan(estimate.low):
         return INCONCLUSIVE, estimate.why
-    if estimate.high < -margin:
-        return FAIL, "the whole interval is below the margin"
-    if estimate.low <= -margin:
+    if estimate.low <= -margin <= estimate.high:
         return INCONCLUSIVE, "the margin is inside the interval"
-    if pairs.lacking:
+    below = estimate.high < -margin
+    if not below and pairs.lacking:
         return INCONCLUSIVE, f"{pairs.lacking} of {pairs.count + pairs.lacking} pairs have no score, and a PASS needs them all"
-    return PASS, "the whole interval is above the margin"
+    if drawn := [f"{name}'s" for name in (pairs.first, pairs.second) if standins.get(name, 0.0) > MOST_STANDINS]:
+        return INCONCLUSIVE, f"most of {' and '.join(drawn)} proposals are random draws that stood in for the LLM"
+    return (FAIL, "the whole interval is below the margin") if below else (PASS, "the whole interval is above the margin")
 
 
 def verdict_word(entry: Mapping[str, Any]) -> str:
-    """Return the verdict as it is shown: beside a PASS from few pairs stands that it is one."""
+    """Return the verdict as it is shown: a PASS from few pairs says so."""
     return FEW_PASS if entry["verdict"] == PASS and entry["few"] else str(entry["verdict"])
 
 
 def few_pass_note() -> str:
-    """Say what a PASS from few pairs does not say."""
+    """Explain the words of FEW_PASS."""
     return (
         f"{FEW_PASS}: from fewer than {FEW_SEEDS} seeds a task, or {FEW_PAIRS} pairs in all, so that a rare collapse may not have been "
         "seen."
     )
 
 
-def verdict_section(gaps: pd.DataFrame, reference: tuple[str, str], marks: Marks, options: Options) -> Section:
-    """Build the verdict: the small-LLM arms first, then the same test on the others."""
+def noninferiority_section(gaps: pd.DataFrame, reference: tuple[str, str], marks: Marks, options: Options) -> Section:
+    """Build the section of verdicts: first the small-LLM arms, then the same test on the others."""
     name, why = reference
     margin = number(options.margin_points)
     lead = (
@@ -182,13 +181,13 @@ def _table(key: str, title: str, gaps: pd.DataFrame, marks: Marks, options: Opti
     beside = marks.notes(gaps["arm"])
     if ((gaps["verdict"] == PASS) & gaps["few"].astype(bool)).any():
         beside = (few_pass_note(), *beside)
-    narrow = Table(key, title, (*heads[:4], heads[5]), tuple(short), gaps, beside)
+    terminal = Table(key, title, (*heads[:4], heads[5]), tuple(short), gaps, beside)
     notes = (
         f"seeds to decide: a task, for a verdict with a power of {100 * options.power:g} %, if gap and spread stay as they are. "
         "seeds if equal: for a PASS with that power, if the arm were as good as the reference.",
         *beside,
     )
-    return Table(key, title, heads, tuple(rows), gaps, notes, (narrow,))
+    return Table(key, title, heads, tuple(rows), gaps, notes, (terminal,))
 
 
 def _seeds(count: float) -> str:
@@ -221,7 +220,7 @@ def _figure(gaps: pd.DataFrame, reference: str, marks: Marks, options: Options) 
 
 
 def describe(lines: Sequence[Line]) -> str:
-    """Say a forest plot's ends in words."""
+    """Describe the first and the last line of a forest plot."""
     if not lines:
         return "none could be computed"
     best, worst = lines[0], lines[-1]

@@ -1,4 +1,4 @@
-"""Ranks over tasks with a critical difference: only where there are enough tasks for it to mean anything."""
+"""Ranks over tasks with a critical difference, for studies with enough tasks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAST_TASKS, LEAST_ARMS = 12, 3
 
 
 def mean_ranks(book: ScoreBook) -> pd.DataFrame:
-    """Return a row an arm that has a score on every task: its mean rank (1 is best, ties share), best first."""
+    """Return one row per arm that has a score on every task: its mean rank (1 is best, ties share), best first."""
     wide = book.scores.pivot_table(index="task", columns="arm", values="mean").reindex(book.tasks).dropna(axis=1)
     ranks = wide.rank(axis=1, ascending=False)
     return (
@@ -40,7 +40,7 @@ def friedman_p(book: ScoreBook) -> float:
 
 
 def rank_section(book: ScoreBook, options: Options) -> tuple[Section, ...]:
-    """Build the critical-difference diagram from 12 tasks up; nothing below."""
+    """Build the critical-difference diagram; nothing with fewer than 12 tasks."""
     if len(book.tasks) < LEAST_TASKS:
         return ()
     ranks = mean_ranks(book)

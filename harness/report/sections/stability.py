@@ -1,4 +1,4 @@
-"""Stability: how steadily a method works, trial by trial and seed by seed."""
+"""Stability: how much a method varies, from trial to trial and from seed to seed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from harness.report.analysis.frames import rows_of
 from harness.report.analysis.intervals import NAN, Array
 from harness.report.analysis.options import Options
 from harness.report.render.document import Column, Section, Table, columns, number, row
-from harness.report.sources.data import CellData, State, StudyData, mapping
+from harness.report.study_data import CellData, State, StudyData, mapping
 from harness.space import Choice, Number, Space
 from harness.trial import incumbent
 
-# A range's end hit by chance: an integer with few values is at an end all the time, and says nothing.
+# An integer with fewer values is at an end of its range by chance.
 LEAST_VALUES, AT_END = 20, 1e-3
 
 
 def stability_frame(study: StudyData, options: Options) -> pd.DataFrame:
-    """Return a row an arm: the means over its done cells of what `cell_measures` returns, and the mean over tasks of the sd over seeds."""
+    """Return one row per done cell, with what `cell_measures` returns."""
     spaces: dict[str, Space | None] = {}
     rows = []
     for cell in study.cells:
@@ -79,7 +79,7 @@ def _search_measures(cell: CellData, space: Space | None, options: Options) -> d
     try:
         points = np.array([space.to_unit(config) for config in configs])
         boundary = _boundary(space, cell)
-    # A record of another version of the space: its values may lie outside of this one.
+    # A record of another version of the space may hold values outside of this one.
     except (AssertionError, ValueError, TypeError, KeyError, OverflowError):
         return none
     unordered = np.array([isinstance(hp, Choice) and not hp.ordered for hp in space])
@@ -119,7 +119,7 @@ def _space(cell: CellData) -> Space | None:
 
 
 def stability_section(frame: pd.DataFrame, order: list[str], options: Options) -> Section:
-    """Build the table, an arm a row."""
+    """Build the table, one row per arm."""
     arms = arm_means(frame)
     found: Mapping[str, dict[str, Any]] = {entry["arm"]: entry for entry in rows_of(arms)}
     rows = [
@@ -158,7 +158,7 @@ def stability_section(frame: pd.DataFrame, order: list[str], options: Options) -
 
 
 def arm_means(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a row an arm: the mean of each measure over cells, and `sd`: over seeds, averaged over tasks."""
+    """Return one row per arm: the mean of each measure over cells, and `sd`: over seeds, averaged over tasks."""
     sd = frame.groupby(["arm", "task"], sort=False)["test"].std().groupby("arm").mean().rename("sd")
     means = frame.drop(columns=["task", "seed", "test"]).groupby("arm", sort=False).mean()
     return means.join(sd).reset_index()

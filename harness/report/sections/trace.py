@@ -1,4 +1,4 @@
-"""One cell told: its trials, its curves, what the method was shown at each, what it answered, and what changed."""
+"""The traces of some cells: per trial, what the method was shown, what it answered, what changed, and the curve of the training."""
 
 from __future__ import annotations
 
@@ -10,39 +10,37 @@ import pandas as pd
 from harness.errors import RecordError, SettingsError, near
 from harness.report.analysis.arms import Arm
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, Verbatim, number, row
-from harness.report.render.plots import told_cell
-from harness.report.sources.data import Call, CellData, State, StudyData
+from harness.report.render.plots import cell_drawing
+from harness.report.study_data import Call, CellData, State, StudyData
 from harness.trial import Trial, incumbent
 
-KINDS = ("llm", "rules", "classical")
-# A model can chatter for megabytes; the page shows how it began and how it ended.
+# A reply can have megabytes; the page shows its beginning and its end.
 SHOWN_CHARACTERS = 12_000
 
 
-def story_section(study: StudyData, arms: Mapping[str, Arm], asked: Sequence[str], most: int) -> Section:
-    """Tell the cells that were asked for (`TASK/ARM/SEED`), or a typical one of each arm, LLM arms first."""
-    title = "One cell told: the method at work"
+def trace_section(study: StudyData, arms: Mapping[str, Arm], asked: Sequence[str], most: int) -> Section:
+    """Show the cells that were asked for (`TASK/ARM/SEED`), or at most `most` typical ones, LLM arms first."""
+    title = "Traces: cells from start to end"
     cells = [_find(study, name) for name in asked] or typical_cells(study, arms)[:most]
     if not cells:
         return Section("cells", title, ("No cell is done.",))
     lead = (
-        "A cell is one task tuned by one arm from one seed. Here is a typical one of each arm: the seed whose test score is the arm's "
-        "median on its first task with a done cell. Others: --cell TASK/ARM/SEED. The test score is shown to the reader only, never to a "
-        "method."
+        "A cell is one task tuned by one arm from one seed. Here is a typical cell of each arm: the seed whose test score is the arm's "
+        "median on its first task with a done cell. Others: --cell TASK/ARM/SEED. Only the reader sees the test score, never a method."
     )
     folds: list[Item] = []
     for number_, cell in enumerate(cells, start=1):
         try:
-            folds.append(_told(study.in_full(cell), arms[cell.arm], number_, opened=number_ == 1))
+            folds.append(_trace(study.in_full(cell), arms[cell.arm], number_, opened=number_ == 1))
         except RecordError as error:
-            folds.append(f"{cell.label} cannot be told: {error}")
+            folds.append(f"{cell.label} cannot be shown: {error}")
     return Section("cells", title, (lead, *folds))
 
 
 def typical_cells(study: StudyData, arms: Mapping[str, Arm]) -> list[CellData]:
     """Return, for each arm, the done cell with the median test score on its first task; LLM arms first, then rules, then the rest."""
     chosen = []
-    for arm in sorted(arms.values(), key=lambda a: (KINDS.index(a.kind) if a.kind in KINDS else len(KINDS), a.context != "tcs")):
+    for arm in sorted(arms.values(), key=lambda a: (a.role != "llm", a.role != "rules", a.context != "tcs")):
         done = [cell for cell in study.cells if cell.arm == arm.name and cell.state is State.DONE and cell.trials]
         done = [cell for cell in done if cell.task == done[0].task]
         if done:
@@ -65,7 +63,7 @@ def _find(study: StudyData, name: str) -> CellData:
     return cell
 
 
-def _told(cell: CellData, arm: Arm, place: int, opened: bool) -> Fold:
+def _trace(cell: CellData, arm: Arm, place: int, opened: bool) -> Fold:
     best = incumbent(cell.trials)
     end = (
         f"validation chose trial {best.number}, test score {number(best.outcome.test_score_pct)} %"
@@ -96,7 +94,7 @@ def _figure(cell: CellData, place: int) -> Figure:
     span = f"from {min(scored):.1f} to {max(scored):.1f} %" if scored else "none"
     data = pd.DataFrame(rows, columns=["trial", "epoch", "val_score_pct", "train_score_pct"])
     title = f"{cell.label}: validation score by trial (line: best so far; cross: failed), and the curve of each training"
-    return Figure(f"cell_{place}_curves", title, f"Validation scores {span}.", data, lambda: told_cell(scores, curves))
+    return Figure(f"cell_{place}_curves", title, f"Validation scores {span}.", data, lambda: cell_drawing(scores, curves))
 
 
 def _table(cell: CellData, best: Trial | None, place: int) -> Table:
@@ -132,7 +130,7 @@ def _table(cell: CellData, best: Trial | None, place: int) -> Table:
 
 
 def changes(before: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Say what a configuration changes against the one before; all of it when there is none before."""
+    """Write the changes from the configuration before to this one; without one before, write all of this one."""
     if not before:
         return ", ".join(f"{name} {value_text(value)}" for name, value in config.items())
     parts = []
@@ -148,12 +146,12 @@ def changes(before: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Write a hyperparameter's value in at most four significant digits."""
+    """Write a value; a number with a fraction gets at most four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def capped(text: str) -> str:
-    """Cut the middle out of a text that is too long for the page, and say how much is left out."""
+    """Return a text that fits on the page: the middle of a long one is left out, and the text says how much."""
     left_out = len(text) - SHOWN_CHARACTERS
     if left_out <= 0:
         return text
@@ -180,7 +178,7 @@ def _trial_frame(cell: CellData) -> pd.DataFrame:
 
 
 def _exchange(trial: Trial, calls: Sequence[Call]) -> Fold | None:
-    """Return what the method was shown and what came back, for a trial that has any of it."""
+    """Return the context and the replies of one trial; None for a trial without either."""
     note = trial.proposal.note
     items: list[Item] = []
     if note.get("context"):

@@ -1,1 +1,1 @@
-"""Reading a study: from its folder, or from W&B."""
+"""Reads a study from its folder or from W&B."""

@@ -1,4 +1,4 @@
-"""The calls of a cell, and beside each call what its trial's record says was wrong with the reply."""
+"""Reads the calls of a cell. The record of the trial says what was wrong with the reply of each call."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.llm.budget import Prices
 from harness.llm.calls import CallRecord, read_calls
-from harness.report.sources.data import Call
+from harness.report.study_data import Call
 from harness.store.archive import Readable
 from harness.trial import Trial
 
@@ -53,10 +53,10 @@ def _call(record: CallRecord, judgement: Mapping[str, Any], texts: bool) -> Call
 
 
 def problem_kind(problem: str) -> str:
-    """Say from a complaint's words whether the reply could not be read, named an earlier configuration, or left the space."""
+    """Return the kind of a bad reply, by the words of the message that the agent sent back."""
     if problem.startswith("this is exactly the configuration of trial"):
         return REPEAT
-    # Every complaint about the form ends by repeating the form; those about values name hyperparameters.
+    # Every message about the form ends with the form; those about values name hyperparameters.
     return UNPARSED if "answer with one JSON object" in problem or problem == "the analysis was empty" else INVALID
 
 

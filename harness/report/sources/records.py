@@ -1,5 +1,6 @@
-"""Read a study's run folder. A record that is cut short, damaged, foreign or of another version is named in one line, and the rest
-of the study is read all the same.
+"""Reads the run folder of a study.
+
+A record that is cut short, damaged, foreign or of another version costs one line of `problems`; the rest of the study is read.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from harness.errors import RecordError
 from harness.report.sources.calls import judged_calls
-from harness.report.sources.data import CellData, State, StudyData, cell_of_manifest
+from harness.report.study_data import CellData, State, StudyData, cell_of_manifest
 from harness.store.archive import Pack, PackedFolder, Readable, packed
 from harness.store.cell_folder import CALLS, FAILURE, MANIFEST, SUMMARY, TRIALS, read_json, read_manifest, read_trials
 from harness.store.plan import PLAN, Planned, read_blocked, read_plan
@@ -23,7 +24,7 @@ NOT_TASKS = {"report", "wandb"}
 
 
 def read_study(folder: Path) -> StudyData:
-    """Read every planned cell, and every cell that lies in the folder without being planned. Raises RecordError: no study there."""
+    """Read every planned cell, and every cell in the folder that is not planned. Raises RecordError where there is no study."""
     problems: list[str] = []
     pack = _read_pack(folder, problems)
     planned = {entry.folder: entry for entry in _plan(folder, problems)}
@@ -89,7 +90,7 @@ def _blocked(cell: CellData, blocked: Mapping[str, Mapping[str, Any]]) -> CellDa
 
 
 class _Reader:
-    """Reads the cells of one study; the first place to look is its pack. What cannot be used is a line of `problems`."""
+    """Reads the cells of one study, from its pack first. A record that cannot be used adds a line to `problems`."""
 
     def __init__(self, folder: Path, pack: Pack | None, problems: list[str]) -> None:
         self._folder = folder
@@ -98,7 +99,7 @@ class _Reader:
         self._shared: dict[str, Any] = {}
 
     def cell(self, cell: CellData) -> CellData:
-        """Return a planned cell with what is known of it."""
+        """Return a planned cell with its records and its state."""
         try:
             path, names = self._open(cell.folder)
             if not any(".json" in name for name in names):
@@ -108,7 +109,7 @@ class _Reader:
             summary = read_json(path / SUMMARY) if SUMMARY in names else None
             _refuse_missing(path / TRIALS, trials, summary)
             calls = tuple(judged_calls(path / CALLS, trials))
-        # Nesting without end is no Python value; the record that holds it cannot be told by then.
+        # JSON nested without end raises RecursionError, which does not name its file.
         except (RecordError, RecursionError) as error:
             reason = _relative(str(error), self._folder) if isinstance(error, RecordError) else f"{cell.folder}: nested without end"
             self._problems.append(reason)
@@ -141,11 +142,11 @@ class _Reader:
         return {key: value if key == "identity" else self._once(value) for key, value in manifest.items()}
 
     def _once(self, part: Any) -> Any:
-        """Return the first of all equal parts of manifests: a hundred thousand cells share a few hundred of them."""
+        """Return the first of all equal parts of manifests, which saves memory: many cells share a few parts."""
         return self._shared.setdefault(json.dumps(part), part) if isinstance(part, dict) else part
 
     def unplanned(self, names: Iterable[str], planned: Sequence[CellData]) -> Iterator[CellData]:
-        """Yield cells with a trial or a call that are not in the plan, unless they would count a task, arm and seed twice."""
+        """Yield the cells outside of the plan that have a trial or a call. A second cell of a task, arm and seed is left out."""
         taken = {(cell.task, cell.arm, cell.seed) for cell in planned}
         for name in sorted(names):
             path, files = self._open(name)

@@ -1,4 +1,4 @@
-"""Where a study is read from, and whether two of those hold the same."""
+"""Chooses the source of a study, and compares two sources."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import SettingsError
-from harness.report.sources.data import CellData, State, StudyData
 from harness.report.sources.records import read_study
+from harness.report.study_data import CellData, State, StudyData
 from harness.trial import incumbent
 
 

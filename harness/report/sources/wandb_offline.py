@@ -1,7 +1,7 @@
-"""Read W&B's offline run files: a log in LevelDB's format that holds protocol buffers.
+"""Reads W&B's offline run files: a log in LevelDB's format that holds protocol buffers.
 
 W&B keeps no other copy of an offline run, and its own reader of this format is gone since 0.31. A file that was cut short is read up to
-the cut, so that a run without its exit record is unfinished and not lost.
+the cut; a run without its exit record counts as unfinished.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RecordError
-from harness.report.sources.data import CellData, State, StudyData
 from harness.report.sources.wandb_run import MirroredRun, to_cell
+from harness.report.study_data import CellData, State, StudyData
 
 BLOCK, HEADER, START = 32768, 7, 7
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4

@@ -1,4 +1,4 @@
-"""Read a study from a W&B project: the record files of each run's artifact, or its whole history where there is none."""
+"""Reads a study from a W&B project: the record files in the artifact of each run, or its history where there is no artifact."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from harness.errors import RecordError
 from harness.report.sources.calls import judged_calls
-from harness.report.sources.data import CellData, State, StudyData, cell_of_manifest
 from harness.report.sources.wandb_run import MirroredRun, to_cell
+from harness.report.study_data import CellData, State, StudyData, cell_of_manifest
 from harness.store.cell_folder import CALLS, MANIFEST, TRIALS, read_manifest, read_trials
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def read_online(path: str, study: str, *, base_url: str | None = None, wait: Cal
                 continue
             if cells.get(cell.cell, cell).state is not State.DONE or cell.state is State.DONE:
                 cells[cell.cell] = cell
-    # The client raises its own errors, the network's and those of its protocol: any of them means that there is nothing to read.
+    # The client raises errors of its own, of the network and of its protocol. After any of them there is nothing to read.
     except Exception as error:
         raise RecordError(f"W&B {path}: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
     if not cells:
@@ -73,7 +73,7 @@ def _read(run: Any, patient: _Patient) -> CellData:
 
 
 class _Patient:
-    """Tries again, later and later, while the server says that there were too many requests."""
+    """Repeats an action, after longer and longer waits, while the server answers that there were too many requests."""
 
     def __init__(self, wait: Callable[[float], None]) -> None:
         self._wait = wait
@@ -83,7 +83,7 @@ class _Patient:
         for _ in range(TRIES - 1):
             try:
                 return action()
-            # The client wraps what the server said differently from call to call.
+            # The client wraps the error of the server in another class on each call.
             except Exception as error:
                 asked = too_many_requests(error)
                 if asked is None:
@@ -93,7 +93,7 @@ class _Patient:
         return action()
 
     def each(self, items: Iterator[T]) -> Iterator[T]:
-        """Go through a paged list, waiting where a page is refused."""
+        """Yield the items of a paged list, and wait where the server refuses a page."""
         end = object()
         while (item := self(lambda: next(items, end))) is not end:
             yield item  # type: ignore[misc]

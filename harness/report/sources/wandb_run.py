@@ -1,4 +1,4 @@
-"""From one W&B run, offline or online, back to the cell that it mirrors."""
+"""Turns one W&B run, offline or online, back into the cell that it mirrors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.errors import RecordError
-from harness.report.sources.data import CellData, State, cell_of_manifest
+from harness.report.study_data import CellData, State, cell_of_manifest
 from harness.trial import MEASURES, Epoch, Outcome, Proposal, Status, Trial
 
 
 @dataclass
 class MirroredRun:
-    """What W&B holds of a run: config, history rows (flat keys such as `trial/val_score_pct`), and whether it came to its end."""
+    """A run in W&B: its config, its history rows (flat keys such as `trial/val_score_pct`), and whether it finished."""
 
     where: str
     config: dict[str, Any] = field(default_factory=dict)
@@ -41,7 +41,7 @@ def _trials(history: Iterable[Mapping[str, Any]]) -> Iterable[Trial]:
     for row in history:
         if "epoch/trial" in row:
             values = {name: _number(row.get(f"epoch/{name}")) for name in MEASURES}
-            # A field that does not fit is a value that JSON lacks; the score of an epoch is always there.
+            # W&B drops NaN and infinities. The score of an epoch is always recorded, so a missing one was NaN.
             score = values.pop("val_score_pct")
             epoch = Epoch(float("nan") if score is None else score, **values, number=int(row["epoch/number"]))
             curves.setdefault(int(row["epoch/trial"]), []).append(epoch)
@@ -65,5 +65,5 @@ def _trial(row: Mapping[str, Any], curve: tuple[Epoch, ...]) -> Trial:
 
 
 def _number(value: Any) -> float | None:
-    """Read a number; W&B spells those that JSON lacks as text."""
+    """Read a number; W&B writes NaN and infinities as text."""
     return None if value is None else float(value)

@@ -1,4 +1,4 @@
-"""Who answered is told from the records, and a row that is not what its name says is marked wherever it stands."""
+"""The records say who answered, and an arm that another model answered is marked in every table."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from harness.report.analysis.arms import arms_of
 from harness.report.analysis.frames import rows_by
 from harness.report.analysis.options import Options
 from harness.report.assemble import build_report
-from harness.report.findings import Findings, find
+from harness.report.compute import find
 from harness.report.render.document import Report, Table
-from harness.report.render.markdown import to_terminal
+from harness.report.render.terminal import to_terminal
 from harness.report.sections.answers import answers_of
-from harness.testing.synthetic_study import PlantedArm, PlantedStudy, llm_arm
+from harness.report.sections.findings import Findings
+from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_arm
 from harness.trial import Proposal
 
 OTHER: dict[str, Any] = {"model": "llama3:70b", "digest": "sha256:0123456789abcdef", "server": "0.32.15"}
 DOUBLE: dict[str, Any] = {"server": "0.32.15-double"}
 
 
-def found(*arms: PlantedArm, **options: Any) -> Findings:
+def found(*arms: SyntheticArm, **options: Any) -> Findings:
     return find(
-        in_memory(PlantedStudy([*arms, llm_arm("gpt4", GPT, "raw")], ("a", "b"), range(3))), Options(resamples=200, **options)
+        in_memory(SyntheticStudy([*arms, llm_arm("gpt4", GPT, "raw")], ("a", "b"), range(3))), Options(resamples=200, **options)
     )
 
 
@@ -56,8 +57,8 @@ def test_a_test_double_is_named_beside_every_row_that_it_made() -> None:
         assert "the answers of tcs_phi4 came from a test double" in notes, key
 
 
-def failure_free() -> PlantedArm:
-    return PlantedArm("random", failure_rate=0.0)
+def failure_free() -> SyntheticArm:
+    return SyntheticArm("random", failure_rate=0.0)
 
 
 def test_contrasts_answers_and_the_terminal_carry_the_marks_too() -> None:
@@ -85,7 +86,7 @@ def test_the_model_that_was_asked_leaves_no_mark_however_its_name_is_written() -
 
 @pytest.mark.parametrize("facts", [None, 5, [], {}, {"model": None, "server": None}, {"model": 5, "digest": [], "parameters": {}}])
 def test_what_no_server_said_is_unknown_and_no_error(facts: Any) -> None:
-    study = in_memory(PlantedStudy([llm_arm("tcs", PHI, "tcs")], ("a",), (0,)))
+    study = in_memory(SyntheticStudy([llm_arm("tcs", PHI, "tcs")], ("a",), (0,)))
     (cell,) = study.cells
     trials = tuple(replace(t, proposal=Proposal(t.config, "llm", {"model": facts})) for t in cell.trials)
     who = answered([replace(cell, trials=trials)], PHI)
@@ -96,7 +97,7 @@ def test_what_no_server_said_is_unknown_and_no_error(facts: Any) -> None:
 
 @pytest.mark.parametrize("key", ["server", "server_version", "fingerprint"])
 def test_a_double_may_name_itself_in_whatever_its_server_tells_of_itself(key: str) -> None:
-    assert arms_of(in_memory(PlantedStudy([llm_arm("t", PHI, "tcs", facts={key: "Harness-Double"})], ("a",), (0,))))[
+    assert arms_of(in_memory(SyntheticStudy([llm_arm("t", PHI, "tcs", facts={key: "Harness-Double"})], ("a",), (0,))))[
         "t"
     ].answered.double
 
@@ -104,34 +105,34 @@ def test_a_double_may_name_itself_in_whatever_its_server_tells_of_itself(key: st
 # What is small
 
 
-def with_small(small: Any, arm: PlantedArm) -> bool:
-    study = in_memory(PlantedStudy([arm], ("a",), (0,)))
+def with_small(small: Any, arm: SyntheticArm) -> bool:
+    study = in_memory(SyntheticStudy([arm], ("a",), (0,)))
     (cell,) = study.cells
     settings = {**cell.settings, "llm": {"small": small}}
     return arms_of(replace(study, cells=(replace(cell, manifest={**cell.manifest, "settings": settings}),)))[arm.name].small_llm
 
 
 def test_what_counts_as_a_small_llm_is_said_by_the_settings_and_not_by_a_name() -> None:
-    assert arms_of(in_memory(PlantedStudy([llm_arm("t", PHI, "tcs")], ("a",), (0,))))["t"].small_llm
+    assert arms_of(in_memory(SyntheticStudy([llm_arm("t", PHI, "tcs")], ("a",), (0,))))["t"].small_llm
     for model in ("gpt-6", "gpt-4o", "gpt-oss-of-2031"):
-        assert not arms_of(in_memory(PlantedStudy([llm_arm("t", model, "tcs")], ("a",), (0,))))["t"].small_llm
+        assert not arms_of(in_memory(SyntheticStudy([llm_arm("t", model, "tcs")], ("a",), (0,))))["t"].small_llm
     assert with_small(True, llm_arm("t", "gpt-6", "tcs"))
     assert not with_small(False, llm_arm("t", PHI, "tcs"))
     assert with_small("perhaps", llm_arm("t", PHI, "tcs"))
-    assert not with_small(True, PlantedArm("random"))
+    assert not with_small(True, SyntheticArm("random"))
 
 
 def test_a_large_model_or_one_in_a_cloud_is_not_small_for_being_asked_through_ollama() -> None:
     arms = [llm_arm("large", "llama3:405b", "tcs", facts={"parameters": "405.9B"}), llm_arm("cloud", "kimi:1t-cloud", "tcs")]
     arms += [llm_arm("fits", "qwen2.5-coder:32b", "tcs", facts={"parameters": "32.8B"})]
-    described = arms_of(in_memory(PlantedStudy(arms, ("a",), (0,))))
+    described = arms_of(in_memory(SyntheticStudy(arms, ("a",), (0,))))
     assert {name: arm.small_llm for name, arm in described.items()} == {"large": False, "cloud": False, "fits": True}
 
 
 def test_a_reader_may_say_that_a_model_behind_another_server_is_small() -> None:
     arm = llm_arm("t", "gpt-tiny", "tcs")
     for options, small in (({}, False), ({"small_models": ("GPT-tiny",)}, True)):
-        assert rows_by(found(arm, **options).gaps, "arm")["t",]["small_llm"] is small
+        assert rows_by(found(arm, **options).noninferiority, "arm")["t",]["small_llm"] is small
 
 
 def test_sizes_are_read_as_servers_write_them() -> None:
@@ -144,7 +145,7 @@ def test_sizes_are_read_as_servers_write_them() -> None:
 
 def test_an_arm_of_mostly_random_draws_has_no_verdict() -> None:
     study = found(llm_arm("tcs_phi4", PHI, "tcs", -9.0, fallback_rate=0.9))
-    entry = rows_by(study.gaps, "arm")["tcs_phi4",]
+    entry = rows_by(study.noninferiority, "arm")["tcs_phi4",]
     assert (entry["verdict"], entry["reason"]) == (
         "INCONCLUSIVE",
         "most of tcs_phi4's proposals are random draws that stood in for the LLM",

@@ -22,7 +22,7 @@ from harness.report.analysis.intervals import (
     seed_interval,
     task_interval,
 )
-from harness.report.analysis.simulated import REPEATED, coverage_table, coverage_words, simulated
+from harness.report.sections.simulated import REPEATED, coverage_table, coverage_words, simulated
 from scripts.interval_coverage import REAL, cases, real_differences, simulate, simulate_others
 
 HOW = Resampling(resamples=1000)

@@ -46,12 +46,12 @@ def browse(page: Path, folder: Path, *more: str) -> tuple[str, str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def pages(planted_out: tuple[Report, Path], hostile_out: Path) -> dict[str, Path]:
-    """The page of a planted study, and of one in which every text is hostile."""
-    return {"planted": planted_out[1] / "report.html", "hostile": hostile_out / "report.html"}
+def pages(synthetic_out: tuple[Report, Path], hostile_out: Path) -> dict[str, Path]:
+    """The page of a synthetic study, and of one in which every text is hostile."""
+    return {"synthetic": synthetic_out[1] / "report.html", "hostile": hostile_out / "report.html"}
 
 
-@pytest.mark.parametrize("name", ["planted", "hostile"])
+@pytest.mark.parametrize("name", ["synthetic", "hostile"])
 def test_the_page_opens_quietly_and_asks_for_nothing(pages: dict[str, Path], name: str, tmp_path: Path) -> None:
     dom, console, asked = browse(pages[name], tmp_path)
     assert "Is the small LLM good enough?" in dom
@@ -69,7 +69,7 @@ def test_a_page_that_did_ask_would_be_noticed(tmp_path: Path) -> None:
     assert "http://127.0.0.1:9/x.png" in asked
 
 
-@pytest.mark.parametrize("name", ["planted", "hostile"])
+@pytest.mark.parametrize("name", ["synthetic", "hostile"])
 def test_a_phone_does_not_have_to_scroll_sideways(pages: dict[str, Path], name: str, tmp_path: Path) -> None:
     # A frame of a phone's width, since a headless window is at least 500 wide; it measures, since the page's own policy forbids scripts.
     frame = tmp_path / "frame.html"

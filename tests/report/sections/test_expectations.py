@@ -12,15 +12,16 @@ from report.conftest import arms, in_memory
 
 from harness.errors import SettingsError
 from harness.report.analysis.options import Options
-from harness.report.findings import Findings, find
+from harness.report.compute import find
 from harness.report.sections.expectations import MET, NOT_MET, SKIPPED, check, check_section, check_sentence, read_expectations
-from harness.report.sources.data import State
-from harness.testing.synthetic_study import PlantedStudy
+from harness.report.sections.findings import Findings
+from harness.report.study_data import State
+from harness.testing.synthetic_study import SyntheticStudy
 
 
 @pytest.fixture(scope="module")
 def findings() -> Findings:
-    return find(in_memory(PlantedStudy(arms(), ("a", "b"), range(6))), Options(resamples=500))
+    return find(in_memory(SyntheticStudy(arms(), ("a", "b"), range(6))), Options(resamples=500))
 
 
 def outcome(findings: Findings, tmp_path: Path, **entry: Any) -> str:
@@ -79,13 +80,13 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "complaint"), BAD)
-def test_a_file_that_makes_no_sense_is_one_line(tmp_path: Path, text: str, complaint: str) -> None:
+@pytest.mark.parametrize(("text", "message"), BAD)
+def test_a_file_that_makes_no_sense_is_one_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "expected.yaml"
     path.write_text(text)
     with pytest.raises(SettingsError) as caught:
         read_expectations(path)
-    assert complaint in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -95,7 +96,7 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 def test_blocked_cells_may_be_left_out_of_the_coverage(tmp_path: Path) -> None:
-    study = in_memory(PlantedStudy(arms()[:2], ("a",), range(2)))
+    study = in_memory(SyntheticStudy(arms()[:2], ("a",), range(2)))
     blocked = replace(study, cells=(replace(study.cells[0], state=State.BLOCKED), *study.cells[1:]))
     found = find(blocked, Options(resamples=200))
     assert outcome(found, tmp_path, coverage={"at_least": 1.0}) == NOT_MET

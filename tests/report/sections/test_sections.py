@@ -14,7 +14,7 @@ from harness.report.analysis.frames import frames_of, rows_by
 from harness.report.analysis.options import Options
 from harness.report.analysis.scores import ScoreBook, best_arms
 from harness.report.assemble import build_report
-from harness.report.findings import find
+from harness.report.compute import find
 from harness.report.render.document import Fold, Report, Table
 from harness.report.render.marks import Marks
 from harness.report.sections.anytime import Histories, curve_frame, reference_bests, regret_frame
@@ -23,9 +23,9 @@ from harness.report.sections.coverage import coverage_counts, coverage_section, 
 from harness.report.sections.funnel import funnel_frame, marked_arms
 from harness.report.sections.ranks import critical_difference, mean_ranks, rank_section
 from harness.report.sections.stability import cell_measures
-from harness.report.sources.data import Call, CellData, State, StudyData
+from harness.report.study_data import Call, CellData, State, StudyData
 from harness.space import Config, Space
-from harness.testing.synthetic_study import PlantedArm, PlantedStudy, llm_arm
+from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_arm
 from harness.trial import Outcome, Proposal, Status, Trial
 
 SPACE = Space.from_mapping(
@@ -47,7 +47,8 @@ def trial(place: int, score: float | None, config: Config | None = None, source:
 
 def cell(scores: list[float | None], arm: str = "x", task: str = "t", seed: int = 0) -> CellData:
     trials = tuple(trial(place, score) for place, score in enumerate(scores, start=1))
-    manifest = {"identity": {"optimizer": {"_target_": "a.random.Random"}, "start": "none"}}
+    identity = {"optimizer": {"_target_": "a.Random"}, "start": "none"}
+    manifest = {"identity": identity, "settings": {"optimizer": {"role": "random"}}}
     return CellData(task, arm, seed, len(scores), f"{task}{arm}{seed}", "", state=State.DONE, trials=trials, manifest=manifest)
 
 
@@ -140,7 +141,10 @@ def test_regret_is_measured_from_the_best_seen_or_the_known_best() -> None:
     (entry,) = rows_by(regret_frame(histories, frames, arms, reference_bests(data, frames)), "arm").values()
     # The floor is the median of random search's trials, 50: regrets 2, 1, 0.
     assert (entry["regret"], entry["area"], entry["floor"]) == (0.0, 1.0, 50.0)
-    known = replace(data.cells[0], manifest={**data.cells[0].manifest, "settings": {"task": {"best_val_score_pct": 150.0}}})
+    known = replace(
+        data.cells[0],
+        manifest={**data.cells[0].manifest, "settings": {"task": {"best_val_score_pct": 150.0}, "optimizer": {"role": "random"}}},
+    )
     assert reference_bests(study(known), frames) == [(150.0, "known")]
 
 
@@ -155,7 +159,7 @@ def test_the_regret_of_every_task_is_in_a_file_of_its_own() -> None:
 
 def test_what_stands_for_a_regret_of_one_is_named_as_what_it_is() -> None:
     made = cell([0.0, 50.0, 100.0])
-    data = study(replace(made, manifest={"identity": {"optimizer": {"_target_": "a.Tpe"}, "start": "none"}}))
+    data = study(replace(made, manifest={**made.manifest, "settings": {"optimizer": {"role": "tuner"}}}))
     report = build_report(find(data, OPTIONS))
     assert set(the_table(report, "regret").data["floor_of"]) == {"all trials"}
     assert "1 the median of all trials." in the_table(report, "anytime").notes[0]
@@ -199,7 +203,7 @@ def test_new_bests_and_trend_follow_the_scores() -> None:
     assert math.isnan(measured(trial(1, 5.0), trial(2, 5.0), trial(3, 5.0))["trend"])
 
 
-def test_exact_and_near_repeats_are_told_apart() -> None:
+def test_exact_and_near_repeats_differ() -> None:
     configs: list[Config] = [
         {"lr": 0.01, "layers": 2, "kind": "a"},
         {"lr": 0.01, "layers": 2, "kind": "a"},
@@ -231,7 +235,7 @@ def test_a_move_is_measured_on_each_hyperparameters_own_scale() -> None:
 
 
 def llm_study() -> StudyData:
-    data = in_memory(PlantedStudy([llm_arm("tcs", "gpt-4o", "tcs", failure_rate=0.0)], ("a",), (0,), budget=4))
+    data = in_memory(SyntheticStudy([llm_arm("tcs", "gpt-4o", "tcs", failure_rate=0.0)], ("a",), (0,), budget=4))
     sources = ("llm", "llm-retry-2", "fallback", "llm")
     kinds = [None, "unparsed", "repeat", None, "invalid", "invalid", "unparsed", None]
     trials = tuple(replace(t, proposal=Proposal(t.config, s)) for t, s in zip(data.cells[0].trials, sources, strict=True))
@@ -279,8 +283,8 @@ def test_the_pareto_front_keeps_what_nothing_beats_in_both() -> None:
 
 
 def twelve(count: int) -> ScoreBook:
-    arms = [PlantedArm("good", 10.0), PlantedArm("fair", 5.0), PlantedArm("poor", 0.0)]
-    return ScoreBook.of(frames_of(in_memory(PlantedStudy(arms, tuple(f"t{n}" for n in range(count)), (0, 1)))), "test")
+    arms = [SyntheticArm("good", 10.0), SyntheticArm("fair", 5.0), SyntheticArm("poor", 0.0)]
+    return ScoreBook.of(frames_of(in_memory(SyntheticStudy(arms, tuple(f"t{n}" for n in range(count)), (0, 1)))), "test")
 
 
 def test_ranks_are_shown_from_twelve_tasks_up() -> None:
@@ -307,7 +311,7 @@ def test_no_table_shows_a_number_that_pandas_made_of_nothing() -> None:
 
 
 def draws(versions: dict[str, int] | None, tasks: str) -> str:
-    identity = {"optimizer": {"_target_": "a.random.Random"}} | ({} if versions is None else {"versions": versions})
+    identity = {"optimizer": {"_target_": "a.Random"}} | ({} if versions is None else {"versions": versions})
     cells = [replace(cell([1.0], task=task, seed=seed), manifest={"identity": identity}) for task in tasks for seed in (0, 1)]
     return dict(build_report(find(study(*cells), OPTIONS)).facts).get("Draws", "")
 

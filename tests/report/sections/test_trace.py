@@ -1,4 +1,4 @@
-"""One cell told, and numbers as text."""
+"""Traces of cells, and numbers as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.report.analysis.frames import frames_of, rows_by
 from harness.report.render.document import interval, number
 from harness.report.sections.trace import SHOWN_CHARACTERS, capped, changes, typical_cells
 from harness.space import Config
-from harness.testing.synthetic_study import PlantedArm, PlantedStudy, llm_arm
+from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_arm
 
 
 def test_what_changed_is_said_in_names() -> None:
@@ -31,14 +31,14 @@ def test_a_reply_of_megabytes_is_cut_in_the_middle_and_says_so() -> None:
     assert capped("short") == "short"
 
 
-def test_llm_arms_are_told_first_and_by_their_median_seed() -> None:
+def test_llm_arms_come_first_and_by_their_median_seed() -> None:
     data = in_memory(
-        PlantedStudy([PlantedArm("random"), llm_arm("raw", "m", "raw"), llm_arm("tcs", "m", "tcs")], ("a", "b"), range(3))
+        SyntheticStudy([SyntheticArm("random"), llm_arm("raw", "m", "raw"), llm_arm("tcs", "m", "tcs")], ("a", "b"), range(3))
     )
-    told = typical_cells(data, arms_of(data))
-    assert [c.arm for c in told] == ["tcs", "raw", "random"]
+    chosen = typical_cells(data, arms_of(data))
+    assert [c.arm for c in chosen] == ["tcs", "raw", "random"]
     scores = sorted(rows_by(frames_of(data).cells, "arm", "task", "seed")["tcs", "a", seed]["test"] for seed in range(3))
-    assert rows_by(frames_of(data).cells, "arm", "task", "seed")["tcs", "a", told[0].seed]["test"] == scores[1]
+    assert rows_by(frames_of(data).cells, "arm", "task", "seed")["tcs", "a", chosen[0].seed]["test"] == scores[1]
 
 
 def test_numbers_are_written_with_a_real_minus_and_no_negative_zero() -> None:

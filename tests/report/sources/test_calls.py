@@ -1,4 +1,4 @@
-"""The report's reading of a complaint agrees with the agent that wrote it."""
+"""The report's reading of a message agrees with the agent that wrote it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.trial import Outcome, Proposal, Status, Trajectory, Trial
 THE_SPACE = Space.from_mapping(SPACE)
 
 
-def complaint(text: str, *, cut_off: bool = False) -> str:
+def message(text: str, *, cut_off: bool = False) -> str:
     with pytest.raises(BadReply) as caught:
         parse_reply(text, THE_SPACE, cut_off=cut_off)
     return str(caught.value)
@@ -28,8 +28,8 @@ def complaint(text: str, *, cut_off: bool = False) -> str:
     ["", "   ", "<think>hm", "no idea", '{"analysis": "x"}', '{"config": 3}', '{"config": {}, "config": {}}', "[1, 2"],
 )
 def test_replies_without_the_right_form_are_unparsed(reply: str) -> None:
-    assert problem_kind(complaint(reply)) == UNPARSED
-    assert problem_kind(complaint(reply, cut_off=True)) == UNPARSED
+    assert problem_kind(message(reply)) == UNPARSED
+    assert problem_kind(message(reply, cut_off=True)) == UNPARSED
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_replies_without_the_right_form_are_unparsed(reply: str) -> None:
     ],
 )
 def test_configurations_outside_the_space_are_invalid(config: str) -> None:
-    assert problem_kind(complaint(f'{{"analysis": "", "config": {config}}}')) == INVALID
+    assert problem_kind(message(f'{{"analysis": "", "config": {config}}}')) == INVALID
 
 
 def test_a_configuration_that_was_tried_is_a_repeat() -> None:
@@ -52,19 +52,19 @@ def test_a_configuration_that_was_tried_is_a_repeat() -> None:
     assert problem_kind(str(caught.value)) == REPEAT
 
 
-def test_calls_are_joined_with_what_was_wrong_with_them(planted_folder: Path) -> None:
-    cell = next(c for c in read_study(planted_folder).cells if any(t.proposal.source == "fallback" for t in c.trials))
-    trials = read_trials(planted_folder / cell.folder)
+def test_calls_are_joined_with_what_was_wrong_with_them(synthetic_folder: Path) -> None:
+    cell = next(c for c in read_study(synthetic_folder).cells if any(t.proposal.source == "fallback" for t in c.trials))
+    trials = read_trials(synthetic_folder / cell.folder)
     bad = next(trial.number for trial in trials if trial.proposal.source == "fallback")
-    calls = [call for call in judged_calls(planted_folder / cell.folder / CALLS, trials) if call.trial == bad]
+    calls = [call for call in judged_calls(synthetic_folder / cell.folder / CALLS, trials) if call.trial == bad]
     assert [call.problem_kind for call in calls] == [UNPARSED, REPEAT, INVALID]
     assert [call.prompt_tokens for call in calls] == [900 + 40 * bad] * 3
     assert all(call.answered for call in calls)
     assert not calls[0].messages
 
 
-def test_a_model_with_a_price_costs_money_and_a_local_one_has_none(planted_folder: Path) -> None:
-    cells = read_study(planted_folder).cells
+def test_a_model_with_a_price_costs_money_and_a_local_one_has_none(synthetic_folder: Path) -> None:
+    cells = read_study(synthetic_folder).cells
     (paid, *_), (free, *_) = ([c.usd for cell in cells if cell.arm == arm for c in cell.calls] for arm in ("gpt4", "raw_phi4"))
     assert paid is not None
     assert paid > 0

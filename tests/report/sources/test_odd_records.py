@@ -14,11 +14,11 @@ import pytest
 from harness.errors import RecordError
 from harness.report.analysis.options import Options
 from harness.report.assemble import build_report
-from harness.report.findings import find
+from harness.report.compute import find
 from harness.report.render.document import Figure
 from harness.report.render.plot_style import style
-from harness.report.sources.data import State
 from harness.report.sources.records import read_study
+from harness.report.study_data import State
 from harness.store.cell_folder import read_json
 from harness.store.codec import CHECKSUM, sealed
 from harness.store.files import write_json
@@ -58,6 +58,7 @@ MANIFEST_PATHS = (
     "settings.llm.small",
     "settings.optimizer",
     "settings.optimizer.knows_default",
+    "settings.optimizer.role",
     "environment",
     "environment.git",
     "environment.machine",
@@ -100,16 +101,16 @@ CALL_KEYS = ["schema", "trial", "call", "attempt", "model", "messages", "reply",
 @pytest.mark.parametrize(
     ("damage", "places"), [(damage_trial, TRIAL_KEYS), (damage_manifest, MANIFEST_PATHS), (damage_call, CALL_KEYS)]
 )
-def test_a_report_is_made_of_any_record(planted_folder: Path, tmp_path: Path, damage: Any, places: list[str]) -> None:
+def test_a_report_is_made_of_any_record(synthetic_folder: Path, tmp_path: Path, damage: Any, places: list[str]) -> None:
     changes = list(itertools.product(places, ODD if damage is damage_trial else ODD[::2]))
-    folders = sorted({entry.folder for entry in read_plan(planted_folder)}, key=lambda name: "tcs" not in name)
+    folders = sorted({entry.folder for entry in read_plan(synthetic_folder)}, key=lambda name: "tcs" not in name)
     for round_, start in enumerate(range(0, len(changes), len(folders))):
-        study = Path(shutil.copytree(planted_folder, tmp_path / f"study{round_}"))
+        study = Path(shutil.copytree(synthetic_folder, tmp_path / f"study{round_}"))
         for folder, (place, value) in zip(folders, changes[start : start + len(folders)], strict=False):
             damage(study / folder, place, value)
         data = read_study(study)
         assert all("\n" not in line for line in data.problems)
-        report = build_report(find(data, Options(resamples=200, told=1)))
+        report = build_report(find(data, Options(resamples=200, traces=1)))
         with style():
             for figure in (item for item in report.items() if isinstance(item, Figure)):
                 figure.draw().draw_without_rendering()

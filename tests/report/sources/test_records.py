@@ -13,9 +13,9 @@ from support.cells import cells_of
 from harness.errors import RecordError
 from harness.report.analysis.options import Options
 from harness.report.assemble import build_report
-from harness.report.findings import find
-from harness.report.sources.data import CellData, State, StudyData
+from harness.report.compute import find
 from harness.report.sources.records import read_study
+from harness.report.study_data import CellData, State, StudyData
 from harness.run.study import add_to_plan, run_cells
 from harness.store.cell_folder import read_json
 from harness.store.codec import CHECKSUM, sealed
@@ -25,9 +25,9 @@ from harness.store.plan import BLOCKED, PLAN, read_plan
 
 
 @pytest.fixture
-def study(planted_folder: Path, tmp_path: Path) -> Path:
-    """A copy of the planted study to damage."""
-    return Path(shutil.copytree(planted_folder, tmp_path / "study"))
+def study(synthetic_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the synthetic study to damage."""
+    return Path(shutil.copytree(synthetic_folder, tmp_path / "study"))
 
 
 def one_cell(study: Path, arm: str = "random") -> Path:
@@ -59,8 +59,8 @@ def edit_line(path: Path, number: int, change: Callable[[dict[str, object]], Non
     path.write_text("\n".join(lines) + "\n")
 
 
-def test_an_intact_study_is_read_without_a_complaint(planted_folder: Path) -> None:
-    data = read_study(planted_folder)
+def test_an_intact_study_is_read_without_a_message(synthetic_folder: Path) -> None:
+    data = read_study(synthetic_folder)
     assert len(data.cells) == 8 * 3 * 3
     assert {cell.state for cell in data.cells} == {State.DONE}
     assert data.problems == ()
@@ -118,12 +118,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_damaged_cell_is_one_line_and_the_rest_is_reported(study: Path, kind: str) -> None:
-    damage, complaint = DAMAGE[kind]
+    damage, message = DAMAGE[kind]
     cell = one_cell(study)
     damage(cell)
     data = read_study(study)
     (line,) = data.problems
-    assert complaint in line
+    assert message in line
     assert cell.name in line
     assert "\n" not in line
     assert str(study) not in line
@@ -216,8 +216,8 @@ def test_a_folder_without_a_study_is_refused_in_one_line(tmp_path: Path) -> None
         read_study(tmp_path)
 
 
-def test_a_cell_told_in_full_has_its_curves_and_texts(planted_folder: Path) -> None:
-    data = read_study(planted_folder)
+def test_a_cell_read_in_full_has_its_curves_and_texts(synthetic_folder: Path) -> None:
+    data = read_study(synthetic_folder)
     cell = next(cell for cell in data.cells if cell.arm == "tcs_phi4")
     assert not cell.trials[0].outcome.curve
     full = data.in_full(cell)

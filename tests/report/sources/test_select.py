@@ -14,27 +14,27 @@ import pytest
 from harness.errors import RecordError, SettingsError
 from harness.report.analysis.options import Options
 from harness.report.assemble import build_report
-from harness.report.findings import find
-from harness.report.sources.data import State, StudyData
+from harness.report.compute import find
 from harness.report.sources.select import disagreements, read_source
 from harness.report.sources.wandb_offline import read_offline, read_run
 from harness.report.sources.wandb_online import read_online, too_many_requests
+from harness.report.study_data import State, StudyData
 from harness.run.tracking import WandbTracker, history_rows
 from harness.store.cell_folder import MANIFEST, TRIALS, read_json, read_trials
 from harness.store.plan import read_plan
 from harness.testing.servers.wandb_api import HostedRun, WandbDouble, serving
-from harness.testing.synthetic_study import PlantedArm, PlantedStudy, llm_arm, plant, trials_of
+from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_arm, trials_of, write_study
 from harness.trial import Trial
 
-ARMS = [PlantedArm("random", -1.0, failure_rate=0.3), llm_arm("tcs_phi4", "phi4", "tcs", retry_rate=0.3, start="default")]
-STUDY = PlantedStudy(ARMS, ("a", "b"), (0, 1))
+ARMS = [SyntheticArm("random", -1.0, failure_rate=0.3), llm_arm("tcs_phi4", "phi4", "tcs", retry_rate=0.3, start="default")]
+STUDY = SyntheticStudy(ARMS, ("a", "b"), (0, 1))
 CONFIG = ("identity", "settings", "environment", "cell", "study", "arm")
 
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sources") / "study"
-    plant(folder, STUDY)
+    write_study(folder, STUDY)
     return folder
 
 
@@ -63,15 +63,15 @@ def test_the_offline_files_give_the_same_table_as_the_records(mirrored: Path) ->
     assert list(disagreements(ours, theirs)) == []
     assert main_tables(ours) == main_tables(theirs)
     assert theirs.problems == ()
-    assert build_report(find(theirs, Options(resamples=200, told=2))).sections
+    assert build_report(find(theirs, Options(resamples=200, traces=2))).sections
 
 
 def test_the_offline_files_keep_curves_sources_and_configurations(mirrored: Path) -> None:
     ours, theirs = read_source("records", mirrored, "study"), read_source("wandb-offline:", mirrored, "study")
     by_id = {cell.cell: cell for cell in theirs.cells}
     for cell in ours.cells:
-        told, mirror = ours.in_full(cell), theirs.in_full(by_id[cell.cell])
-        for one, other in zip(told.trials, mirror.trials, strict=True):
+        full, mirror = ours.in_full(cell), theirs.in_full(by_id[cell.cell])
+        for one, other in zip(full.trials, mirror.trials, strict=True):
             assert one.outcome == other.outcome
             assert (one.config, one.proposal.source) == (other.config, other.proposal.source)
 

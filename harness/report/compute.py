@@ -1,59 +1,27 @@
-"""What was computed from a study: all that the sections are written from, and all that expectations are held against."""
+"""From a study to its findings: every frame that the sections show."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-import pandas as pd
 
 from harness.errors import SettingsError, near
 from harness.report.analysis.arms import Arm, arms_of
-from harness.report.analysis.frames import Frames, frames_of
-from harness.report.analysis.intervals import Resampling
+from harness.report.analysis.frames import frames_of
 from harness.report.analysis.options import Options
 from harness.report.analysis.pairs import ScoreIndex
 from harness.report.analysis.scores import ScoreBook
 from harness.report.render.marks import Marks
 from harness.report.sections.contrasts import contrast_frame
+from harness.report.sections.findings import Findings
 from harness.report.sections.funnel import fallback_shares, funnel_frame, marked_arms
-from harness.report.sections.noninferiority import gap_frame
-from harness.report.sources.data import StudyData
-
-
-@dataclass(frozen=True)
-class Findings:
-    """`reference` is the arm that gaps are measured to, and why it is that one; `test` and `val` are the books of the two tables."""
-
-    study: StudyData
-    options: Options
-    frames: Frames
-    arms: dict[str, Arm]
-    reference: tuple[str, str]
-    index: ScoreIndex
-    gaps: pd.DataFrame
-    contrasts: pd.DataFrame
-    test: ScoreBook
-    val: ScoreBook
-    funnel: pd.DataFrame
-    marks: Marks
-
-    @property
-    def absent(self) -> list[str]:
-        """The arms without a done cell."""
-        ran = set(self.frames.done["arm"])
-        return [name for name in self.arms if name not in ran]
-
-    @property
-    def how(self) -> Resampling:
-        """How intervals are made."""
-        return Resampling(self.options.confidence, self.options.resamples, self.options.seed)
+from harness.report.sections.noninferiority import noninferiority_frame
+from harness.report.study_data import StudyData
 
 
 def find(study: StudyData, options: Options) -> Findings:
-    """Compute everything but the sections' own tables. Raises SettingsError for a reference that the study lacks."""
+    """Compute the findings. Raises SettingsError for a reference that the study lacks."""
     frames, arms = frames_of(study), arms_of(study)
-    # An arm without a done cell has nothing to compare; the coverage says why.
+    # Only arms with a done cell can be compared.
     ran = {name: arm for name, arm in arms.items() if (frames.done["arm"] == name).any()}
     reference = choose_reference(arms, ran, options)
     index, funnel = ScoreIndex.of(frames), funnel_frame(study, arms)
@@ -64,7 +32,7 @@ def find(study: StudyData, options: Options) -> Findings:
         arms=arms,
         reference=reference,
         index=index,
-        gaps=gap_frame(index, ran, arms[reference[0]], fallback_shares(funnel), options),
+        noninferiority=noninferiority_frame(index, ran, arms[reference[0]], fallback_shares(funnel), options),
         contrasts=contrast_frame(ran, index, ScoreIndex.of(frames, "first_test"), options),
         test=ScoreBook.of(frames, "test"),
         val=ScoreBook.of(frames, "val"),
@@ -74,7 +42,7 @@ def find(study: StudyData, options: Options) -> Findings:
 
 
 def choose_reference(arms: Mapping[str, Arm], ran: Mapping[str, Arm], options: Options) -> tuple[str, str]:
-    """Return the reference arm, of those that `ran`, and why it is that one. Raises SettingsError for one that the study lacks."""
+    """Return the reference arm, one of those that `ran`, and the reason. Raises SettingsError for one that the study lacks."""
     if options.reference:
         if options.reference not in arms:
             raise SettingsError(f"report.reference={options.reference}: the study has no such arm{near(options.reference, arms)}")

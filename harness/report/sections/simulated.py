@@ -1,4 +1,4 @@
-"""How often the report's intervals hold the truth, as `scripts/interval_coverage.py --write` measured it and keeps it beside this file."""
+"""How often the intervals of the report hold the truth. `scripts/interval_coverage.py --write` measures it and writes simulated.csv."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harness.report.analysis.intervals import FEW_PAIRS, FEW_SEEDS, FEW_TASKS
 from harness.report.render.document import Column, Table, number, row
 
 SIMULATED = Path(__file__).with_name("simulated.csv")
-# The case of cells made before draws differed by task.
+# The case of older cells, in which a method drew the same numbers on every task.
 REPEATED = "repeated draws"
 
 
 def simulated() -> pd.DataFrame:
-    """Return a row a case: `differences`, tasks, seeds, and shares in percent.
+    """Return one row per simulated case: `differences`, tasks, seeds, and shares in percent.
 
     `shown`: how often there is an interval; of those, `covered` hold the truth, and `false_pass` lie above it. `percentile`: what the
     stratified percentile bootstrap covers; `better`: what the interval of P(better) covers. `few`: whether the page says that the
@@ -26,7 +26,7 @@ def simulated() -> pd.DataFrame:
 
 
 def coverage_words() -> tuple[str, ...]:
-    """State the worst coverage that was measured: with enough pairs, with few, and for the other intervals."""
+    """Return sentences on the worst coverage: with enough pairs, with few, and for the other intervals."""
     cases = simulated()
     others, repeated = cases["differences"].str.startswith("other tasks"), cases["differences"] == REPEATED
     few, own = cases["few"].astype(bool), ~others & ~repeated
@@ -51,7 +51,7 @@ def coverage_words() -> tuple[str, ...]:
 
 
 def repeated_words() -> str:
-    """Say how often intervals hold the truth where one seed's draws are the same on each of six tasks."""
+    """Return the coverage of intervals where a method draws the same numbers on each of six tasks."""
     cases = simulated()
     six = cases[(cases["differences"] == REPEATED) & (cases["tasks"] == 6)]
     return f"{_least(six)} to {number(six['covered'].max())} times in 100"

@@ -1,4 +1,4 @@
-"""What a report is built from, wherever it was read: a study's cells, with their trials and calls."""
+"""A study as the report reads it: its cells, with their trials and calls. All sources return these values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """Return a mapping as it is, and an empty one for anything else that a record may hold in its place."""
+    """Return `value` if it is a mapping, else an empty one: a record may hold anything."""
     return value if isinstance(value, Mapping) else {}
 
 
@@ -31,7 +31,7 @@ def mapping(value: Any) -> Mapping[str, Any]:
 class Call:
     """One call to an LLM.
 
-    `call` counts within the trial, `attempt` the sendings of one call. `answered` is False when the server gave no usable answer at
+    `call` counts within the trial, `attempt` within the call. `answered` is False when the server gave no usable answer at
     all (`error` says why). `problem` is what was wrong with the reply, `problem_kind` one of aborted, unparsed, invalid, repeat. Tokens are
     None where the server gave no count, `usd` where the model has no price. The texts are kept only where they are shown.
     """
@@ -74,7 +74,7 @@ class CellData:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What decides the cell's result; empty when its manifest was never written or cannot be read."""
+        """Everything that decides the result of the cell; empty without a manifest that can be read."""
         return mapping(self.manifest.get("identity"))
 
     @property
@@ -84,7 +84,7 @@ class CellData:
 
     @property
     def card(self) -> Mapping[str, Any]:
-        """What is said of its task: title, domain, data, ..."""
+        """The task card: title, domain, data, ..."""
         return mapping(mapping(self.settings.get("task")).get("card"))
 
     @property
@@ -113,9 +113,9 @@ def cell_of_manifest(config: Mapping[str, Any], where: str) -> CellData:
 
 @dataclass(frozen=True)
 class StudyData:
-    """A study. `problems` holds a line for each record that could not be used; `origin` says where it was read.
+    """A study. `problems` holds a line for each record that could not be used; `origin` names the source.
 
-    `caveat` says what such a place does not hold. `in_full` reads a cell again with its curves and the texts of its calls, which the
+    `caveat` says what this source does not hold. `in_full` reads a cell again with its curves and the texts of its calls, which the
     tables do without; it raises RecordError.
     """
 
