@@ -80,7 +80,7 @@ def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
     for y, line in zip(places, lines, strict=True):
         _interval(axes, y, line)
     for y, head in heads.items():
-        _beside(axes, 0.0, y, _name(head, 90)).set(size=8, style="italic")
+        _annotate(axes, 0.0, y, _name(head, 90)).set(size=8, style="italic")
     axes.set_yticks(places, [_name(line.name) for line in lines])
     axes.set_ylim(max(place, 1.0) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
@@ -96,10 +96,10 @@ def _interval(axes: Axes, y: float, line: Line) -> None:
         axes.plot([line.low, line.high], [y, y], color=colour, linewidth=2.2 if line.strong else 1.4, solid_capstyle="butt")
     axes.plot([line.value], [y], marker="o", markersize=4.5, color=colour)
     if line.word:
-        _beside(axes, 1.0, y, line.word).set(size=7)
+        _annotate(axes, 1.0, y, line.word).set(size=7)
 
 
-def _beside(axes: Axes, across: float, y: float, words: str) -> Annotation:
+def _annotate(axes: Axes, across: float, y: float, words: str) -> Annotation:
     return axes.annotate(
         words, (across, y), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points", va="center"
     )

@@ -43,7 +43,7 @@ def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], mar
         # Where a contrast compares like with like, the others are left out.
         without = [e for e in without if not e["unlike"]] or without
         if without:
-            text += " Beside it: what fixed rules make of the TCS without an LLM."
+            text += " The figures show what fixed rules make of the TCS without an LLM."
         return Answer(HELPS, ABSENT, "muted", f"{text}{_notes(without, marks)}", "contrasts", _lines(without, marks))
     word, tone = _decide(raw, "Yes", "No: it hurts", "Unclear")
     others = [entry for entry in found if entry not in raw] + rules
@@ -69,8 +69,8 @@ def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, marks: Mark
         word, tone = f"{passed} of {len(verdicts)} {PASS}", "warn"
     lines = tuple((f"{marks.name(e['arm'])}: {verdict_word(e)}", _figures(e["gap"], e)) for e in small)
     few = [few_pass_note()] if FEW_PASS in verdicts else []
-    beside = [f"{note.removesuffix('.')}." for note in (*few, *marks.notes(e["arm"] for e in small))]
-    text = " ".join([f"Points of average test score against {marks.name(reference)}.", *beside])
+    notes = [f"{note.removesuffix('.')}." for note in (*few, *marks.notes(e["arm"] for e in small))]
+    text = " ".join([f"Points of average test score against {marks.name(reference)}.", *notes])
     return Answer(GOOD_ENOUGH, word, _tone(tone), text, "verdict", lines)
 
 

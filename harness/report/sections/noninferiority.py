@@ -178,14 +178,14 @@ def _table(key: str, title: str, gaps: pd.DataFrame, marks: Marks, options: Opti
             )
         )
         short.append((*rows[-1][:4], rows[-1][5]))
-    beside = marks.notes(gaps["arm"])
+    notes_below = marks.notes(gaps["arm"])
     if ((gaps["verdict"] == PASS) & gaps["few"].astype(bool)).any():
-        beside = (few_pass_note(), *beside)
-    terminal = Table(key, title, (*heads[:4], heads[5]), tuple(short), gaps, beside)
+        notes_below = (few_pass_note(), *notes_below)
+    terminal = Table(key, title, (*heads[:4], heads[5]), tuple(short), gaps, notes_below)
     notes = (
         f"seeds to decide: a task, for a verdict with a power of {100 * options.power:g} %, if gap and spread stay as they are. "
         "seeds if equal: for a PASS with that power, if the arm were as good as the reference.",
-        *beside,
+        *notes_below,
     )
     return Table(key, title, heads, tuple(rows), gaps, notes, (terminal,))
 
