@@ -133,7 +133,8 @@ class _Apart:
         finally:
             self._importing = False
             self._meet_libraries()
-            self._keep(changes({**self._outside, **before}, process_state.read()))
+            before = {**self._outside, **before}
+            self._keep(changes(before, process_state.read()), before)
 
     def _meet_libraries(self) -> None:
         """Take down the state of libraries that are new, and seed their generators."""
@@ -148,10 +149,25 @@ class _Apart:
             os.environ["WANDB_SILENT"] = "true"
             self._silenced = True
 
-    def _keep(self, found: State) -> None:
+    def _keep(self, found: State, before: State) -> None:
         for part, values in found.items():
-            _by_imports.setdefault(part, {}).update(values)
+            kept = _by_imports.setdefault(part, {})
+            for name, value in values.items():
+                if isinstance(value, list):  # the call that imports may have changed it too, and that must not last
+                    kept[name] = _as_the_import_did(before[part][name], value, kept.get(name, self._outside[part][name]))
+                else:
+                    kept[name] = value
             self.begun[part] = {**self.begun.get(part, {}), **values}
+
+
+def _as_the_import_did(before: list[Any], after: list[Any], base: list[Any]) -> list[Any]:
+    """Return `base` with what came into a list, at the end to which it came, and without what was taken out of it."""
+    new = [entry for entry in after if entry not in before]
+    first = next((place for place, entry in enumerate(after) if entry in before), len(after))
+    front = [entry for entry in after[:first] if entry in new and entry not in base]
+    back = [entry for entry in after[first:] if entry in new and entry not in base]
+    gone = [entry for entry in before if entry not in after]
+    return [*front, *(entry for entry in base if entry not in gone), *back]
 
 
 def _is_loaded(name: str, globals: Mapping[str, Any] | None, fromlist: Sequence[str] | None, level: int) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +25,7 @@ from harness.config.settings import task_spec
 from harness.report.sources.wandb_offline import read_run
 from harness.report.sources.wandb_run import to_cell
 from harness.space import Config
-from harness.training import process_state
+from harness.training import isolation, process_state
 from harness.training.build import build_task
 from harness.training.isolation import Isolation
 from harness.training.subprocess import InChild
@@ -317,3 +319,26 @@ def test_everything_at_once_in_every_way_of_running(tmp_path: Path, more: tuple[
         agreed = subprocess.run(report, cwd=tmp_path, env=own_environment(tmp_path), capture_output=True, text=True, check=False)
         assert agreed.returncode == 0, agreed.stdout + agreed.stderr
         assert "every trial's scores equal" in agreed.stdout
+
+
+def test_what_a_training_had_set_before_an_import_does_not_last_with_what_the_import_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "quiet_library.py").write_text(
+        "import sys, warnings\nwarnings.filterwarnings('ignore', message='of the library')\nsys.path.append('/of/the/library')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(isolation, "_by_imports", {})
+    apart = Isolation()
+    with apart.training(0):
+        warnings.simplefilter("ignore")
+        sys.path.insert(0, "/of/the/training")
+        import quiet_library  # type: ignore[import-not-found]  # noqa: F401
+    with apart.training(1):
+        assert ("ignore", None, Warning, None, 0) not in warnings.filters
+        assert [pattern.pattern for _, pattern, *_ in warnings.filters if isinstance(pattern, re.Pattern)].count(
+            "of the library"
+        ) == 1
+        assert "/of/the/training" not in sys.path
+        assert sys.path[-1] == "/of/the/library"
+    assert "/of/the/library" not in sys.path
