@@ -154,7 +154,8 @@ class _Apart:
             kept = _by_imports.setdefault(part, {})
             for name, value in values.items():
                 if isinstance(value, list):  # the call that imports may have changed it too, and that must not last
-                    kept[name] = _as_the_import_did(before[part][name], value, kept.get(name, self._outside[part][name]))
+                    base = kept[name] if name in kept else self._outside[part][name]
+                    kept[name] = _as_the_import_did(before[part][name], value, base)
                 else:
                     kept[name] = value
             self.begun[part] = {**self.begun.get(part, {}), **values}
