@@ -16,7 +16,7 @@ A task of your own:
     Config            one assignment of values: a dict from name to Value
     Value             one value of a configuration: a str, int, float or bool
     Readiness         what `python -m harness.doctor` says of a task or an LLM
-    task_adapters     a module: a task out of a scikit-learn estimator or a training loop
+    tasks_from     a module: a task out of a scikit-learn estimator or a training loop
     keyed_random      a random generator that depends on (seed, purpose, number) alone
     keyed_seed        the same as an integer
 
@@ -127,12 +127,12 @@ __all__ = [
     "near",
     "render",
     "summarize",
-    "task_adapters",
+    "tasks_from",
 ]
 
 TYPE_CHECKING = False  # type checkers take it for true; the one of `typing` costs 7 ms
 if TYPE_CHECKING:
-    from harness import task_adapters
+    from harness import tasks_from
     from harness.errors import Exhausted, HarnessError, InvalidConfig, SettingsError, near
     from harness.llm.backend import Backend, Message, ModelFacts, Reply, ReplyFormat, Request
     from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
@@ -168,8 +168,8 @@ else:
     def __getattr__(name):
         from importlib import import_module  # noqa: PLC0415
 
-        if name == "task_adapters":
-            return import_module("harness.task_adapters")
+        if name == "tasks_from":
+            return import_module("harness.tasks_from")
         if name not in _HOME:
             raise AttributeError(f"module 'harness' has no attribute '{name}'")
         value = globals()[name] = getattr(import_module(_HOME[name]), name)

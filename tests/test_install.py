@@ -30,10 +30,10 @@ MODES = {
     "child process": ["limits.trial_seconds=60", "-m"],
 }
 TASK = """\
-from harness import Epoch, task_adapters
+from harness import Epoch, tasks_from
 
 
-@task_adapters.loop
+@tasks_from.loop
 def Mine(config, seed):
     yield Epoch(val_score_pct=90.0 + config["x"], test_score_pct=80.0)
 """

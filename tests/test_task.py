@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness import Config, Epoch, HarnessError, NeedsData, Readiness, SettingsError, TaskCard, task_adapters
+from harness import Config, Epoch, HarnessError, NeedsData, Readiness, SettingsError, TaskCard, tasks_from
 from harness.task import prepare_task, task_readiness
 from harness.tasks.full.sst2_encoder import Sst2Encoder
 from harness.tasks.full.water_potability import WaterPotability
@@ -41,13 +41,13 @@ class Far:
         Path(params["file"]).write_text("rows")
 
 
-@task_adapters.loop
+@tasks_from.loop
 def looped(config: Config, seed: int) -> Iterator[Epoch]:
     """Need nothing."""
     yield Epoch(val_score_pct=1.0)
 
 
-@task_adapters.loop
+@tasks_from.loop
 def looped_far(config: Config, seed: int) -> Iterator[Epoch]:
     """Need what Far needs."""
     yield Epoch(val_score_pct=1.0)

@@ -16,10 +16,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from harness import Config, Epoch, Space, TaskCard
-from harness.task_adapters import Split, curve, split
 from harness.tasks.common import datasets
 from harness.tasks.common.metrics import Parts
 from harness.tasks.common.tables import columns, numbers
+from harness.tasks_from import Split, curve, split
 
 TARGET = "Potability"
 

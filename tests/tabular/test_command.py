@@ -22,10 +22,10 @@ from .conftest import Mine, Tabulate
 SLOW = """\
 import os, time
 from pathlib import Path
-from harness import task_adapters
+from harness import tasks_from
 from harness.trial import Epoch
 
-@task_adapters.loop
+@tasks_from.loop
 def Slow(config, seed, *, seconds=0.05):
     Path("pids").mkdir(exist_ok=True)
     Path("pids", str(os.getpid())).touch()

@@ -238,10 +238,10 @@ def test_a_message_names_what_lies_below_the_working_folder_from_there(cli: Cli,
 
 WANDB_TASK = """
 import wandb
-from harness import task_adapters
+from harness import tasks_from
 from harness.trial import Epoch
 
-@task_adapters.loop
+@tasks_from.loop
 def Own(config, seed, finish=True):
     assert wandb.run is None
     run = wandb.init(project="own", config=dict(config), mode="offline", dir="own")

@@ -1,8 +1,8 @@
 """A tunable task out of what there is already: a scikit-learn estimator, or a training loop.
 
-    Wine = task_adapters.sklearn(lambda config, seed: RandomForestClassifier(**config, random_state=seed), wine)
+    Wine = tasks_from.sklearn(lambda config, seed: RandomForestClassifier(**config, random_state=seed), wine)
 
-    @task_adapters.loop
+    @tasks_from.loop
     def Moons(config, seed, *, epochs=20):
         ...
             yield Epoch(val_score_pct=...)
@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from harness.errors import SettingsError, near
 from harness.space import Config, Space
 from harness.task import Task, TaskCard
-from harness.task_adapters.data import Part, Split, checked, split
+from harness.tasks_from.data import Part, Split, checked, split
 from harness.trial import Epoch
 
 __all__ = ["METRICS", "Part", "Split", "curve", "loop", "sklearn", "split"]
@@ -88,7 +88,7 @@ def curve(estimator: Any, data: Split, *, metric: str = "accuracy", epochs: int 
 
 
 def _read(estimator: Any, data: Split, metric: str, epochs: int, seed: int) -> Iterator[Epoch]:
-    from harness.task_adapters.curves import read  # noqa: PLC0415 - scikit-learn is a second, and a loop needs none
+    from harness.tasks_from.curves import read  # noqa: PLC0415 - scikit-learn is a second, and a loop needs none
 
     return read(estimator, data, metric=metric, epochs=epochs, seed=seed)
 

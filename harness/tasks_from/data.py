@@ -59,7 +59,7 @@ def _one_target(part: Part, name: str) -> Part:
     if len(shape) == 2 and shape[1] == 1:
         return replace(part, targets=np.asarray(part.targets).ravel())
     if len(shape) != 1 or isinstance(next(iter(part.targets), None), list | tuple | set | frozenset | np.ndarray):
-        raise SettingsError(f"the targets of {name} are several a row (multi-label or multi-output): task_adapters takes one a row")
+        raise SettingsError(f"the targets of {name} are several a row (multi-label or multi-output): tasks_from takes one a row")
     return part
 
 

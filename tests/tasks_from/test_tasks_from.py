@@ -37,7 +37,7 @@ from threadpoolctl import threadpool_limits
 from harness.errors import HarnessError, SettingsError
 from harness.space import Config, Space
 from harness.task import TaskCard, TaskSpec
-from harness.task_adapters import Part, Split, curve, loop, sklearn, split
+from harness.tasks_from import Part, Split, curve, loop, sklearn, split
 from harness.training.build import build_task
 from harness.training.trainer import InProcess
 from harness.trial import Epoch, Status

@@ -33,8 +33,8 @@ from sklearn.utils import check_random_state
 
 from harness.errors import printable
 from harness.seeding import keyed_seed
-from harness.task_adapters.data import Part, Split
-from harness.task_adapters.scores import Scale
+from harness.tasks_from.data import Part, Split
+from harness.tasks_from.scores import Scale
 from harness.trial import Epoch
 
 # An ensemble that answers with one of these answers with the mean over its members. A subclass with a method of its own does not count.
@@ -48,7 +48,7 @@ Earlier: TypeAlias = Callable[[Any, Scale, int], Iterator[Epoch]]
 
 
 def read(estimator: Any, data: Split, *, metric: str, epochs: int, seed: int) -> Iterator[Epoch]:
-    """Fit, then yield at most `epochs` points of the curve; see `harness.task_adapters.curve`. `data` must be checked."""
+    """Fit, then yield at most `epochs` points of the curve; see `harness.tasks_from.curve`. `data` must be checked."""
     last, train, seen = _unwrap(estimator, data)
     scale = Scale(metric, seen)
     if epochs > 1 and _shuffles_every_pass(last):

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn import metrics
 
 from harness.errors import SettingsError
-from harness.task_adapters.data import Part, Split
+from harness.tasks_from.data import Part, Split
 from harness.trial import Epoch
 
 # What a metric is computed from: the first of these methods that the estimator has.

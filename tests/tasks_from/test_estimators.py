@@ -16,7 +16,7 @@ from sklearn.utils import all_estimators
 from threadpoolctl import threadpool_limits
 
 from harness.errors import SettingsError
-from harness.task_adapters import Part, Split, curve, split
+from harness.tasks_from import Part, Split, curve, split
 from harness.trial import measures_of
 
 # What has no default: a small estimator for meta-estimators to hold.
