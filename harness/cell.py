@@ -16,6 +16,7 @@ from harness.seeding import keyed_seed
 from harness.store.cell_folder import SCHEMA
 from harness.task import TaskSpec
 from harness.training.evaluator import NO_LIMITS, Evaluator, Limits
+from harness.trial import PERCENT
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Cell:
                 "params": task.params,
                 # The space in full, so that the identity does not depend on how the YAML happened to write it.
                 "space": task.space.to_mapping(),
+                **({} if task.objective == PERCENT else {"objective": task.objective.to_mapping()}),
             },
             "optimizer": {
                 "_target_": optimizer.target,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 
 from harness.errors import shown
@@ -22,3 +23,9 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+@functools.cache
+def say_once(text: str) -> None:
+    """Print a warning that would be the same for every cell of this process, once."""
+    say(text)

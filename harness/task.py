@@ -18,6 +18,7 @@ training that fails, and enforces the time limit. The same config and seed must 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -26,7 +27,7 @@ from harness.errors import SettingsError, near
 from harness.importing import load_target
 from harness.readiness import Readiness
 from harness.space import Config, Space
-from harness.trial import Epoch
+from harness.trial import MARGIN_POINTS, PERCENT, Direction, Epoch, Objective
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class TaskSpec:
     renamed: bool = False
     renamed_card: TaskCard | None = None
     table: TableSpec | None = None
+    objective: Objective = PERCENT
 
     def __hash__(self) -> int:
         """Hash what tells tasks apart; `params` are a mapping, and equal specs have equal names."""
@@ -108,10 +110,31 @@ class TaskSpec:
                 data=tuple(entries.get("data") or ()),
                 renamed=renamed,
                 renamed_card=renamed_card,
+                objective=_objective(entries.get("metric") or {}, entries.get("test", "score")),
                 table=TableSpec(**table) if (table := entries.get("table")) and table.get("levels") else None,
             )
         except SettingsError as error:
             raise SettingsError(str(error) if str(error).startswith("task.") else f"task '{name}': {error}") from error
+
+
+def _objective(metric: Mapping[str, Any], test: object) -> Objective:
+    """Read `metric` and `test` of a task's YAML. Raises SettingsError."""
+    known = ("name", "direction", "unit", "margin")
+    for key in metric:
+        if key not in known:
+            raise SettingsError(f"metric: unknown field '{key}'{near(str(key), known)}")
+    unit = str(metric.get("unit") or "%").strip()
+    margin, direction = metric.get("margin"), metric.get("direction") or Direction.MAXIMIZE
+    if str(direction) not in tuple(Direction):
+        raise SettingsError(f"metric: direction={direction}{near(str(direction), map(str, Direction))}")
+    if test not in ("score", "none", None, False):
+        raise SettingsError(f"test: {test!r}: give none for a task without a test score, or leave it out")
+    if margin is None and unit != "%":
+        raise SettingsError(f"metric: margin is missing: give the difference in {unit} that matters, e.g. margin: 0.5")
+    if margin is not None and (isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < math.inf):
+        raise SettingsError(f"metric: margin={margin!r}: give a number above 0, in {unit}")
+    name = " ".join(str(metric.get("name") or "score").split())
+    return Objective(name, Direction(str(direction)), unit, MARGIN_POINTS if margin is None else float(margin), test == "score")
 
 
 def _cards(name: str, entries: Mapping[str, Any]) -> tuple[TaskCard, TaskCard | None, bool]:

@@ -30,13 +30,89 @@ class Status(StrEnum):
     TIMEOUT = "timeout"
 
 
+class Direction(StrEnum):
+    """Which scores are better."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a task's scores are: the metric's name, which direction is better, the unit, and the difference that matters, in that unit.
+
+    A percentage that is to be maximised is the default. Methods and expert blocks see every objective in *points*: higher is better, and
+    a point is one percentage point, or `margin` / 0.9 of another unit, so that thresholds mean the same. `test` is False where a task
+    has no test score. Raises ValueError for a direction that is none, and a margin that is not above 0.
+    """
+
+    name: str = "score"
+    direction: Direction = Direction.MAXIMIZE
+    unit: str = "%"
+    margin: float = 0.9
+    test: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.margin < math.inf:
+            raise ValueError(f"margin={self.margin}: must be above 0")
+
+    @property
+    def is_percentage(self) -> bool:
+        """Whether scores are percentages, at most 100."""
+        return self.unit == "%"
+
+    @property
+    def sign(self) -> float:
+        """1 where higher is better, -1 where lower is."""
+        return 1.0 if self.direction is Direction.MAXIMIZE else -1.0
+
+    @property
+    def point(self) -> float:
+        """How much of the unit is one point."""
+        return 1.0 if self.is_percentage else self.margin / MARGIN_POINTS
+
+    def points(self, value: float) -> float:
+        """Return a score in points: higher is better."""
+        return self.sign * value / self.point + 0.0
+
+    def value(self, points: float) -> float:
+        """Return the score, in its own unit, that a number of points stands for."""
+        return self.sign * points * self.point + 0.0
+
+    def text(self, value: float) -> str:
+        """Write a score with its unit: `88.10 %`, `54.27 mg/dl`."""
+        if self.is_percentage:
+            return f"{value:.2f} %"
+        decimals = max(0, 2 - math.floor(math.log10(self.point)))
+        return f"{value:.{min(decimals, 12)}f} {self.unit}".rstrip()
+
+    def better(self, one: float, other: float) -> bool:
+        """Say whether one score is better than another."""
+        return self.sign * one > self.sign * other
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain data, as a task's `metric` and `test` write it."""
+        return {
+            "name": self.name,
+            "direction": str(self.direction),
+            "unit": self.unit,
+            "margin": self.margin,
+            "test": self.test,
+        }
+
+
+# The paper's margin: small LLMs within 0.9 percentage points of GPT-4 on average (arXiv 2509.15561).
+MARGIN_POINTS = 0.9
+PERCENT = Objective()
+
+
 @dataclass(frozen=True, slots=True)
 class Epoch:
     """One row of a training curve.
 
-    Scores are percentages, at most 100, higher is better. Losses are in the task's own unit, lower is better. A task may leave out
-    what it does not measure (None), but not the validation score. `number` counts from 1 and is set by the harness; a foreign log
-    may skip numbers.
+    Scores are those of the task's objective: percentages, at most 100, higher is better, unless its YAML names another `metric`. Losses
+    are in the task's own unit, lower is better. A task may leave out what it does not measure (None), but not the validation score.
+    `number` counts from 1 and is set by the harness; a foreign log may skip numbers.
     """
 
     val_score_pct: float
@@ -89,9 +165,9 @@ class Outcome:
             raise ValueError("an outcome has an error exactly when it is not ok")
 
     @classmethod
-    def of_curve(cls, curve: tuple[Epoch, ...], seconds: float) -> Outcome:
+    def of_curve(cls, curve: tuple[Epoch, ...], seconds: float, objective: Objective = PERCENT) -> Outcome:
         """Score a finished training. `curve` must hold at least one epoch, all values finite."""
-        best = max(curve, key=lambda epoch: epoch.val_score_pct)
+        best = max(curve, key=lambda epoch: objective.sign * epoch.val_score_pct)
         return cls(Status.OK, curve, seconds, best.val_score_pct, best.test_score_pct, best.number)
 
     @classmethod
@@ -146,12 +222,34 @@ class Trial:
         curve = tuple(epoch.without_test() for epoch in self.outcome.curve)
         return replace(self, outcome=replace(self.outcome, curve=curve, test_score_pct=None))
 
+    def in_points(self, objective: Objective) -> Trial:
+        """Return the trial with its scores in points."""
+        if objective.sign == objective.point == 1.0:
+            return self
+        outcome = self.outcome
+        curve = tuple(
+            replace(
+                epoch,
+                val_score_pct=objective.points(epoch.val_score_pct),
+                train_score_pct=None if epoch.train_score_pct is None else objective.points(epoch.train_score_pct),
+                test_score_pct=None if epoch.test_score_pct is None else objective.points(epoch.test_score_pct),
+            )
+            for epoch in outcome.curve
+        )
+        val, test = (None if v is None else objective.points(v) for v in (outcome.val_score_pct, outcome.test_score_pct))
+        return replace(self, outcome=replace(outcome, curve=curve, val_score_pct=val, test_score_pct=test))
+
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The trials so far, in order, numbered 1..n, without their test scores. This is all that a method learns from."""
+    """The trials so far, in order, numbered 1..n, without their test scores. This is all that a method learns from.
+
+    Scores are in points: higher is better. For a percentage that is the score itself; `objective` turns points back into any other
+    metric's unit.
+    """
 
     trials: tuple[Trial, ...] = ()
+    objective: Objective = PERCENT
 
     def __post_init__(self) -> None:
         for number, trial in enumerate(self.trials, start=1):
@@ -161,19 +259,20 @@ class Trajectory:
             _refuse_test_scores(self.trials[-1])
 
     @classmethod
-    def of(cls, trials: tuple[Trial, ...]) -> Trajectory:
-        """Hide the test scores of `trials` and hold the rest."""
-        return cls(tuple(trial.without_test() for trial in trials))
+    def of(cls, trials: tuple[Trial, ...], objective: Objective = PERCENT) -> Trajectory:
+        """Hide the test scores of `trials`, whose scores are in the objective's own unit, and hold the rest in points."""
+        return cls(tuple(trial.without_test().in_points(objective) for trial in trials), objective)
 
     def then(self, trial: Trial) -> Trajectory:
-        """Return the trajectory with one more trial, its test scores hidden."""
-        return Trajectory((*self.trials, trial.without_test()))
+        """Return the trajectory with one more trial, given in the objective's own unit; its test scores are hidden."""
+        return Trajectory((*self.trials, trial.without_test().in_points(self.objective)), self.objective)
 
     def shuffled(self, rng: random.Random) -> Trajectory:
         """Give each trial the outcome of another: the same configurations and the same outcomes, in no relation to each other."""
         outcomes = [trial.outcome for trial in self.trials]
         rng.shuffle(outcomes)
-        return Trajectory(tuple(replace(trial, outcome=outcome) for trial, outcome in zip(self.trials, outcomes, strict=True)))
+        turned = (replace(trial, outcome=outcome) for trial, outcome in zip(self.trials, outcomes, strict=True))
+        return Trajectory(tuple(turned), self.objective)
 
     def __len__(self) -> int:
         return len(self.trials)
@@ -190,18 +289,18 @@ class Trajectory:
         return incumbent(self.trials)
 
 
-def incumbents(trials: Iterable[Trial]) -> Iterator[Trial | None]:
+def incumbents(trials: Iterable[Trial], objective: Objective = PERCENT) -> Iterator[Trial | None]:
     """Yield after each trial the one with the best validation score so far, the first on a tie; None while none has a score."""
     best: Trial | None = None
     for trial in trials:
-        if trial.score is not None and (best is None or best.score is None or trial.score > best.score):
+        if trial.score is not None and (best is None or best.score is None or objective.better(trial.score, best.score)):
             best = trial
         yield best
 
 
-def incumbent(trials: Iterable[Trial]) -> Trial | None:
+def incumbent(trials: Iterable[Trial], objective: Objective = PERCENT) -> Trial | None:
     """Return the trial with the best validation score, the first on a tie; None when none has a score."""
-    return [None, *incumbents(trials)][-1]
+    return [None, *incumbents(trials, objective)][-1]
 
 
 def _refuse_test_scores(trial: Trial) -> None:

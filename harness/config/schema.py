@@ -62,6 +62,20 @@ class TableSettings:
 
 
 @dataclass
+class MetricSettings:
+    """What the scores of a task are."""
+
+    name: str = "score"
+    """name of the metric, e.g. rmse"""
+    direction: str = "maximize"
+    """maximize | minimize"""
+    unit: str = "%"
+    """unit of the scores; % means at most 100"""
+    margin: float | None = None
+    """difference that matters, in the unit: the verdict's margin; null: 0.9 of a percentage, and required for another unit"""
+
+
+@dataclass
 class TaskSettings:
     """The task that is tuned: a file of conf/task."""
 
@@ -77,6 +91,9 @@ class TaskSettings:
     """description of the task, shown to LLMs; task.card=renamed shows renamed_card instead"""
     renamed_card: dict[str, str] = field(default_factory=dict)
     """description without names that a model could recognise"""
+    metric: MetricSettings = field(default_factory=MetricSettings)
+    test: str = "score"
+    """score | none: whether trainings measure a test score; none: tables show validation, and say so"""
     data: list[str] = field(default_factory=list)
     """public data sets that prepare(params) of the class fetches before the first cell"""
     params: dict[str, Any] = field(default_factory=dict)

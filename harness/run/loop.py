@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.cell import Cell
+from harness.console import say_once
 from harness.errors import Exhausted
 from harness.run.build import build_optimizer
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import SCHEMA, CellFolder
 from harness.training.trainer import Trainer
-from harness.trial import Proposal, Trajectory, Trial, incumbent
+from harness.trial import PERCENT, Objective, Proposal, Trajectory, Trial, incumbent
 
 
 class Tracker(Protocol):
@@ -51,7 +52,7 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
     optimizer = build_optimizer(cell, task, folder)
     try:
         tracker.start(cell, manifest, folder.trials)
-        trajectory = Trajectory.of(folder.trials)
+        trajectory = Trajectory.of(folder.trials, cell.task.objective)
         while len(trajectory) < cell.budget:
             stop_if_asked()
             started = time.perf_counter()
@@ -66,7 +67,8 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
             folder.append(trial)
             tracker.trial(trial)
             trajectory = trajectory.then(trial)
-        summary = summarise(folder.trials)
+        _warn_of_shares(cell, folder.trials)
+        summary = summarise(folder.trials, cell.task.objective)
         tracker.finish(summary, folder.path)
         folder.finish(summary)
     except BaseException:
@@ -81,9 +83,12 @@ def _train(trainer: Trainer, number: int, proposal: Proposal, seed: int, propose
     return Trial(number, proposal, trainer.train(proposal.config, seed=seed), propose_seconds)
 
 
-def summarise(trials: tuple[Trial, ...]) -> dict[str, Any]:
-    """Return what `summary.json` holds: the incumbent by validation, its test score, and the counts."""
-    best = incumbent(trials)
+def summarise(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> dict[str, Any]:
+    """Return what `summary.json` holds: the incumbent by validation, its test score, and the counts.
+
+    Scores are in the objective's own unit, also under the names that end in `_pct`.
+    """
+    best = incumbent(trials, objective)
     failures: dict[str, int] = {}
     for trial in trials:
         if not trial.outcome.ok:
@@ -99,3 +104,13 @@ def summarise(trials: tuple[Trial, ...]) -> dict[str, Any]:
         "train_seconds": round(sum(trial.outcome.seconds for trial in trials), 6),
         "propose_seconds": round(sum(trial.propose_seconds for trial in trials), 6),
     }
+
+
+def _warn_of_shares(cell: Cell, trials: tuple[Trial, ...]) -> None:
+    """Warn once a task whose percentages are all at most 1: they may be shares."""
+    scores = [trial.score for trial in trials if trial.score is not None]
+    if cell.task.objective.is_percentage and len(scores) > 1 and max(map(abs, scores)) <= 1.0:
+        say_once(
+            f"task '{cell.task.name}': its scores are percentages, and none is above 1: if they are shares, multiply them by 100, "
+            "or say what they are with metric: in its YAML"
+        )

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
 from harness.cell import Cell
-from harness.console import say
+from harness.console import say_once
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import CALLS, MANIFEST, TRIALS
 from harness.training.trainer import describe
-from harness.trial import MEASURES, Trial, incumbent
+from harness.trial import MEASURES, PERCENT, Objective, Trial, incumbent
 
 INIT_TIMEOUT_SECONDS = 30.0
 TAG_LENGTH = 64  # W&B's own limit
@@ -95,12 +95,6 @@ def _environment_of_its_own(study: Path) -> Iterator[None]:
         os.environ.update(before)
 
 
-@functools.cache
-def say_once(text: str) -> None:
-    """Print a warning that would be the same for every cell of this process, once."""
-    say(text)
-
-
 class WandbTracker:
     """One cell as one W&B run: id = cell id, group = study, tags = task, arm, seed.
 
@@ -119,6 +113,7 @@ class WandbTracker:
         self._step = 0
         self._skip = 0
         self._trials: tuple[Trial, ...] = ()
+        self._objective = PERCENT
         self.broken = False
 
     @_never_costs_a_trial
@@ -126,6 +121,7 @@ class WandbTracker:
         """Open the run, and log what an earlier launch left."""
         import wandb  # noqa: PLC0415 - half a second
 
+        self._objective = cell.task.objective
         if self._mode == "online" and not WandbTracker.server_unreachable:
             try:
                 self._open(cell, manifest, "online")
@@ -201,7 +197,7 @@ class WandbTracker:
 
     def _log(self, trial: Trial) -> None:
         self._trials = (*self._trials, trial)
-        for row in history_rows(self._trials):
+        for row in history_rows(self._trials, self._objective):
             if self._step >= self._skip:
                 self._run.log(row, step=self._step)
             self._step += 1
@@ -217,14 +213,14 @@ def run_id(cell: Cell) -> str:
     return f"{cell.id}-{hashlib.sha256(cell.study.encode()).hexdigest()[:6]}"
 
 
-def history_rows(trials: tuple[Trial, ...]) -> Iterator[dict[str, Any]]:
+def history_rows(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> Iterator[dict[str, Any]]:
     """Yield the history rows of the last of `trials`: one an epoch, then one for the trial."""
     trial = trials[-1]
     before = sum(len(earlier.outcome.curve) for earlier in trials[:-1])
     for epoch in trial.outcome.curve:
         measured = {f"epoch/{name}": getattr(epoch, name) for name in MEASURES if getattr(epoch, name) is not None}
         yield {"epoch/index": before + epoch.number, "epoch/number": epoch.number, "epoch/trial": trial.number, **measured}
-    best = incumbent(trials)
+    best = incumbent(trials, objective)
     values = dict(zip(COLUMNS, table_row(trial), strict=True))
     row = {"trial/number": trial.number, **{f"trial/{k}": v for k, v in values.items() if k != "trial" and v is not None}}
     row |= {f"config/{name}": value for name, value in trial.config.items()}

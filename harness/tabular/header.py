@@ -12,7 +12,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from harness.store.cell_folder import differing
 from harness.store.codec import check_schema, json_text
 from harness.tabular.grid import Grid
 from harness.task import TaskSpec
+from harness.trial import PERCENT, Direction, Objective
 
 SCHEMA = 1
 MEMBER = "header.json"
@@ -49,6 +50,12 @@ class Subject:
     space: Mapping[str, Any]
     train_seeds: Sequence[int]
     clock: str
+    metric: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def objective(self) -> Objective:
+        """What the scores are: `metric`, which is empty for a percentage."""
+        return Objective(**{**self.metric, "direction": Direction(self.metric["direction"])}) if self.metric else PERCENT
 
     @classmethod
     def of(cls, task: TaskSpec) -> Subject:
@@ -69,7 +76,8 @@ def _subject(task: TaskSpec) -> Subject:
     whole, space = task.space.to_mapping(), grid_space(task).to_mapping()
     plain = json.loads(json_text({"params": task.params, "whole": whole, "space": space}))
     seeds = list(range(table.train_seeds))
-    return Subject(name, task.target, task.version, plain["params"], plain["whole"], plain["space"], seeds, table.clock)
+    metric = {} if task.objective == PERCENT else task.objective.to_mapping()
+    return Subject(name, task.target, task.version, plain["params"], plain["whole"], plain["space"], seeds, table.clock, metric)
 
 
 @functools.cache
@@ -103,7 +111,8 @@ class Header:
     @property
     def checksum(self) -> str:
         """Sixteen hexadecimal digits of the SHA-256 of what decides a replayed result: the subject and the arrays."""
-        decisive = json.dumps([asdict(self.subject), self.arrays_sha256, list(self.errors)], sort_keys=True)
+        subject = {key: value for key, value in asdict(self.subject).items() if key != "metric" or value}
+        decisive = json.dumps([subject, self.arrays_sha256, list(self.errors)], sort_keys=True)
         return hashlib.sha256(decisive.encode()).hexdigest()[:16]
 
     def to_json(self) -> str:

@@ -74,7 +74,7 @@ class Table:
         seconds = round(float(arrays[f"{self.header.subject.clock}_seconds"][at]), 6)
         status = STATUSES[int(arrays["status"][at])]
         if status is Status.OK:
-            return Outcome.of_curve(curve, seconds)
+            return Outcome.of_curve(curve, seconds, self.header.subject.objective)
         return Outcome.failed(status, self.header.errors[int(arrays["error"][at])], curve, seconds)
 
     def _curve(self, start: int, length: int) -> tuple[Epoch, ...]:
@@ -123,12 +123,10 @@ def write_table(path: Path, subject: Subject, entries: Mapping[Place, Entry], si
     errors = tuple(sorted({entry.outcome.error for entry in ordered if entry.outcome.error is not None}))
     measures = measures_of(subject, ordered)
     arrays = columns_of(ordered, errors, measures, (len(subject.train_seeds), configs))
-    best = {
-        str(seed): max(
-            (e.outcome.val_score_pct for e in ordered if e.seed == seed and e.outcome.val_score_pct is not None), default=None
-        )
-        for seed in subject.train_seeds
-    }
+    best: dict[str, float | None] = {}
+    for seed in subject.train_seeds:
+        scores = [e.outcome.val_score_pct for e in ordered if e.seed == seed and e.outcome.val_score_pct is not None]
+        best[str(seed)] = max(scores, key=lambda score: subject.objective.sign * score, default=None)
     header = Header(subject, configs, measures, errors, best, dict(signature), made_by(), digest(arrays))
     try:
         _write(path, header, arrays)

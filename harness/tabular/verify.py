@@ -47,7 +47,7 @@ def verify(task: TaskSpec, table: Table, count: int) -> Iterator[Comparison]:
     grid = Grid.of(task.space, levels)
     isolation = Isolation()
     with isolation.building():
-        trainer = InProcess(build_task(task), isolation)
+        trainer = InProcess(build_task(task), isolation, task.objective)
     places = [(number, seed) for seed in table.header.subject.train_seeds for number in range(len(grid.configs))]
     # Its own key: the first few are the same for every count.
     keyed_random(0, "verify").shuffle(places)

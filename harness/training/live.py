@@ -49,7 +49,7 @@ class Live:
 def trainer_for(task: Task, spec: TaskSpec, limits: Limits = NO_LIMITS, *, isolation: Isolation | None = None) -> Trainer:
     """Return a trainer in this process, or in a child when there is a limit to enforce. `isolation`: what the task was built in."""
     if limits == NO_LIMITS:
-        return InProcess(task, isolation)
+        return InProcess(task, isolation, spec.objective)
     from harness.training.subprocess import InChild  # noqa: PLC0415 - multiprocessing is not for free, and few runs need it
 
     return InChild(spec, limits.trial_seconds, memory_limit_mb=limits.trial_memory_mb, keep=True)

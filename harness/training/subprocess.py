@@ -98,7 +98,7 @@ class InChild:
             error = f"the training process died ({self._ended()})"
         if error is not None and self._memory_limit_mb is not None and error.partition(":")[0].endswith("MemoryError"):
             error = f"{error} (limits.trial_memory_mb={self._memory_limit_mb:g})"
-        return outcome_of(curve, error, time.perf_counter() - started)
+        return outcome_of(curve, error, time.perf_counter() - started, self._spec.objective)
 
     def start(self) -> int:
         """Have the child ready to train, and return its process id. Raises HarnessError when it cannot load the task."""
@@ -229,7 +229,7 @@ def serve(descriptor: int, parent: int) -> None:
         while True:
             config, seed = pipe.recv()
             with isolation.training(seed):
-                ended = run_epochs(task, config, seed, pipe.send)
+                ended = run_epochs(task, config, seed, pipe.send, spec.objective)
             pipe.send(ended)
 
 

@@ -16,7 +16,7 @@ from harness.signals import stop_if_asked, stops_noted
 from harness.space import Config
 from harness.task import Task
 from harness.training.isolation import Isolation
-from harness.trial import Epoch, Outcome, Status
+from harness.trial import PERCENT, Epoch, Objective, Outcome, Status
 
 ERROR_LENGTH = 300
 
@@ -36,11 +36,12 @@ class Trainer(Protocol):
 class InProcess:
     """Trains here. Costs next to nothing, and cannot stop a training that hangs.
 
-    `isolation`: what the task was built in.
+    `isolation`: what the task was built in. `objective`: what its scores are.
     """
 
-    def __init__(self, task: Task, isolation: Isolation | None = None) -> None:
+    def __init__(self, task: Task, isolation: Isolation | None = None, objective: Objective = PERCENT) -> None:
         self._task = task
+        self._objective = objective
         self._isolation = Isolation() if isolation is None else isolation
 
     def train(self, config: Config, *, seed: int) -> Outcome:
@@ -49,21 +50,21 @@ class InProcess:
         with stops_noted():
             with self._isolation.training(seed):
                 started = time.perf_counter()
-                error = run_epochs(self._task, config, seed, curve.append)
+                error = run_epochs(self._task, config, seed, curve.append, self._objective)
                 seconds = time.perf_counter() - started
             stop_if_asked(failed=error is not None)
-        return outcome_of(curve, error, seconds)
+        return outcome_of(curve, error, seconds, self._objective)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-def run_epochs(task: Task, config: Config, seed: int, done: Callable[[Epoch], None]) -> str | None:
+def run_epochs(task: Task, config: Config, seed: int, done: Callable[[Epoch], None], objective: Objective = PERCENT) -> str | None:
     """Train once, and hand each epoch to `done` as it ends; return in words how the training failed, None when it did not.
 
     Whether a signal to stop made it fail is for the caller to ask (`stop.py`).
     """
-    epochs = checked_epochs(task, config, seed)
+    epochs = checked_epochs(task, config, seed, objective)
     try:
         for epoch in epochs:
             done(epoch)
@@ -78,13 +79,16 @@ def run_epochs(task: Task, config: Config, seed: int, done: Callable[[Epoch], No
     return None
 
 
-def checked_epochs(task: Task, config: Config, seed: int) -> Generator[Epoch]:
-    """Yield a training's epochs, numbered from 1. Raises TypeError or ValueError for what is not an epoch of percentages."""
+def checked_epochs(task: Task, config: Config, seed: int, objective: Objective = PERCENT) -> Generator[Epoch]:
+    """Yield a training's epochs, numbered from 1. Raises TypeError or ValueError for what is not an epoch of the objective's scores."""
     for number, epoch in enumerate(task.train(dict(config), seed=seed), start=1):
         if not isinstance(epoch, Epoch):
             raise TypeError(f"train must yield harness.trial.Epoch, not {type(epoch).__name__}")
-        if epoch.val_score_pct > 100.0 or (epoch.test_score_pct or 0.0) > 100.0:
-            raise ValueError(f"epoch {number} has a score above 100; scores are percentages")
+        if objective.is_percentage and (epoch.val_score_pct > 100.0 or (epoch.test_score_pct or 0.0) > 100.0):
+            raise ValueError(
+                f"epoch {number} has a score above 100; scores are percentages, unless the task's YAML says what they are: "
+                "metric: {name: rmse, direction: minimize, unit: ..., margin: ...}"
+            )
         # A NumPy or torch scalar would not be JSON.
         yield Epoch(
             float(epoch.val_score_pct),
@@ -100,7 +104,7 @@ def _float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-def outcome_of(curve: list[Epoch], error: str | None, seconds: float) -> Outcome:
+def outcome_of(curve: list[Epoch], error: str | None, seconds: float, objective: Objective = PERCENT) -> Outcome:
     """Judge a training by the curve it left and the error it ended with."""
     kept = tuple(curve)
     if error is not None:
@@ -110,7 +114,7 @@ def outcome_of(curve: list[Epoch], error: str | None, seconds: float) -> Outcome
     cause = kept[-1].non_finite()
     if cause:
         return Outcome.failed(Status.DIVERGED, f"{cause} at epoch {kept[-1].number}", kept, seconds)
-    return Outcome.of_curve(kept, seconds)
+    return Outcome.of_curve(kept, seconds, objective)
 
 
 def describe(error: BaseException) -> str:

@@ -68,7 +68,12 @@ ENDINGS = {
     "infinite loss": (Status.DIVERGED, 3, "val_loss is inf at epoch 3"),
     "no epoch": (Status.OK, 2, None),
     "not an epoch": (Status.CRASHED, 2, "TypeError: train must yield harness.trial.Epoch, not dict"),
-    "above 100": (Status.CRASHED, 2, "ValueError: epoch 3 has a score above 100; scores are percentages"),
+    "above 100": (
+        Status.CRASHED,
+        2,
+        "ValueError: epoch 3 has a score above 100; scores are percentages, unless the task's YAML says what they are: "
+        "metric: {name: rmse, direction: minimize, unit: ..., margin: ...}",
+    ),
     "text as score": (Status.CRASHED, 2, "TypeError: '>' not supported between instances of 'str' and 'float'"),
 }
 

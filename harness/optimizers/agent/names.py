@@ -50,7 +50,7 @@ class Names:
 
     def trajectory(self, trajectory: Trajectory) -> Trajectory:
         """Translate every configuration of a trajectory; error texts, which may hold names, are replaced where names are hidden."""
-        return Trajectory(tuple(self._trial(trial) for trial in trajectory)) if self.hides_errors else trajectory
+        return replace(trajectory, trials=tuple(self._trial(trial) for trial in trajectory)) if self.hides_errors else trajectory
 
     def _trial(self, trial: Trial) -> Trial:
         proposal = replace(trial.proposal, config=self.shown(trial.config), note={})
