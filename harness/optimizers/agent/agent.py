@@ -18,13 +18,13 @@ from harness.llm.asking import Asking, LlmOptimizer
 from harness.llm.backend import ABORTED, Backend, Message, Reply
 from harness.optimizers.agent.context import SUMMARISED, Context
 from harness.optimizers.agent.names import Names
-from harness.optimizers.agent.prompt import card_text, example_config, load_prompts, space_text
+from harness.optimizers.agent.prompt import card_text, example_config, load_prompts, space_text, system_text
 from harness.optimizers.agent.reply import Answer, BadReply, Kind, parse_reply, refuse_aborted, refuse_repeat, strip_thinking
 from harness.optimizers.agent.reply_schema import reply_schema
 from harness.seeding import keyed_random, keyed_seed
 from harness.space import Config, Space
 from harness.task import TaskCard
-from harness.trial import Proposal, Trajectory
+from harness.trial import Objective, Proposal, Trajectory
 
 ANALYSIS_WORDS = 150
 # How much of an unusable reply is shown to the model again. A reply can be megabytes long; the prompt must stay short.
@@ -103,7 +103,7 @@ class Agent(LlmOptimizer):
         shown = self._names.trajectory(trajectory)
         text = self._context.text(self._names.space, shown, budget=self._budget, seed=self._seed)
         exchange = _Exchange(len(trajectory) + 1)
-        messages = self._opening(exchange.trial, text)
+        messages = self._opening(exchange.trial, text, trajectory.objective)
         analysis = ""
         if self._asking.calls == "two":
             analysis = self._analyse(exchange, messages)
@@ -127,16 +127,16 @@ class Agent(LlmOptimizer):
             return Proposal(self._names.real_config(answer.config), source, note)
         return Proposal(self._draw(trajectory), "fallback", self._note(exchange, text, analysis))
 
-    def _opening(self, number: int, context: str) -> list[Message]:
+    def _opening(self, number: int, context: str, objective: Objective) -> list[Message]:
         task = self._prompts.fill(
             "task",
-            card=card_text(self._card),
+            card=card_text(self._card, objective),
             space=space_text(self._names.space),
             number=number,
             budget=self._budget,
             context=context,
         )
-        return [Message("system", self._prompts.fill("system")), Message("user", task)]
+        return [Message("system", system_text(self._prompts, objective)), Message("user", task)]
 
     def _form(self, number: int) -> dict[str, object]:
         return {"number": number, "example": example_config(self._names.space)}
