@@ -15,7 +15,7 @@ from harness.config.settings import task_spec
 from harness.console import duration, say
 from harness.environment import one_thread
 from harness.errors import HarnessError, SettingsError, StorageError, near
-from harness.signals import heed_signals, stop_status
+from harness.signals import handle_stop_signals, stop_status
 from harness.tabular.bar import Bar
 from harness.tabular.grid import Grid
 from harness.tabular.header import SUFFIX, Header, Subject, find_table, read_header
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Stopped, it is the status of the signal, as in `python -m harness`.
     """
     one_thread()
-    heed_signals()
+    handle_stop_signals()
     try:
         arguments = list(sys.argv[1:] if argv is None else argv)
         chosen = _parsed(arguments)
