@@ -1,4 +1,4 @@
-"""Read and restore what code can change for the whole process: working folder, environment, signal handlers, random generators, ...
+"""Read and restore what code can change for the whole process: working folder, environment, signal handlers, library settings.
 
 A state maps part -> name -> value. It leaves out a part whose module is not imported yet.
 """
@@ -100,9 +100,8 @@ def _write_environment(_: ModuleType, values: Values) -> None:
     for name, value in variables.items():
         if value is not ABSENT:
             os.environb[name] = value
-        elif not name.startswith(
-            b"KMP_"
-        ):  # a library sets these once, at its import, for the OpenMP runtime that all libraries share
+        # KMP_...: a library sets these once, at its import, for the OpenMP runtime that all libraries share.
+        elif not name.startswith(b"KMP_"):
             os.environb.pop(name, None)
 
 

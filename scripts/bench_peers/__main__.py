@@ -77,7 +77,7 @@ def candidates() -> list[Candidate]:
     optuna = ("optuna==5.0.0",)
     return [
         Candidate(OURS, "", (), ours("store.sync=cell"), {}),
-        Candidate(f"{OURS}, a sync a trial", "", (), ours(), {}),
+        Candidate(f"{OURS}, one sync per trial", "", (), ours(), {}),
         Candidate("Optuna, in memory", "optuna", optuna, loop("optuna_loop"), {}),
         Candidate("Optuna, journal file", "optuna", optuna, loop("optuna_loop"), {"BENCH_JOURNAL": "journal.log"}),
         Candidate("scikit-optimize + JSONL", "skopt", ("scikit-optimize==0.10.2",), loop("skopt_loop"), {}),
