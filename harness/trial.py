@@ -62,6 +62,11 @@ class Objective:
         return self.unit == "%"
 
     @property
+    def is_identity(self) -> bool:
+        """Whether scores are points as they are: percentages to be maximised."""
+        return self.is_percentage and self.direction is Direction.MAXIMIZE
+
+    @property
     def sign(self) -> float:
         """1 where higher is better, -1 where lower is."""
         return 1.0 if self.direction is Direction.MAXIMIZE else -1.0
@@ -226,7 +231,7 @@ class Trial:
 
     def in_points(self, objective: Objective) -> Trial:
         """Return the trial with its scores in points."""
-        if objective.sign == objective.point == 1.0:
+        if objective.is_identity:
             return self
         outcome = self.outcome
         curve = tuple(

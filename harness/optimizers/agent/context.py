@@ -1,10 +1,10 @@
-"""What the model is shown of the trials: five contexts under the same prompt.
+"""What the model is shown about the trials: five contexts, all in the same prompt.
 
-tcs        the expert blocks' summary: the method
-raw        every epoch of every trial: the ablation, the same information without the summary
+tcs        the summary of the expert blocks; this is the method
+raw        every epoch of every trial; the ablation: the same information without the summary
 scores     configurations and scores only
-blind      its own past proposals, no result: what the model knows without looking
-shuffled   the summary of the same trials with their outcomes permuted: does the model read it at all?
+blind      the past proposals without results; this shows what the model knows without any evidence
+shuffled   the summary of the same trials with permuted outcomes; this shows whether the model uses the outcomes at all
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from harness.errors import SettingsError, near
 from harness.seeding import keyed_random
 from harness.space import Space
 from harness.tcs import ALL_BLOCKS, Format, blocks_named, render, summarize
-from harness.trial import Epoch, Trajectory, Trial
+from harness.trial import Epoch, Objective, Trajectory, Trial
 
 CONTEXTS = ("tcs", "raw", "scores", "blind", "shuffled")
-SUMMARISED = ("tcs", "shuffled")  # those that show the summary
+SUMMARISED = ("tcs", "shuffled")  # the contexts that show the summary
+SCORES = ("train_score_pct", "val_score_pct")  # in points; losses are in their own unit
 NOTHING = "None yet: this is the first trial."
 _COLUMNS = (
     ("train_loss", "train loss"),
@@ -35,8 +36,11 @@ _COLUMNS = (
 class Context:
     """One kind of context, and how it is written.
 
-    `blocks` and `format` are the summary's (`tcs.blocks`, `tcs.format`); `log_every` is the step between the epochs that `raw` lists
-    (the last one is always listed). Raises SettingsError.
+    kind: one of CONTEXTS.
+    blocks, format: of the summary (settings `tcs.blocks` and `tcs.format`).
+    log_every: `raw` lists every so many epochs, from the first on, and always the last one; at least 1.
+
+    Raises SettingsError for a value that is not allowed.
     """
 
     kind: str
@@ -54,7 +58,7 @@ class Context:
             raise SettingsError(f"agent.log_every={self.log_every}: must be 1 or more")
 
     def text(self, space: Space, trajectory: Trajectory, *, budget: int, seed: int) -> str:
-        """Return what the model is shown before trial `len(trajectory) + 1`."""
+        """Return the text about `trajectory` that the model reads before it proposes trial `len(trajectory) + 1`."""
         if self.kind in SUMMARISED:
             shown = trajectory
             if self.kind == "shuffled":
@@ -65,25 +69,31 @@ class Context:
         if self.kind == "blind":
             return "\n".join(f"Trial {t.number}: {_config(t)}" for t in trajectory) + "\nTheir results are not shown."
         if self.kind == "scores":
-            return "\n".join(_scored(t) for t in trajectory)
-        return "\n\n".join(f"{_scored(t)}\n{_log(t.outcome.curve, self.log_every)}" for t in trajectory)
+            return "\n".join(_scored(t, trajectory.objective) for t in trajectory)
+        logged = (_log(t.outcome.curve, self.log_every, trajectory.objective) for t in trajectory)
+        return "\n\n".join(f"{_scored(t, trajectory.objective)}\n{log}" for t, log in zip(trajectory, logged, strict=True))
 
 
 def _config(trial: Trial) -> str:
     return json.dumps(trial.config, ensure_ascii=False)
 
 
-def _scored(trial: Trial) -> str:
+def _scored(trial: Trial, objective: Objective) -> str:
     outcome = trial.outcome
-    result = f"failed ({outcome.status}: {outcome.error})" if trial.score is None else f"validation score {trial.score:.2f} %"
+    if trial.score is None:
+        result = f"failed ({outcome.status}: {outcome.error})"
+    else:
+        result = f"validation score {objective.text(objective.value(trial.score))}"
     return f"Trial {trial.number}: {_config(trial)} -> {result}"
 
 
-def _log(curve: Sequence[Epoch], every: int) -> str:
+def _log(curve: Sequence[Epoch], every: int, objective: Objective) -> str:
     kept = [epoch for place, epoch in enumerate(curve, start=1) if (place - 1) % every == 0 or place == len(curve)]
     rows = []
     for epoch in kept:
-        values = [f"{label} {_figure(getattr(epoch, name))}" for name, label in _COLUMNS if getattr(epoch, name) is not None]
+        measured = [(name, label, getattr(epoch, name)) for name, label in _COLUMNS]
+        shown = [(label, objective.value(v) if name in SCORES and v is not None else v) for name, label, v in measured]
+        values = [f"{label} {_figure(value)}" for label, value in shown if value is not None]
         rows.append(f"  epoch {epoch.number}: {', '.join(values)}")
     return "\n".join(rows) or "  (no epoch was logged)"
 

@@ -1,9 +1,12 @@
-"""The changes block: what the last trial changed, what that did, and which pairs of trials differ in one knob only."""
+"""The changes block: what the last trial changed, how the score moved, and which pairs of trials differ in one hyperparameter only.
+
+The summary calls such a pair "one knob"; so do the names in this module.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
@@ -11,16 +14,17 @@ from harness.space import Space
 from harness.tcs.analysis.configs import Brought, Change, brought, changes, count_changes, wordings
 from harness.tcs.blocks.status import noise_text, pair_noise_pct
 from harness.tcs.thresholds import CONTRAST_WINDOW, CONTRASTS_KEPT
+from harness.tcs.view.scale import PERCENT_SCALE, Scale
 from harness.tcs.view.section import Cell, Detail, Table, View
 from harness.tcs.view.values import Wording
-from harness.tcs.view.words import bounded, points_text, signed
+from harness.tcs.view.words import bounded
 from harness.trial import Trajectory, Trial, incumbent
 
 _BROUGHT_KEPT = 3
 
 
 class Role(StrEnum):
-    """What the trial that is compared with is."""
+    """Which trial the later one is compared with."""
 
     PREVIOUS = "previous"
     INCUMBENT = "best before"
@@ -30,12 +34,13 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Contrast:
-    """Trial `later` against trial `earlier`.
+    """The comparison of trial `later` with trial `earlier`.
 
-    changed: what differs among the hyperparameters active in both, largest step first; empty when the configurations are the same.
-    brought: those active in only one of the two, because a parent of theirs changed.
-    gain_pct: score of the later one minus that of the earlier one; None when either failed, and then `outcome` says which.
-    noise_pct: epoch-to-epoch noise of that difference, a lower bound of the noise between seeds.
+    changed: the differences among the hyperparameters that are active in both, largest step first; empty for equal configurations.
+    brought: the hyperparameters that are active in only one of the two, because a parent of theirs changed.
+    gain_pct: the later score minus the earlier score, in points; None when either trial failed.
+    noise_pct: the epoch-to-epoch noise of that difference, in points. It is a lower bound of the noise between seeds.
+    outcome: both results as text, `earlier -> later`: a score, or the status of a failed trial.
     """
 
     later: int
@@ -46,10 +51,11 @@ class Contrast:
     gain_pct: float | None
     noise_pct: float | None
     outcome: str
+    scale: Scale = field(default=PERCENT_SCALE, repr=False)
 
     @property
     def one_knob(self) -> bool:
-        """Whether exactly one hyperparameter differs and brought no other in or out, so that the gain is its effect (and noise)."""
+        """Whether exactly one hyperparameter differs and activates or deactivates no other, so that the gain is its effect plus noise."""
         return len(self.changed) == 1 and not self.brought
 
     @property
@@ -65,8 +71,11 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Changes:
-    """The last trial against the previous one and against the best before it (one contrast when they are the same), and the newest
-    pairs among the last 30 trials that differ in one knob (and in what it brought in or out: see `Contrast.one_knob`).
+    """Comparisons of trials.
+
+    last: the last trial against the previous one, and against the best trial before it (one comparison when these are the same trial).
+    one_knob: the newest pairs among the last 30 trials and the incumbent in which one hyperparameter differs. It may activate or
+        deactivate others; `Contrast.one_knob` is then False.
     """
 
     name: ClassVar[str] = "changes"
@@ -76,7 +85,7 @@ class Changes:
     def view(self, detail: Detail) -> View:
         if not self.last:
             return View((("changes", "fewer than two trials: nothing to compare"),))
-        # Of many mixed changes a few say nothing: where room is short, they are only counted.
+        # A few of many simultaneous changes explain nothing: at low levels of detail they are only counted.
         most, mixed = detail.pick(3, 3, 4, 6), detail.pick(0, 2, 3, 6)
         columns = ("trial", "against", "changed", "score", "reading")
         kept = self.one_knob[: detail.pick(1, 2, 4, CONTRASTS_KEPT)]
@@ -85,7 +94,7 @@ class Changes:
 
 
 def changes_block(space: Space, trajectory: Trajectory, budget: int) -> Changes:  # noqa: ARG001  (the contract of a block)
-    """Compare the last trial with the previous one and with the best before it, and look for one-knob pairs."""
+    """Compare the last trial with the previous one and with the best before it, and find pairs that differ in one hyperparameter."""
     if len(trajectory) < 2:
         return Changes((), ())
     last, previous = trajectory[-1], trajectory[-2]
@@ -95,16 +104,16 @@ def changes_block(space: Space, trajectory: Trajectory, budget: int) -> Changes:
         pairs = [(last, previous, role)]
     else:
         pairs = [(last, previous, Role.PREVIOUS), (last, best, Role.INCUMBENT)]
-    told = {(a.number, b.number) for a, b, _ in pairs}
-    single = [(a, b, Role.OTHER) for a, b in _one_knob_pairs(trajectory) if (a.number, b.number) not in told]
+    compared = {(a.number, b.number) for a, b, _ in pairs}
+    single = [(a, b, Role.OTHER) for a, b in _one_knob_pairs(trajectory) if (a.number, b.number) not in compared]
     kept = [*pairs, *single[:CONTRASTS_KEPT]]
     written = wordings(space, [trial.config for a, b, _ in kept for trial in (a, b)], rough=True)
-    contrasts = [_contrast(space, *pair, written) for pair in kept]
+    contrasts = [_contrast(space, *pair, written, Scale(trajectory.objective)) for pair in kept]
     return Changes(tuple(contrasts[: len(pairs)]), tuple(contrasts[len(pairs) :]))
 
 
 def _one_knob_pairs(trajectory: Trajectory) -> Iterator[tuple[Trial, Trial]]:
-    """Yield (later, earlier), the newest pairs first."""
+    """Yield pairs (later, earlier) in which one hyperparameter differs, the newest first."""
     recent = trajectory.trials[-CONTRAST_WINDOW:]
     best = trajectory.incumbent
     if best is not None and best.number < recent[0].number:
@@ -115,7 +124,7 @@ def _one_knob_pairs(trajectory: Trajectory) -> Iterator[tuple[Trial, Trial]]:
                 yield recent[j], recent[i]
 
 
-def _contrast(space: Space, later: Trial, earlier: Trial, role: Role, written: Mapping[str, Wording]) -> Contrast:
+def _contrast(space: Space, later: Trial, earlier: Trial, role: Role, written: Mapping[str, Wording], scale: Scale) -> Contrast:
     scored = later.score is not None and earlier.score is not None
     return Contrast(
         later=later.number,
@@ -125,23 +134,24 @@ def _contrast(space: Space, later: Trial, earlier: Trial, role: Role, written: M
         brought=brought(space, earlier.config, later.config),
         gain_pct=bounded(later.score or 0.0) - bounded(earlier.score or 0.0) if scored else None,
         noise_pct=pair_noise_pct(later, earlier) if scored else None,
-        outcome=f"{_ending(earlier)} -> {_ending(later)}",
+        outcome=f"{_ending(earlier, scale)} -> {_ending(later, scale)}",
+        scale=scale,
     )
 
 
-def _ending(trial: Trial) -> str:
-    return trial.outcome.status.value if trial.score is None else points_text(bounded(trial.score))
+def _ending(trial: Trial, scale: Scale) -> str:
+    return trial.outcome.status.value if trial.score is None else scale.score_text(bounded(trial.score))
 
 
 def _row(contrast: Contrast, most: int, mixed: int) -> tuple[Cell, ...]:
     noise = contrast.noise_pct or 0.0
-    gain = contrast.outcome if contrast.gain_pct is None else signed(contrast.gain_pct, apart=(0.0, noise, -noise))
+    gain = contrast.outcome if contrast.gain_pct is None else contrast.scale.signed(contrast.gain_pct, apart=(0.0, noise, -noise))
     against = f"{contrast.earlier} ({contrast.role})" if contrast.role is not Role.OTHER else str(contrast.earlier)
     return (contrast.later, against, _changed_text(contrast, most, mixed), gain, _reading(contrast))
 
 
 def _changed_text(contrast: Contrast, most: int, mixed: int) -> str | None:
-    """List the changes when there are at most `most`, else the `mixed` largest; None for none of them."""
+    """List the changes when there are at most `most`, else the `mixed` largest ones; None when none is listed."""
     count = len(contrast.changed)
     if not count:
         return "nothing: the same configuration"
@@ -161,4 +171,4 @@ def _reading(contrast: Contrast) -> str:
         return f"{knobs}; a tie"
     if contrast.gain_pct is None or contrast.noise_pct is None:
         return knobs
-    return f"{knobs}; {noise_text(contrast.gain_pct, contrast.noise_pct)}"
+    return f"{knobs}; {noise_text(contrast.gain_pct, contrast.noise_pct, contrast.scale)}"

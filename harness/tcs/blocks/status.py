@@ -1,10 +1,10 @@
-"""The status block: where the search stands, who leads, and whether the lead and the trend mean anything."""
+"""The status block: budget and counts, the incumbent and the runner-up, and the trend, each with the noise that it must exceed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
@@ -12,25 +12,23 @@ from harness.space import Config, Space
 from harness.tcs.analysis.configs import assignments
 from harness.tcs.analysis.curve import read_curve
 from harness.tcs.thresholds import PRACTICAL_PCT, RECENT_SHARE
+from harness.tcs.view.scale import PERCENT_SCALE, Scale
 from harness.tcs.view.section import Assignments, Cell, Detail, Phrase, View
 from harness.tcs.view.words import (
     bounded,
     median,
     named_trials,
-    points,
-    points_text,
     score_anchors,
     shortest,
-    signed,
     trials_text,
 )
 from harness.trial import Trajectory, Trial, incumbents
 
-_NO_NOISE = 1e-6  # points; below is the rounding of curves that run straight, which say nothing of noise
+_NO_NOISE = 1e-6  # points; smaller values are rounding errors of straight curves, from which no noise can be estimated
 
 
 class Trend(StrEnum):
-    """What the incumbent gained in the last third of the trials (at least 2): 0.5 points or more, less, nothing."""
+    """How much the incumbent gained in the last third of the trials (at least 2): 0.5 points or more, less than that, or nothing."""
 
     RISING = "rising"
     SLOW = "slow"
@@ -40,7 +38,7 @@ class Trend(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Improvement:
-    """A trial that became the incumbent. `shown_pct` is its score in as few digits as tell it from every other score."""
+    """A trial that became the incumbent. `shown_pct` is its score with the fewest digits that distinguish it from every other score."""
 
     trial: int
     score_pct: float
@@ -49,10 +47,11 @@ class Improvement:
 
 @dataclass(frozen=True, slots=True)
 class RunnerUp:
-    """The best trial with a lower score than the incumbent, how far it is behind, and the noise to hold that against.
+    """The best trial among those with a lower score than the incumbent.
 
-    `noise_pct` is the epoch-to-epoch noise of the two curves together, which is a lower bound of the noise between two seeds; None
-    where a curve is too short.
+    behind_pct: the difference to the incumbent's score, in points.
+    noise_pct: the epoch-to-epoch noise of that difference, from both curves; a lower bound of the noise between two seeds. None when a
+        curve is too short.
     """
 
     trial: int
@@ -68,10 +67,14 @@ class RunnerUp:
 
 @dataclass(frozen=True)
 class SearchStatus:
-    """Where the search stands. `config` is the incumbent's; everything about it is None while no trial has a score.
+    """The state of the search. Everything about the incumbent is None or empty while no trial has a score.
 
-    The incumbent is the first of the trials that have the best score, and `shared` numbers the others. Of the `recent_trials`, over
-    which the trend is taken, `recent_failed` failed.
+    done, budget, failed: trials that were run, that may be run in all, and that failed.
+    incumbent: the trial with the best score (the first one on a tie). shared: the numbers of the other trials with that score.
+    config, shown_config: the incumbent's configuration, exact and as the summary writes it.
+    improvements: every trial that became the incumbent, in order.
+    recent_trials, recent_failed, recent_gain_pct: the window of the trend, the failures in it, and the incumbent's gain in it (points).
+    median_pct, worst_pct: over the scored trials.
     """
 
     name: ClassVar[str] = "status"
@@ -91,10 +94,11 @@ class SearchStatus:
     median_pct: float | None
     worst_pct: float | None
     runner_up: RunnerUp | None
+    scale: Scale = field(default=PERCENT_SCALE, repr=False)
 
     @property
     def left(self) -> int:
-        """Trials that may still be made."""
+        """Trials that may still be run."""
         return max(self.budget - self.done, 0)
 
     def view(self, detail: Detail) -> View:
@@ -102,13 +106,15 @@ class SearchStatus:
             f"{self.done} of {self.budget}, {self.left} left", {"done": self.done, "budget": self.budget, "left": self.left}
         )
         facts: list[tuple[str, Cell]] = [("trials", done)]
+        if self.scale.meaning:
+            facts.append(("scores", self.scale.meaning))
         if self.incumbent is None or self.shown_config is None:
             nothing = "no trial yet" if not self.done else f"none: all {self.done} trials failed"
             return View((*facts, ("incumbent", nothing)))
         facts.append(("incumbent", _lead(self.incumbent, self.shared, self.trials_since_improvement)))
         facts.append(("incumbent_config", self.shown_config))
         if self.runner_up:
-            facts.append(("runner_up", _behind(self.runner_up)))
+            facts.append(("runner_up", _behind(self.runner_up, self.scale)))
         facts.append(("trend", self._trend(detail)))
         facts.append(("all_scores", self._scores(self.incumbent)))
         return View(tuple(facts))
@@ -118,9 +124,13 @@ class SearchStatus:
         steps = ", ".join(f"{shortest(i.shown_pct)} (trial {i.trial})" for i in kept)
         steps = f".. {steps}" if len(kept) < len(self.improvements) else steps
         gain, apart = self.recent_gain_pct, (0.0, PRACTICAL_PCT)
-        recent = "" if gain is None else f"; {signed(gain, apart=apart)} in the last {self.recent_trials} trials"
+        recent = "" if gain is None else f"; {self.scale.signed(gain, apart=apart)} in the last {self.recent_trials} trials"
         recent += f", of which {self.recent_failed} failed" if recent and self.recent_failed else ""
-        data = {"word": self.trend.value, "steps": steps, "recent_gain_pct": None if gain is None else points(gain, apart=apart)}
+        data = {
+            "word": self.trend.value,
+            "steps": steps,
+            "recent_gain_pct": None if gain is None else self.scale.difference(gain, apart=apart),
+        }
         data |= {"recent_trials": self.recent_trials, "recent_failed": self.recent_failed or None}
         return Phrase(f"{self.trend.value}: {steps}{recent}", data)
 
@@ -132,15 +142,15 @@ class SearchStatus:
             return Phrase(
                 f"{'one' if scored == 1 else f'{scored}, all equal'}; {failed}", {**counts, "all_equal": scored > 1 or None}
             )
-        low = points(worst, 1, (best.score_pct, middle))
-        if scored == 2:  # the median of two is no score of theirs
+        low = self.scale.score(worst, 1, (best.score_pct, middle))
+        if scored == 2:  # the median of two scores is neither of them
             return Phrase(f"two, worst {shortest(low)}; {failed}", {**counts, "worst_pct": low})
-        mid = best.shown_pct if middle == best.score_pct else points(middle, 1, (best.score_pct, worst))
+        mid = best.shown_pct if middle == best.score_pct else self.scale.score(middle, 1, (best.score_pct, worst))
         return Phrase(f"median {shortest(mid)}, worst {shortest(low)}, {failed}", {**counts, "median_pct": mid, "worst_pct": low})
 
 
 def status(space: Space, trajectory: Trajectory, budget: int) -> SearchStatus:
-    """Say where the search stands."""
+    """Summarize the state of the search."""
     best = trajectory.incumbent
     scores = sorted(bounded(t.score) for t in trajectory if t.score is not None)
     steps = _improvements(trajectory, scores)
@@ -163,6 +173,7 @@ def status(space: Space, trajectory: Trajectory, budget: int) -> SearchStatus:
         median_pct=median(scores) if scores else None,
         worst_pct=scores[0] if scores else None,
         runner_up=_runner_up(trajectory, best),
+        scale=Scale(trajectory.objective),
     )
 
 
@@ -171,12 +182,14 @@ def _improvements(trajectory: Trajectory, scores: Sequence[float]) -> tuple[Impr
     for trial, best in zip(trajectory, incumbents(trajectory), strict=True):
         if trial is best:
             score = bounded(trial.score or 0.0)
-            steps.append(Improvement(trial.number, score, points(score, apart=score_anchors(score, scores))))
+            steps.append(
+                Improvement(trial.number, score, Scale(trajectory.objective).score(score, apart=score_anchors(score, scores)))
+            )
     return tuple(steps)
 
 
 def _gain(steps: tuple[Improvement, ...], before: int) -> float | None:
-    """Return what the incumbent gained after trial `before`; None when there was no incumbent by then."""
+    """Return the incumbent's gain after trial `before`, in points; None when there was no incumbent by then."""
     earlier = [step for step in steps if step.trial <= before]
     return steps[-1].score_pct - earlier[-1].score_pct if earlier else None
 
@@ -206,19 +219,19 @@ def _runner_up(trajectory: Trajectory, best: Trial | None) -> RunnerUp | None:
 
 
 def pair_noise_pct(a: Trial, b: Trial) -> float | None:
-    """Return the epoch-to-epoch noise of a difference of two trials' scores, in points; None when a curve is too short to tell."""
+    """Return the epoch-to-epoch noise of the difference of two trials' scores, in points; None when a curve is too short."""
     tails = [read_curve(trial.outcome.curve).tail for trial in (a, b)]
     noises = [tail.noise_pct for tail in tails if tail is not None]
     return math.hypot(*noises) if len(noises) == 2 else None
 
 
-def noise_text(difference_pct: float, noise_pct: float) -> str:
-    """Hold a difference that is not 0 against the noise of the two curves."""
+def noise_text(difference_pct: float, noise_pct: float, scale: Scale = PERCENT_SCALE) -> str:
+    """Say whether a difference (not 0) is within the noise of the two curves or beyond it."""
     if noise_pct < _NO_NOISE:
         return "no epoch noise seen"
     word = "within" if abs(difference_pct) <= noise_pct else "beyond"
-    decimals = 2 if noise_pct == abs(difference_pct) else 1  # as the difference, where it is that
-    return f"{word} epoch noise {points_text(noise_pct, decimals, (0.0, abs(difference_pct)))}"
+    decimals = 2 if noise_pct == abs(difference_pct) else 1  # equal numbers get equal decimals
+    return f"{word} epoch noise {scale.difference_text(noise_pct, decimals, (0.0, abs(difference_pct)))}"
 
 
 def _lead(incumbent: Improvement, shared: tuple[int, ...], since: int) -> Phrase:
@@ -229,11 +242,11 @@ def _lead(incumbent: Improvement, shared: tuple[int, ...], since: int) -> Phrase
     return Phrase(text, {**data, "shared_with": trials_text(shared, 3) if shared else None})
 
 
-def _behind(second: RunnerUp) -> Phrase:
+def _behind(second: RunnerUp, scale: Scale) -> Phrase:
     noise = second.noise_pct
-    behind = points(second.behind_pct, apart=(0.0, noise or 0.0))
-    word = "" if noise is None else f", {noise_text(second.behind_pct, noise)}"
-    shown = None if noise is None else points(noise, apart=(0.0, second.behind_pct))
+    behind = scale.difference(second.behind_pct, apart=(0.0, noise or 0.0))
+    word = "" if noise is None else f", {noise_text(second.behind_pct, noise, scale)}"
+    shown = None if noise is None else scale.difference(noise, apart=(0.0, second.behind_pct))
     text = f"trial {second.trial}, {shortest(behind)} behind{word}"
-    score = points(second.score_pct, apart=(second.score_pct + second.behind_pct,))
+    score = scale.score(second.score_pct, apart=(second.score_pct + second.behind_pct,))
     return Phrase(text, {"trial": second.trial, "score_pct": score, "behind_pct": behind, "epoch_noise_pct": shown})
