@@ -1,6 +1,6 @@
-"""Where a server is, in every form in which people write addresses, and the key for it.
+"""The address of a server, in every form in which people write it, and the key for it.
 
-This is the one place that reads a key: from a variable of the environment, never from a setting, and never shown.
+Only this module reads a key. It reads it from an environment variable, never from a setting, and never shows it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.scrub import remember
 
 OLLAMA_PORT = 11434
 HOSTED = "ollama.com"
-# A server that listens everywhere is told so; a client that connects asks this machine.
+# Addresses at which a server listens on all interfaces, and the address at which a client reaches it.
 _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "localhost"}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_WORD = 15
@@ -25,9 +25,9 @@ _LONGEST_WORD = 15
 def ollama_url(base_url: str | None) -> str:
     """Return the address of Ollama: `base_url`, else $OLLAMA_HOST, else http://127.0.0.1:11434.
 
-    Takes what Ollama's own server and clients take: a host or an IPv6 address (`::1`) with or without a port, a port alone (`:11500`),
-    quotes around it, the address to listen at (`0.0.0.0`, which means this machine), a path. Without a scheme the port is 11434 unless
-    given, with one it is the scheme's. User and password are left out, as Ollama's clients do. Raises SettingsError.
+    Accepts what Ollama's own server and clients accept: a host or an IPv6 address (`::1`) with or without a port, a port alone (`:11500`),
+    quotes around the address, an address to listen at (`0.0.0.0`, which means this machine), a path. Without a scheme and a port, the
+    port is 11434; with a scheme, it is the scheme's. User and password are left out, as Ollama's clients do. Raises SettingsError.
     """
     given, setting = (base_url, "llm.base_url") if base_url else (os.environ.get("OLLAMA_HOST"), "OLLAMA_HOST")
     text = bare(given or "")
@@ -46,10 +46,10 @@ def bare(text: str) -> str:
 
 
 def split_address(text: str, setting: str) -> SplitResult:
-    """Split an address, its scheme http unless given. Raises SettingsError naming `setting`, and never showing a password."""
+    """Split an address; without a scheme it is http. Raises SettingsError, which names `setting` and never shows a password."""
     scheme, _, rest = text.rpartition("://")
     host = rest.partition("/")[0]
-    if _is_ipv6(host):  # without brackets, its last group would pass for a port
+    if _is_ipv6(host):  # without brackets, its last group would be read as a port
         rest = f"[{host}]{rest.removeprefix(host)}"
     try:
         parts = urlsplit(f"{scheme or 'http'}://{rest}")
@@ -62,7 +62,7 @@ def split_address(text: str, setting: str) -> SplitResult:
 
 
 def check_address(text: str, setting: str) -> None:
-    """Raise SettingsError for what is no address, or carries a password or a key: it would be recorded."""
+    """Raise SettingsError for an invalid address, and for one that holds a password or a key, because it would be recorded."""
     parts = split_address(bare(text), setting)
     if parts.username or parts.password:
         raise SettingsError(f"{setting}: leave user and password out of it (it is recorded); put the key in llm.key_env's variable")
@@ -73,7 +73,7 @@ def check_address(text: str, setting: str) -> None:
 
 
 def _shown(scheme: str, rest: str) -> str:
-    """Return an address without what may be secret in it."""
+    """Return an address without the parts that may be secret."""
     harmless = rest.rpartition("@")[2].partition("?")[0]
     return f"{scheme}://{harmless}" if scheme else harmless
 
@@ -86,10 +86,10 @@ def _is_ipv6(text: str) -> bool:
 
 
 def read_key(variable: str) -> str | None:
-    """Return the key that a variable of the environment holds, None when it holds none or `variable` is empty.
+    """Return the key in an environment variable, None when the variable is unset or `variable` is empty.
 
-    White space around it is left out: a file that was read into the variable ends with a line break. Raises NotReady, without showing
-    the key, for one that no HTTP header can hold.
+    White space around the key is removed, because a key that was read from a file ends with a line break. Raises NotReady, without
+    showing the key, for a key that an HTTP header cannot hold.
     """
     if not variable:
         return None
@@ -102,12 +102,12 @@ def read_key(variable: str) -> str | None:
 
 
 def state_of(variable: str) -> str:
-    """Say whether a variable holds a key, and never which. Raises NotReady as `read_key` does."""
+    """Say whether a variable holds a key, without showing it. Raises NotReady as `read_key` does."""
     return f"{variable} is set" if read_key(variable) else f"{variable} is not set"
 
 
 def check_variable(variable: str) -> None:
-    """Raise SettingsError when `llm.key_env` is no variable's name: it may be the key itself, so it is not shown."""
+    """Raise SettingsError when `llm.key_env` is not the name of a variable. It may be the key itself, so the error does not show it."""
     if variable and (not _VARIABLE.fullmatch(variable) or _looks_like_a_key(variable)):
         raise SettingsError(
             "llm.key_env takes the name of the variable that holds the key, not the key (it is not shown here): "

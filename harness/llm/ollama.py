@@ -1,10 +1,10 @@
 """A local model through Ollama's native API.
 
-Not through its OpenAI-style endpoint, which ignores `num_ctx`. Every chat asks the server to refuse a prompt that does not fit
-(`truncate: false`, `shift: false`: Ollama 0.12.6 and later; older ones ignore it, and `guard.py` reads their counts).
+Ollama's OpenAI-style endpoint is not used, because it ignores `num_ctx`. Every chat asks the server to refuse a prompt that does not fit
+(`truncate: false`, `shift: false`). Ollama 0.12.6 and later does so; older servers ignore it, and `truncation.py` checks their counts.
 
-Seen on a real 0.32.15: a schema's structure, enumerations and bounds of integers are held, bounds of floats are not. The same seed gives
-another text once the prompt is cached or the model was reloaded (see `backend.py`).
+Seen on a real 0.32.15: the sampler enforces a schema's structure, enumerations and bounds of integers, but not bounds of floats. The same
+seed gives another text once the prompt is cached or the model was loaded again (see `backend.py`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import time
 import weakref
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.llm.backend import ABORTED, ModelFacts, Reply, ReplyFormat, Request
-from harness.llm.deadline import cross
+from harness.llm.deadline import call_with_deadline
 from harness.llm.endpoint import ollama_url, read_key
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.probe import Readiness, context_length, get_json, ollama_ready, pulled_name
@@ -34,7 +34,7 @@ _CONNECT_SECONDS = 10.0
 
 
 class Ollama:
-    """Uses the settings base_url, timeout_seconds and keep_alive; model and decoding come with each request.
+    """Uses the settings base_url, timeout_seconds and keep_alive. Model and decoding are in each request.
 
     `llm.base_url` null means $OLLAMA_HOST, else http://127.0.0.1:11434. A key for a hosted Ollama is read from $OLLAMA_API_KEY.
     """
@@ -44,14 +44,14 @@ class Ollama:
         self._url = ollama_url(settings.base_url)
         self._client: ollama.Client | None = None
         self._facts: dict[str, ModelFacts] = {}
-        self._headers: dict[str, str] = {}  # of the last answer: the client's ResponseError does not carry them
+        self._headers: dict[str, str] = {}  # of the last answer, because the client's ResponseError does not hold them
 
     @staticmethod
     def ready(settings: LlmSettings) -> Readiness:
         return ollama_ready(settings)
 
     def complete(self, request: Request) -> Reply:
-        return cross(
+        return call_with_deadline(
             lambda: self._complete(request),
             who=f"Ollama at {self._url}",
             deadline_seconds=self._settings.timeout_seconds,
@@ -80,24 +80,24 @@ class Ollama:
             completion_tokens=response.eval_count,
             seconds=seconds,
             load_seconds=None if response.load_duration is None else response.load_duration / 1e9,
-            # After some 30 repeats of one token the server stops, and says no more than that it is not done. Sent again unchanged,
-            # the request gets the same: it is a bad reply, for the agent to complain about.
+            # After about 30 repeats of one token the server stops and answers `done: false`. The same request would get the same
+            # answer, so this is a bad reply, not a lost call: the agent asks for a correction.
             finish_reason=(response.done_reason or "") if response.done else ABORTED,
         )
 
     def _connected(self) -> ollama.Client:
         if self._client is None:
-            import httpx  # noqa: PLC0415 - 0.3 s that a command without an LLM does not pay
+            import httpx  # noqa: PLC0415 - takes 0.3 s, which a command without an LLM does not need
 
             seconds, key = self._settings.timeout_seconds, read_key("OLLAMA_API_KEY")
-            with _variables_aside():
+            with _without_variables():
                 import ollama  # noqa: PLC0415
 
                 self._client = ollama.Client(
                     host=self._url,
                     headers={"Authorization": f"Bearer {key}"} if key else {},
                     timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
-                    # No method of this object: the client would keep it alive, and so its own connections open.
+                    # Functions, not methods of this object: the client would keep the object alive, and its connections open.
                     event_hooks={"request": [_ask_for_whole_prompts], "response": [partial(_keep_headers, self._headers)]},
                 )
             weakref.finalize(self, self._client.close)
@@ -110,7 +110,10 @@ class Ollama:
             client.close()  # type: ignore[no-untyped-call]
 
     def _facts_of(self, request: Request) -> ModelFacts:
-        """Ask once per model what it is; refuse a window that the model was not trained for, since Ollama shrinks it silently."""
+        """Return what the server says about a model; ask once per model.
+
+        Raises BadRequest for a window larger than the model was trained for, because Ollama shrinks it silently.
+        """
         facts = self._facts.get(request.model)
         if facts is None:
             facts = self._facts[request.model] = _read_facts(self._connected(), request.model, self._version())
@@ -124,7 +127,7 @@ class Ollama:
         return facts
 
     def _version(self) -> str | None:
-        # The client has no call for it.
+        # The client has no call for the version.
         key = read_key("OLLAMA_API_KEY")
         try:
             return str(get_json(f"{self._url}/api/version", timeout_seconds=_CONNECT_SECONDS, key=key)["version"])
@@ -173,11 +176,11 @@ class Ollama:
 
 
 @contextlib.contextmanager
-def _variables_aside() -> Iterator[None]:
-    """Take Ollama's variables out of the environment for a moment.
+def _without_variables() -> Iterator[None]:
+    """Remove Ollama's variables from the environment during the block.
 
-    The client reads them too, as soon as it is imported: it stops at quotes around an address that Ollama's own programs take, and
-    sends a key with the line break that it was read with, which the error then shows.
+    The client reads them when it is imported, and handles them badly: it fails for an address in quotes, which Ollama's own programs
+    accept, and it sends a key together with a line break at its end, so that the error shows the key.
     """
     aside = {name: os.environ.pop(name) for name in ("OLLAMA_HOST", "OLLAMA_API_KEY") if name in os.environ}
     try:
@@ -206,13 +209,13 @@ def _read_facts(client: ollama.Client, model: str, version: str | None) -> Model
     )
 
 
-def _format(request: Request) -> Any:
+def _format(request: Request) -> dict[str, Any] | Literal["json"] | None:
     if request.schema is None or request.reply_format is ReplyFormat.PROMPT:
         return None
     return "json" if request.reply_format is ReplyFormat.JSON else dict(request.schema)
 
 
-def _options(request: Request) -> dict[str, Any]:
+def _options(request: Request) -> dict[str, object]:
     options = {
         "num_ctx": request.num_ctx,
         "seed": request.seed,
@@ -223,7 +226,7 @@ def _options(request: Request) -> dict[str, Any]:
 
 
 def _ask_for_whole_prompts(request: httpx.Request) -> None:
-    """Add what the client cannot say: refuse a prompt that does not fit, and stop rather than shift it out."""
+    """Add two fields that the client cannot send: refuse a prompt that does not fit, and stop instead of dropping its beginning."""
     import httpx  # noqa: PLC0415
 
     if request.url.path.endswith("/api/chat"):
@@ -238,15 +241,15 @@ def _keep_headers(headers: dict[str, str], response: httpx.Response) -> None:
 
 
 def _why(error: ValueError) -> str:
-    """Say what is wrong with a body, without the parts of it that pydantic quotes: half a key would not be known for one."""
+    """Say what is wrong with a body, without quoting it as pydantic does: a part of a key would not be recognised as a secret."""
     if not hasattr(error, "errors"):
         return str(error)
     first = error.errors(include_input=False, include_url=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
-def _message(error: Any) -> str:
-    """Unwrap an error text: newer servers put llama.cpp's own JSON error inside theirs, and others send an object."""
+def _message(error: object) -> str:
+    """Return the text of an error. Newer servers put llama.cpp's JSON error inside their own, and others send an object."""
     text = error if isinstance(error, str) else json.dumps({"error": error})
     for _ in range(2):
         try:

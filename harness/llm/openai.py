@@ -1,8 +1,8 @@
-"""OpenAI, or any server that speaks its chat completions: vLLM, llama.cpp, LM Studio, ... (`llm.base_url`).
+"""OpenAI, or any server with its chat completions API: vLLM, llama.cpp, LM Studio, ... (`llm.base_url`).
 
-Servers differ in what they accept. A request field that one refuses is sent otherwise from then on, and the reply's facts say so: the
-JSON schema (gpt-3.5-turbo takes none: any JSON object, then the prompt alone), `max_tokens` (newer models want
-`max_completion_tokens`), `seed`. The temperature is never dropped silently.
+Servers differ in what they accept. When a server refuses a request field, the backend sends it in another form from then on, and the
+reply's facts say so. This is done for the JSON schema (gpt-3.5-turbo accepts none: the backend asks for any JSON object, and then in the
+prompt alone), for `max_tokens` (newer models want `max_completion_tokens`) and for `seed`. The temperature is never dropped silently.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from harness.llm.backend import DOUBLE, ModelFacts, Reply, ReplyFormat, Request, Schema
 from harness.llm.budget import Prices
-from harness.llm.deadline import cross
+from harness.llm.deadline import call_with_deadline
 from harness.llm.endpoint import bare, check_address, read_key, state_of
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.probe import PROBE_SECONDS, Readiness, double_warning, get_json
@@ -36,9 +36,9 @@ _TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum co
 
 
 class OpenAI:
-    """Uses the settings base_url, key_env and timeout_seconds; model and decoding come with each request.
+    """Uses the settings base_url, key_env and timeout_seconds. Model and decoding are in each request.
 
-    `llm.base_url` null means $OPENAI_BASE_URL, else OpenAI. The key is read from the variable that `llm.key_env` names, and sent to
+    `llm.base_url` null means $OPENAI_BASE_URL, else OpenAI. The key is read from the variable that `llm.key_env` names, and is sent to
     that address only.
     """
 
@@ -46,15 +46,15 @@ class OpenAI:
         self._settings = settings
         self._address = _address(settings)
         self._client: openai.OpenAI | None = None
-        self._refused: dict[str, str] = {}  # request field -> how it is sent instead
-        self._format: ReplyFormat | None = None  # the best one that the server takes, once it refused a better one
+        self._refused: dict[str, str] = {}  # request field -> the form in which it is sent instead
+        self._format: ReplyFormat | None = None  # the format that the server accepts, once it has refused a better one
 
     @staticmethod
     def ready(settings: LlmSettings) -> Readiness:
         return _local_ready(settings) if _address(settings) else _openai_ready(settings)
 
     def complete(self, request: Request) -> Reply:
-        return cross(
+        return call_with_deadline(
             lambda: self._complete(request),
             who=self._where(),
             deadline_seconds=self._settings.timeout_seconds,
@@ -77,8 +77,8 @@ class OpenAI:
                     raise
         return self._reply(completion, request, reply_format, round(time.perf_counter() - start, 6))
 
-    def _body(self, request: Request, reply_format: ReplyFormat) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": request.model, "messages": request.wire_messages(reply_format)}
+    def _body(self, request: Request, reply_format: ReplyFormat) -> dict[str, Any]:  # keyword arguments of the client
+        body: dict[str, object] = {"model": request.model, "messages": request.wire_messages(reply_format)}
         limit = self._refused.get("max_tokens", "max_tokens")
         body |= {"temperature": request.temperature, limit: request.max_tokens}
         if "seed" not in self._refused:
@@ -90,7 +90,7 @@ class OpenAI:
         return {name: value for name, value in body.items() if value is not None}
 
     def _adapt(self, error: openai.APIStatusError, request: Request, reply_format: ReplyFormat) -> bool:
-        """Change what the server refused; False when it refused something else."""
+        """Change the form of the field that the server refused. Return False when it refused something else."""
         text = f"{error.param} {error.message}"
         if "max_completion_tokens" in text and "max_tokens" not in self._refused:
             self._refused["max_tokens"] = "max_completion_tokens"
@@ -126,14 +126,14 @@ class OpenAI:
 
     def _connected(self) -> openai.OpenAI:
         if self._client is None:
-            import openai  # noqa: PLC0415 - 0.5 s that a command without an LLM does not pay
+            import openai  # noqa: PLC0415 - takes 0.5 s, which a command without an LLM does not need
 
             key, seconds = read_key(self._settings.key_env), self._settings.timeout_seconds
             if not key and self._address is None:
                 variable = self._settings.key_env or "OPENAI_API_KEY"
                 raise NotReady(f"No key for OpenAI: export {variable}=... (llm.key_env), or set llm.base_url.")
             timeout = openai.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
-            # Retries are counted, recorded and paid for in one place: retrying.py.
+            # No retries here: retrying.py repeats calls, so that each attempt is recorded and counts towards the caps.
             self._client = openai.OpenAI(api_key=key or "none", base_url=self._address, timeout=timeout, max_retries=0)
             weakref.finalize(self, self._client.close)
         return self._client
@@ -163,7 +163,7 @@ class OpenAI:
             return TransportFault(f"{where} dropped the connection ({type(cause).__name__}: {cause})")
         if isinstance(error, openai.APIStatusError):
             return self._refusal(error, request)
-        # The client builds its objects without checking them: what is missing shows where it is used.
+        # The client does not check its objects, so a missing field raises an error only where it is used.
         if isinstance(error, openai.APIError | ValueError | AttributeError | TypeError | LookupError):
             return TransportFault(f"what answers at {where} does not speak OpenAI's JSON ({error})")
         return BackendUnavailable(f"{where}: {type(error).__name__}: {error}")
@@ -192,22 +192,22 @@ class OpenAI:
 
 
 def _message(error: openai.APIStatusError) -> str:
-    """Return the server's own words."""
+    """Return the error message of the server."""
     body = error.body
     return str(body["message"]) if isinstance(body, Mapping) and "message" in body else error.message
 
 
-def _response_format(schema: Schema, reply_format: ReplyFormat) -> dict[str, Any] | None:
+def _response_format(schema: Schema, reply_format: ReplyFormat) -> dict[str, object] | None:
     if reply_format is ReplyFormat.PROMPT:
         return None
     if reply_format is ReplyFormat.JSON:
         return {"type": "json_object"}
-    held = {"name": "reply", "schema": dict(schema), "strict": is_strict(schema)}
-    return {"type": "json_schema", "json_schema": held}
+    json_schema = {"name": "reply", "schema": dict(schema), "strict": is_strict(schema)}
+    return {"type": "json_schema", "json_schema": json_schema}
 
 
-def is_strict(schema: Any) -> bool:
-    """Say whether OpenAI's strict mode would take a schema: all keys required, no others allowed, no oneOf, allOf, not or if."""
+def is_strict(schema: object) -> bool:
+    """Say whether OpenAI's strict mode accepts a schema: all keys required, no others allowed, no oneOf, allOf, not or if."""
     if isinstance(schema, list):
         return all(is_strict(inner) for inner in schema)
     if not isinstance(schema, Mapping):
@@ -231,7 +231,7 @@ def _about_format(text: str) -> bool:
 
 
 def _address(settings: LlmSettings) -> str | None:
-    """Return the server's address, None for OpenAI's own. Raises SettingsError for one that makes no sense or carries a password."""
+    """Return the server's address, None for OpenAI's own. Raises SettingsError for an invalid address or one with a password."""
     if settings.base_url:
         return settings.base_url
     address = bare(os.environ.get("OPENAI_BASE_URL", ""))
@@ -246,7 +246,7 @@ def _retired(model: str) -> str:
 
 
 def _openai_ready(settings: LlmSettings) -> Readiness:
-    """Say whether there is a key, and whether the model is still served. Nothing is sent."""
+    """Say whether a key is set, and whether OpenAI still serves the model. Sends nothing."""
     variable = settings.key_env or "OPENAI_API_KEY"
     price = Prices.read(settings.prices).of(settings.model)
     if price and price.shutdown and price.shutdown <= date.today():
@@ -258,7 +258,7 @@ def _openai_ready(settings: LlmSettings) -> Readiness:
 
 
 def _local_ready(settings: LlmSettings) -> Readiness:
-    """Say whether the server answers, and which models it names."""
+    """Say whether the server answers, and which models it lists."""
     address = str(_address(settings)).rstrip("/")
     key = read_key(settings.key_env)
     try:

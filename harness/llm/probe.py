@@ -1,7 +1,7 @@
-"""Is an LLM ready to answer? Quick, read-only questions, for `python -m harness.doctor` and before a run.
+"""Check whether an LLM can answer: quick, read-only requests, for `python -m harness.doctor` and before a run.
 
-Each backend class has a static `ready(settings)` that asks its own; `readiness` finds it, and never raises. Standard library only: the
-doctor must not wait for the clients to import.
+Each backend class has a static method `ready(settings)`; `readiness` calls it, and never raises. This module uses the standard library
+only, because the doctor must not wait for the clients to be imported.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from harness.errors import HarnessError
 from harness.llm.backend import DOUBLE
 from harness.llm.endpoint import ollama_url, read_key, state_of
 from harness.llm.settings import LlmSettings
-from harness.readiness import Readiness as Readiness  # the backends take it from here
+from harness.readiness import Readiness as Readiness  # the backends import it from here
 from harness.scrub import one_line
 
 PROBE_SECONDS = 1.5
@@ -27,9 +27,9 @@ PROBE_SECONDS = 1.5
 
 @dataclass(frozen=True, slots=True)
 class OllamaStatus:
-    """What an Ollama server says of itself; `problem` is why it does not answer.
+    """The state of an Ollama server; `problem` says why it does not answer.
 
-    `windows` holds the pulled models and the window of each in tokens, None where the server's list does not say.
+    `windows` maps each pulled model to its window in tokens, None where the server's list does not say.
     """
 
     url: str
@@ -45,19 +45,19 @@ class OllamaStatus:
 
 
 def readiness(settings: LlmSettings) -> Readiness:
-    """Say whether the LLM of these settings can answer now, and if not, what makes it ready."""
+    """Say whether the LLM of these settings can answer now, and if not, what to do."""
     from harness.llm.build import backend_class  # noqa: PLC0415 - build imports the wrappers, which the doctor does not need
 
     try:
-        return cast(Readiness, backend_class(settings).ready(settings))
+        return backend_class(settings).ready(settings)
     except HarnessError as error:
         return Readiness(settings.name, False, str(error))
-    except Exception as error:  # a check that breaks is an answer too: not ready
+    except Exception as error:  # a check that fails means: not ready
         return Readiness(settings.name, False, one_line(f"{type(error).__name__}: {error}", limit=200))
 
 
 def ollama_status(base_url: str | None = None, *, timeout_seconds: float = PROBE_SECONDS) -> OllamaStatus:
-    """Ask an Ollama server for its version and its models. Raises SettingsError for an address or a key that makes no sense."""
+    """Ask an Ollama server for its version and its models. Raises SettingsError for an invalid address, NotReady for an invalid key."""
     url, key = ollama_url(base_url), read_key("OLLAMA_API_KEY")
     try:
         version = get_json(f"{url}/api/version", timeout_seconds=timeout_seconds, key=key)["version"]
@@ -75,7 +75,7 @@ def ollama_status(base_url: str | None = None, *, timeout_seconds: float = PROBE
 
 
 def ollama_ready(settings: LlmSettings) -> Readiness:
-    """Say whether the server is up and has the model, and whether `llm.num_ctx` fits the model's window."""
+    """Say whether the server answers and has the model, with a warning when `llm.num_ctx` does not fit the model's window."""
     status = ollama_status(settings.base_url)
     if not status.up:
         start = f"ollama serve && ollama pull {settings.model}"
@@ -95,7 +95,7 @@ def ollama_ready(settings: LlmSettings) -> Readiness:
 
 
 def window_warning(settings: LlmSettings, window_tokens: int | None) -> str:
-    """Return one line when `llm.num_ctx` and the model's window do not fit each other, else nothing."""
+    """Return a warning when `llm.num_ctx` does not fit the model's window, else an empty text."""
     if window_tokens is None:
         return ""
     if settings.num_ctx is None:
@@ -111,14 +111,14 @@ def window_warning(settings: LlmSettings, window_tokens: int | None) -> str:
 
 
 def double_warning(address: str) -> str:
-    """Return the line that says that no model answers."""
+    """Return the warning that a test double answers, not a model."""
     return f"the server at {address} is a test double: its answers are random configurations"
 
 
 def pulled_name(model: str, pulled: Iterable[str]) -> str | None:
-    """Return the name under which Ollama lists `model`, None when it does not.
+    """Return the name under which Ollama lists `model`, None when it is not listed.
 
-    Case does not count, a name without a tag means `:latest`, and one without a registry Ollama's own.
+    Case is ignored. A name without a tag means `:latest`, and a name without a registry means Ollama's own registry.
     """
     return next((name for name in pulled if _canonical(name) == _canonical(model)), None)
 
@@ -129,14 +129,14 @@ def _canonical(name: str) -> str:
 
 
 def _window_of(entry: Mapping[str, Any]) -> int | None:
-    """Return the window that /api/tags gives a model; servers before 2026 give none."""
+    """Return the window of a model in an entry of /api/tags, None from servers before 2026, which do not list it."""
     details = entry.get("details") or {}
     window = entry.get("context_length") or details.get("context_length")
     return window if isinstance(window, int) else None
 
 
 def _trained_window(url: str, model: str) -> int | None:
-    """Ask an Ollama server for a model's window; None when it does not say."""
+    """Ask an Ollama server for a model's window in tokens; None when it does not say."""
     try:
         shown = get_json(f"{url}/api/show", timeout_seconds=PROBE_SECONDS, key=read_key("OLLAMA_API_KEY"), body={"model": model})
         return context_length(shown.get("model_info") or {})
@@ -145,12 +145,12 @@ def _trained_window(url: str, model: str) -> int | None:
 
 
 def context_length(model_info: Mapping[str, Any]) -> int | None:
-    """Return the window in tokens from a model file's metadata, where it stands under the architecture's name."""
+    """Return the window in tokens from a model file's metadata, whose key begins with the architecture's name."""
     return next((int(value) for key, value in model_info.items() if key.endswith(".context_length")), None)
 
 
-def get_json(url: str, *, timeout_seconds: float, key: str | None = None, body: Any = None) -> Any:
-    """Fetch a JSON document; with a `body`, by POST. Raises what urllib, http.client and json raise."""
+def get_json(url: str, *, timeout_seconds: float, key: str | None = None, body: object = None) -> Any:
+    """Fetch a JSON document; with a `body`, by POST. Raises the errors of urllib, http.client and json."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, headers=headers)

@@ -1,4 +1,4 @@
-"""The settings of an LLM, as conf/llm/*.yaml writes them."""
+"""The settings of an LLM, as in conf/llm/*.yaml."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class LlmSettings:
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> LlmSettings:
-        """Read plain data. Raises SettingsError for an unknown key or a value that makes no sense."""
+        """Read plain data. Raises SettingsError for an unknown key or an invalid value."""
         known = [f.name for f in fields(cls)]
         for key in data:
             if key not in known:
@@ -87,16 +87,16 @@ class LlmSettings:
 
     @property
     def model_name(self) -> str:
-        """The model's name; of a GGUF file, the file's."""
+        """The name of the model; for a GGUF file, the name of the file."""
         return self.model or (Path(self.path).name if self.path and self.path.endswith(".gguf") else "")
 
-    def identity(self) -> dict[str, Any]:
-        """Return what decides the answers, for the identity of a cell: not where the server is, nor how long it may take."""
+    def identity(self) -> dict[str, object]:
+        """Return the settings that decide the answers, for the identity of a cell. Address and time limits are not among them."""
         keep = ("_target_", "model", "temperature", "max_tokens", "num_ctx", "think", "reply_format", "chat_template")
         return {name.strip("_"): getattr(self, name) for name in keep} | {"model": self.model_name}
 
     def request(self, messages: Sequence[Message], *, schema: Schema | None, seed: int | None, trial: int, call: int) -> Request:
-        """Return a request for this model with this decoding."""
+        """Return a request with the model and the decoding settings of this LLM."""
         return Request(
             messages=tuple(messages),
             model=self.model_name,

@@ -1,7 +1,7 @@
-"""Drive one training: number the epochs, stop at what is not finite, keep the partial curve, judge the outcome.
+"""Run one training: number its epochs, stop at the first value that is not finite, keep the partial curve, and make the outcome.
 
-Without a time limit a task trains in this process. With one it trains in a child process (`child.py`), since nothing less stops a loop
-in C.
+Without limits a task trains in this process. With a limit it trains in a child process (`subprocess.py`), because only killing a process
+stops a loop in C.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ ERROR_LENGTH = 300
 
 
 class Trainer(Protocol):
-    """Trains one configuration; always returns an outcome, whatever the task does."""
+    """Trains one configuration. Always returns an outcome, even when the task's code fails."""
 
     def train(self, config: Config, *, seed: int) -> Outcome:
-        """Train once; a failure of the task is an outcome, not an exception."""
+        """Train once. A failure of the task becomes an outcome, not an exception."""
         ...
 
     def close(self) -> None:
-        """Give back what the trainer holds."""
+        """Release what the trainer holds."""
         ...
 
 
 class InProcess:
-    """Trains here. Costs next to nothing, and cannot stop a training that hangs.
+    """Trains in this process. This adds almost no time, and cannot stop a training that hangs.
 
-    `isolation`: what the task was built in. `objective`: what its scores are.
+    `isolation` is the one in which the task was built. `objective` says what its scores are.
     """
 
     def __init__(self, task: Task, isolation: Isolation | None = None, objective: Objective = PERCENT) -> None:
@@ -56,13 +56,13 @@ class InProcess:
         return outcome_of(curve, error, seconds, self._objective)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: this trainer holds nothing."""
 
 
 def run_epochs(task: Task, config: Config, seed: int, done: Callable[[Epoch], None], objective: Objective = PERCENT) -> str | None:
-    """Train once, and hand each epoch to `done` as it ends; return in words how the training failed, None when it did not.
+    """Train once, and call `done` with each epoch when it ends. Return the error as text, or None without an error.
 
-    Whether a signal to stop made it fail is for the caller to ask (`stop.py`).
+    A signal to stop may be the cause of the error. The caller must check for that (see `signals.py`).
     """
     epochs = checked_epochs(task, config, seed, objective)
     try:
@@ -70,17 +70,20 @@ def run_epochs(task: Task, config: Config, seed: int, done: Callable[[Epoch], No
             done(epoch)
             if epoch.non_finite():
                 break
-    # The border to foreign training code: whatever it raises is data about the configuration, not a failure of the harness.
+    # The boundary to foreign training code: whatever it raises is data about the configuration, not a failure of the harness.
     except (Exception, SystemExit) as raised:
         return describe(raised)
-    # The clean-up of one that diverged; what it raises comes too late to matter.
+    # A training that diverged is closed early. An error in its clean-up changes nothing any more.
     with contextlib.suppress(Exception, SystemExit):
         epochs.close()
     return None
 
 
 def checked_epochs(task: Task, config: Config, seed: int, objective: Objective = PERCENT) -> Generator[Epoch]:
-    """Yield a training's epochs, numbered from 1. Raises TypeError or ValueError for what is not an epoch of the objective's scores."""
+    """Yield a training's epochs, numbered from 1.
+
+    Raises TypeError for a value that is not an Epoch, and ValueError for a percentage above 100.
+    """
     for number, epoch in enumerate(task.train(dict(config), seed=seed), start=1):
         if not isinstance(epoch, Epoch):
             raise TypeError(f"train must yield harness.trial.Epoch, not {type(epoch).__name__}")
@@ -89,7 +92,7 @@ def checked_epochs(task: Task, config: Config, seed: int, objective: Objective =
                 f"epoch {number} has a score above 100; scores are percentages, unless the task's YAML says what they are: "
                 "metric: {name: rmse, direction: minimize, unit: ..., margin: ...}"
             )
-        # A NumPy or torch scalar would not be JSON.
+        # Converted, because JSON cannot hold a NumPy or torch scalar.
         yield Epoch(
             float(epoch.val_score_pct),
             _float(epoch.val_loss),
@@ -105,7 +108,7 @@ def _float(value: float | None) -> float | None:
 
 
 def outcome_of(curve: list[Epoch], error: str | None, seconds: float, objective: Objective = PERCENT) -> Outcome:
-    """Judge a training by the curve it left and the error it ended with."""
+    """Return the outcome of a training from its curve, its error and its duration in seconds."""
     kept = tuple(curve)
     if error is not None:
         return Outcome.failed(Status.CRASHED, error, kept, seconds)
@@ -118,7 +121,7 @@ def outcome_of(curve: list[Epoch], error: str | None, seconds: float, objective:
 
 
 def describe(error: BaseException) -> str:
-    """Return an exception in one line of bounded length, in which nothing can move a terminal's cursor or change its colours."""
+    """Return an exception as one line of at most `ERROR_LENGTH` characters, without control characters and secrets."""
     try:
         words = str(error)
     except Exception:
