@@ -10,7 +10,6 @@ import ipaddress
 import os
 import platform
 import re
-import urllib.request
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -94,6 +93,8 @@ def route_to(url: str, proxy: str | None = None) -> Route:
     The environment's are HTTPS_PROXY or HTTP_PROXY, else ALL_PROXY, except for the hosts in NO_PROXY and for a server on this machine,
     which a proxy could not reach. Raises SettingsError for a proxy that makes no sense, or that needs a package that is not installed.
     """
+    import urllib.request  # noqa: PLC0415 - a command without an LLM needs none of it
+
     parts = urlsplit(url)
     host = parts.hostname or ""
     if proxy:

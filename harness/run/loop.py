@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from harness.cell import Cell
 from harness.errors import Exhausted
 from harness.run.build import build_optimizer
+from harness.run.replies import UNUSABLE, unusable
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import SCHEMA, CellFolder
 from harness.training.trainer import Trainer
@@ -67,6 +68,8 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
             tracker.trial(trial)
             trajectory = trajectory.then(trial)
         summary = summarise(folder.trials)
+        if cell.asking and (words := unusable(folder.trials, cell.asking.llm.model_name)):
+            summary[UNUSABLE] = words
         tracker.finish(summary, folder.path)
         folder.finish(summary)
     except BaseException:
