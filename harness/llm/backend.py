@@ -67,7 +67,7 @@ class Request:
     temperature: float | None = None
     max_tokens: int | None = None
     num_ctx: int | None = None
-    think: bool | None = None
+    think: bool | str | None = None
     trial: int = 0
     call: int = 0
     attempt: int = 1

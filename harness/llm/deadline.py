@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -63,8 +65,8 @@ def call_with_deadline(
 
 
 def _showable(error: Exception) -> Exception:
-    """Return the error itself, or a ForeignError with its cleaned text when it, or an error that led to it, holds a secret."""
-    texts = [(one, str(one)) for one in _chain(error)]
+    """Return the error itself, or its words alone when it, or an error that led to it, says what must not be shown."""
+    texts = [(one, str(one)) for one in chain(error)]
     shown = [(one, one_line(text, limit=2000)) for one, text in texts]
     if shown == texts:
         return error
@@ -72,10 +74,22 @@ def _showable(error: Exception) -> Exception:
     return ForeignError(" <- ".join(words[:_LONGEST_CHAIN]))
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and the errors that led to it, in the order in which a traceback chains them."""
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it came from, as a traceback prints them."""
     met: set[int] = set()
     while error is not None and id(error) not in met:
         met.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def why_unreachable(error: BaseException, url: str) -> str:
+    """Say why no connection to a server came about, empty where it simply refuses one: nothing listens there."""
+    met = list(chain(error))
+    if any(isinstance(one, socket.gaierror) or "getaddrinfo" in str(one) for one in met):
+        return "no machine is known by that name"
+    if any(isinstance(one, ssl.SSLCertVerificationError) for one in met):
+        return "its certificate is not trusted here: SSL_CERT_FILE=FILE.pem names those that are"
+    if any(isinstance(one, ssl.SSLError) or "SSL" in type(one).__name__ for one in met) and url.startswith("https:"):
+        return "it does not speak https: is it http://?"
+    return ""

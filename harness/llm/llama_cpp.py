@@ -119,7 +119,8 @@ def _body(request: Request) -> dict[str, object]:
         "cache_prompt": False,
     }
     if request.think is not None:
-        body["chat_template_kwargs"] = {"enable_thinking": request.think}
+        level = isinstance(request.think, str)
+        body["chat_template_kwargs"] = {"reasoning_effort" if level else "enable_thinking": request.think}
     if request.schema is not None and request.reply_format is ReplyFormat.SCHEMA:
         json_schema = {"name": "reply", "schema": dict(request.schema), "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": json_schema}
@@ -132,7 +133,7 @@ def _refusal(error: dict[str, Any], request: Request) -> BackendError:
     text = str(error.get("message", error))
     if error.get("type") == "exceed_context_size_error":
         return TruncatedPrompt(
-            f"llama.cpp refuses the prompt of trial {request.trial}: {text}. Raise llm.num_ctx or shorten the context (agent.log_every=5)",
+            f"llama.cpp refuses the prompt of trial {request.trial}: {text}. Raise llm.num_ctx, or shorten the context",
             prompt_tokens=error.get("n_prompt_tokens"),
             window_tokens=error.get("n_ctx"),
         )

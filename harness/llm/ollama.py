@@ -19,8 +19,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.llm.backend import ABORTED, ModelFacts, Reply, ReplyFormat, Request
-from harness.llm.deadline import call_with_deadline
-from harness.llm.endpoint import ollama_url, read_key
+from harness.llm.deadline import cross, why_unreachable
+from harness.llm.endpoint import ollama_url, read_key, route_to
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.probe import Readiness, context_length, get_json, ollama_ready, pulled_name
 from harness.llm.retrying import retry_after_seconds
@@ -42,6 +42,8 @@ class Ollama:
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
         self._url = ollama_url(settings.base_url)
+        self._route = route_to(self._url, settings.proxy)
+        self._where = f"Ollama at {self._url}{self._route.words}"
         self._client: ollama.Client | None = None
         self._facts: dict[str, ModelFacts] = {}
         self._headers: dict[str, str] = {}  # of the last answer, because the client's ResponseError does not hold them
@@ -53,7 +55,7 @@ class Ollama:
     def complete(self, request: Request) -> Reply:
         return call_with_deadline(
             lambda: self._complete(request),
-            who=f"Ollama at {self._url}",
+            who=self._where,
             deadline_seconds=self._settings.timeout_seconds,
             abandon=self._hang_up,
             translate=lambda error: self._translate(error, request),
@@ -69,7 +71,7 @@ class Ollama:
             think=request.think,
             format=_format(request),
             options=_options(request),
-            keep_alive=self._settings.keep_alive,
+            keep_alive=self._settings.keep_alive_sent,
         )
         seconds = round(time.perf_counter() - start, 6)
         return Reply(
@@ -96,6 +98,8 @@ class Ollama:
                 self._client = ollama.Client(
                     host=self._url,
                     headers={"Authorization": f"Bearer {key}"} if key else {},
+                    # With a transport of its own, it does not look for a proxy in the environment.
+                    transport=httpx.HTTPTransport(proxy=self._route.proxy),
                     timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
                     # Functions, not methods of this object: the client would keep the object alive, and its connections open.
                     event_hooks={"request": [_ask_for_whole_prompts], "response": [partial(_keep_headers, self._headers)]},
@@ -130,7 +134,9 @@ class Ollama:
         # The client has no call for the version.
         key = read_key("OLLAMA_API_KEY")
         try:
-            return str(get_json(f"{self._url}/api/version", timeout_seconds=_CONNECT_SECONDS, key=key)["version"])
+            return str(
+                get_json(f"{self._url}/api/version", timeout_seconds=_CONNECT_SECONDS, key=key, route=self._route)["version"]
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -143,34 +149,41 @@ class Ollama:
         if isinstance(error, ollama.ResponseError):
             return self._refusal(error.status_code, _message(error.error), request)
         if isinstance(error, ConnectionError | httpx.ConnectError | httpx.ConnectTimeout):
-            return TransportFault(f"No Ollama at {self._url}. Start it with 'ollama serve', then 'ollama pull {request.model}'.")
+            why = why_unreachable(error, self._url)
+            if why:
+                return TransportFault(f"No {self._where}: {why} (llm.base_url)")
+            return TransportFault(f"No {self._where}. Start it with 'ollama serve', then 'ollama pull {request.model}'.")
         if isinstance(error, httpx.TimeoutException):
             return TransportFault(
-                f"Ollama at {self._url} gave no complete answer within {self._settings.timeout_seconds:g} s (llm.timeout_seconds)"
+                f"{self._where} gave no complete answer within {self._settings.timeout_seconds:g} s (llm.timeout_seconds)"
             )
         if isinstance(error, httpx.TransportError):
-            return TransportFault(f"Ollama at {self._url} dropped the connection ({type(error).__name__}: {error})")
+            return TransportFault(f"{self._where} dropped the connection ({type(error).__name__}: {error})")
         if isinstance(error, ValueError):  # of json or pydantic: the body is not what Ollama sends
-            return TransportFault(f"what answers at {self._url} does not speak Ollama's JSON ({_why(error)})")
-        return BackendUnavailable(f"Ollama at {self._url}: {type(error).__name__}: {error}")
+            return TransportFault(f"what answers at {self._url}{self._route.words} does not speak Ollama's JSON ({_why(error)})")
+        return BackendUnavailable(f"{self._where}: {type(error).__name__}: {error}")
 
     def _refusal(self, status: int, text: str, request: Request) -> BackendError:
-        where = f"Ollama at {self._url}"
+        where = self._where
         if "exceeds the available context size" in text or "exceeds the context length" in text:
             return TruncatedPrompt(
                 f"{where} refuses the prompt of trial {request.trial}: {text}. "
-                f"Raise llm.num_ctx ({request.num_ctx}) or shorten the context (raw logs: agent.log_every=5)",
+                f"Raise llm.num_ctx ({request.num_ctx}), or shorten the context",
                 window_tokens=request.num_ctx,
             )
         if status == 404 and "model" in text:
             return NotReady(f"{where} has no model '{request.model}'. Get it with 'ollama pull {request.model}'.")
+        if status in (404, 405):
+            return NotReady(
+                f"something answers at {self._url}{self._route.words}, and it is not Ollama ({status}): check llm.base_url"
+            )
         if status in (401, 403):
             return NotReady(f"{where} refuses the key ({text}): set OLLAMA_API_KEY")
         if status in (408, 429, 499) or status >= 500 or status < 0:
             return TransportFault(
                 f"{where}: {status} {text}", retry_after_seconds=retry_after_seconds(self._headers.get("retry-after"))
             )
-        if "does not support thinking" in text:
+        if "does not support thinking" in text or "think value" in text:
             return BadRequest(f"{where}: {text}; set llm.think=null")
         return BadRequest(f"{where} refuses the request: {status} {text}")
 
@@ -230,7 +243,10 @@ def _ask_for_whole_prompts(request: httpx.Request) -> None:
     import httpx  # noqa: PLC0415
 
     if request.url.path.endswith("/api/chat"):
-        body = json.dumps({**json.loads(request.content), "truncate": False, "shift": False}).encode()
+        asked = json.loads(request.content)
+        if isinstance(asked.get("keep_alive"), float) and asked["keep_alive"].is_integer():
+            asked["keep_alive"] = int(asked["keep_alive"])
+        body = json.dumps({**asked, "truncate": False, "shift": False}).encode()
         request.stream = httpx.ByteStream(body)
         request.headers["Content-Length"] = str(len(body))
 

@@ -16,6 +16,7 @@ from harness.cell import Cell
 from harness.console import say_once
 from harness.errors import Exhausted
 from harness.run.build import build_optimizer
+from harness.run.replies import UNUSABLE, unusable
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import SCHEMA, CellFolder
 from harness.training.trainer import Trainer
@@ -67,8 +68,9 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
             folder.append(trial)
             tracker.trial(trial)
             trajectory = trajectory.then(trial)
-        _warn_of_shares(cell, folder.trials)
-        summary = summarise(folder.trials, cell.task.objective)
+        summary = summarise(folder.trials)
+        if cell.asking and (words := unusable(folder.trials, cell.asking.llm.model_name)):
+            summary[UNUSABLE] = words
         tracker.finish(summary, folder.path)
         folder.finish(summary)
     except BaseException:

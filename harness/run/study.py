@@ -24,6 +24,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.cell import Cell
+from harness.config.seeds import as_text
 from harness.config.values import Settings
 from harness.console import say
 from harness.environment import environment
@@ -32,10 +33,11 @@ from harness.llm.errors import BackendUnavailable
 from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
 from harness.run.loop import Tracker, run_cell
+from harness.run.replies import UNUSABLE
 from harness.scrub import without_secrets_in
 from harness.signals import stop_if_asked, stops_noted
 from harness.store.archive import packed
-from harness.store.cell_folder import MANIFEST, SUMMARY, CellFolder, differing, refuse_other_settings
+from harness.store.cell_folder import MANIFEST, SUMMARY, CellFolder, differing, read_json, refuse_other_settings
 from harness.store.files import Batch
 from harness.store.lines import append_lines
 from harness.store.plan import BLOCKED, PLAN, Planned, read_plan
@@ -269,7 +271,8 @@ def block(study: Path, cells: Sequence[Cell], blocked: tuple[str, str]) -> Resul
 
 
 def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional: Collection[str] = ()) -> None:
-    """Print one line per problem of a sweep.
+    """Say what did not end well, a line each. Raises CellsFailed when cells are left to do, or hold random draws in place of an LLM's
+    proposals, SettingsError when nothing but their settings stood in the way, StorageError when nothing could be written.
 
     Raises CellsFailed when cells are not done, SettingsError when their settings are the only reason, and StorageError when nothing could
     be written. `optional` holds the ids of cells that need not be done.
@@ -283,9 +286,25 @@ def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional
     kind = SettingsError if problems and len(problems) == len(result.refused) else CellsFailed
     total = sum(map(len, planned.values()))
     left = sum(not is_done(study, cell) for study, cells in planned.items() for cell in cells if cell.id not in optional)
-    if total == 1 and left and problems:
-        raise kind(problems[0])
-    for line in problems:
+    drawn = _random_draws(planned)
+    if total == 1 and ((left and problems) or drawn):
+        raise kind((problems + drawn)[0])
+    for line in problems + drawn:
         say(line)
     if left:
         raise kind(f"{left} of {total} cells are not done; the same command goes on with them")
+    if drawn:
+        raise CellsFailed(
+            "the table rows of these cells say nothing about their model; when it answers, a new study=NAME asks it anew"
+        )
+
+
+def _random_draws(planned: Mapping[Path, Sequence[Cell]]) -> list[str]:
+    """Return a line for all seeds of a task and arm whose LLM gave no usable reply, for the same reason. Packed cells are not read."""
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for study, cells in planned.items():
+        for cell in (cell for cell in cells if cell.asking and (study / cell.folder / SUMMARY).exists()):
+            with contextlib.suppress(RecordError):  # the report names what is damaged
+                if words := read_json(study / cell.folder / SUMMARY).get(UNUSABLE):
+                    seeds.setdefault((f"{cell.task.name} {cell.arm}", str(words)), []).append(cell.seed)
+    return [f"{name}, seed {as_text(found)}: {words}" for (name, words), found in seeds.items()]

@@ -117,7 +117,7 @@ class Agent(LlmOptimizer):
             try:
                 answer = self._judge(reply, shown)
             except BadReply as bad:
-                exchange.replies[-1] |= {"problem": str(bad), "kind": str(bad.kind)}
+                exchange.replies[-1] |= {"problem": str(bad), "kind": str(bad.kind), "why": bad.why}
                 echo = _echo(reply) or "(empty)"
                 retry = self._prompts.fill("retry", complaint=str(bad))
                 messages = [*messages[:2], Message("assistant", echo), Message("user", retry)]
@@ -150,7 +150,9 @@ class Agent(LlmOptimizer):
             problem = "the analysis repeated itself without end and was broken off"
             exchange.replies[-1] |= {"problem": problem, "kind": str(Kind.ABORTED)}
         elif not text:
-            exchange.replies[-1] |= {"problem": "the analysis was empty", "kind": str(Kind.UNPARSED)}
+            cut_off = self._limit_of(reply)
+            problem = f"the analysis was empty{f': cut off at {cut_off}' if cut_off else ''}"
+            exchange.replies[-1] |= {"problem": problem, "kind": str(Kind.UNPARSED)}
         return text or "(none was given)"
 
     def _ask(self, exchange: _Exchange, messages: list[Message], role: str) -> Reply:
@@ -165,11 +167,20 @@ class Agent(LlmOptimizer):
 
     def _judge(self, reply: Reply, shown: Trajectory) -> Answer:
         refuse_aborted(reply.finish_reason)
-        answer = parse_reply(reply.text, self._names.space, cut_off=reply.finish_reason == "length")
+        answer = parse_reply(reply.text, self._names.space, cut_off=self._limit_of(reply), thought=bool(reply.thinking))
         refuse_repeat(answer.config, shown)
         return answer
 
-    def _note(self, exchange: _Exchange, context: str, analysis: str) -> dict[str, object]:
+    def _limit_of(self, reply: Reply) -> str:
+        """Return the limit at which the server cut a reply off, in words; nothing for a whole one."""
+        if reply.finish_reason != "length":
+            return ""
+        asked, used = self._asking.llm.max_tokens, reply.completion_tokens
+        return (
+            f"the token limit of {asked} (llm.max_tokens)" if asked else f"the server's token limit{f' of {used}' if used else ''}"
+        )
+
+    def _note(self, exchange: _Exchange, context: str, analysis: str) -> dict[str, Any]:
         facts = exchange.last.facts.to_dict() if exchange.last else {}
         prompt = {"version": self._prompts.version, "hash": self._prompts.hash}
         return {"analysis": analysis, "context": context, "prompt": prompt, "replies": exchange.replies, "model": facts}

@@ -49,6 +49,9 @@ def check_body(body: Body) -> None:
     if isinstance(keep_alive, str) and not _DURATION.fullmatch(keep_alive):
         missing = keep_alive.lstrip("+-").isdigit()
         raise _refused(400, f'time: {"missing unit in" if missing else "invalid"} duration "{keep_alive}"')
+    think = body.get("think")
+    if isinstance(think, str) and think not in ("high", "medium", "low"):
+        raise _refused(400, f'invalid think value: "{think}" (must be "high", "medium", "low", true, or false)')
     name = str(body.get("model") or body.get("name") or "")
     if not name:
         raise _refused(400, "model is required")

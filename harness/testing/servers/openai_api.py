@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from harness.testing.servers.double import Body, Call, Double, Refusal
 from harness.testing.servers.replies import schema_in
-from harness.testing.servers.script import TRANSPORT, Script, Step
+from harness.testing.servers.script import FORMS, TRANSPORT, Script, Step
 from harness.testing.servers.tokens import count_tokens, cut_at
 
 MODELS = ("gpt-3.5-turbo", "gpt-4", "gpt-4o", "gpt-6-luna")
@@ -94,6 +94,8 @@ class OpenAIDouble(Double):
         schema = held.get("schema") or schema_in(body["messages"])
         text, kind = self.reply_text(step, request, schema)
         answer = _answer(body, text, prompt_tokens, "length" if kind == "cut_json" else "stop")
+        if step.do in FORMS:
+            _give_form(answer["choices"][0], step.do)
         if step.do in TRANSPORT:
             call.lose(step, json.dumps(answer).encode())
             return
@@ -205,6 +207,21 @@ def _answer(body: Body, text: str, prompt_tokens: int, reason: str) -> dict[str,
         "usage": {**usage, "completion_tokens_details": {"reasoning_tokens": 0}},
         "system_fingerprint": DOUBLE,
     }
+
+
+def _give_form(choice: dict[str, Any], form: str) -> None:
+    """Send a reply as some servers do that imitate OpenAI's."""
+    message, text, thought = choice["message"], choice["message"]["content"], "A smaller step may help."
+    if form == "parts":
+        thinking = {"type": "thinking", "thinking": [{"type": "text", "text": thought}]}
+        message["content"] = [thinking, {"type": "text", "text": text[:20]}, {"type": "text", "text": text[20:]}]
+    elif form == "reasoning_apart":
+        message["reasoning_content"] = thought
+    elif form == "reasoning_only":
+        message |= {"content": None, "reasoning": text}
+    else:
+        choice["finish_reason"] = "length"
+        message["content"] = "" if form == "empty_at_limit" else f"A first idea would be {text} but that is bad because"
 
 
 def _streamed(answer: dict[str, Any]) -> list[bytes]:

@@ -40,7 +40,10 @@ SERVER = ("not_pulled", "unauthorized", "quota", "truncated", "too_long", "out_o
 BROKEN_OFF = ("aborted",)
 # What small models often answer: the example in the prompt, word for word.
 HABITS = ("example",)
-KINDS = ("valid", "text", *TRANSPORT, *REPLIES, *WRAPPED, *SERVER, *BROKEN_OFF, *HABITS)
+# Forms that servers which imitate OpenAI give a reply: a list of parts; thinking in a field of its own, beside the answer or in its place;
+# the token limit reached before the answer, or behind a draft of one.
+FORMS = ("parts", "reasoning_apart", "reasoning_only", "empty_at_limit", "draft_at_limit")
+KINDS = ("valid", "text", *TRANSPORT, *REPLIES, *WRAPPED, *SERVER, *BROKEN_OFF, *HABITS, *FORMS)
 
 
 @dataclass(frozen=True)
