@@ -68,7 +68,8 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
             folder.append(trial)
             tracker.trial(trial)
             trajectory = trajectory.then(trial)
-        summary = summarise(folder.trials)
+        _warn_of_shares(cell, folder.trials)
+        summary = summarise(folder.trials, cell.task.objective)
         if cell.asking and (words := unusable(folder.trials, cell.asking.llm.model_name)):
             summary[UNUSABLE] = words
         tracker.finish(summary, folder.path)
