@@ -109,7 +109,7 @@ class Objectives:
         """Add to a frame with a column `task` what each score is; nothing where every task has the default."""
         if self.plain:
             return frame
-        of = [self.by_task.get(task) for task in frame["task"]]
+        of = [self.by_task.get(task, self.shared) for task in frame["task"]]
         return frame.assign(
             metric=[objective.name if objective else "" for objective in of],
             unit=[objective.unit if objective else "" for objective in of],

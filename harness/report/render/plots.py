@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from harness.report.render.escape import clean, cut
 from harness.report.render.plot_style import FAINT_COLOUR, PALETTE
 
-NAME_COLUMNS = 40
+NAME_COLUMNS, LABEL_COLUMNS = 40, 26
 LARGEST = 1e12
 # Of a name in a scatter plot, as shares of the axes.
 LABEL_WIDTH, LABEL_HEIGHT = 0.22, 0.05
@@ -126,7 +127,7 @@ def curves(panels: Mapping[str, Sequence[Curve]], *, labels: Mapping[str, str], 
         if place // columns == rows - 1 or place + columns >= len(panels):
             axes.set_xlabel("trials")
         if place % columns == 0 or not alike:
-            axes.set_ylabel(clean(labels[title]))
+            axes.set_ylabel(_in_lines(labels[title]))
     for place in range(len(panels), rows * columns):
         grid[place // columns][place % columns].set_visible(False)
     handles: dict[str, Artist] = {}
@@ -216,6 +217,11 @@ def _name(text: str, most: int = NAME_COLUMNS) -> str:
     return cut(clean(text), most)
 
 
+def _in_lines(label: str) -> str:
+    """Break the label of a low panel's axis into lines that are no longer than the panel is high."""
+    return "\n".join(textwrap.wrap(clean(label), LABEL_COLUMNS))
+
+
 def cell_drawing(scores: Sequence[float | None], trainings: Sequence[Sequence[float]], *, axis: str, lower: bool = False) -> Canvas:
     """Draw one cell: at the left the score of every trial and the best so far, at the right the validation curve of every training.
 
@@ -235,7 +241,7 @@ def cell_drawing(scores: Sequence[float | None], trainings: Sequence[Sequence[fl
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     left.set_xlabel("trial")
-    left.set_ylabel(clean(axis))
+    left.set_ylabel(_in_lines(axis))
     for number, curve in enumerate(trainings, start=1):
         share = number / max(len(trainings), 1)
         right.plot(

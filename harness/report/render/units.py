@@ -113,5 +113,5 @@ def refused(objectives: Objectives, what: str) -> str:
 
 
 def pool_name(objective: Objective, tasks: Sequence[str]) -> str:
-    """Name the tasks that are averaged together: `price (k$)`."""
-    return f"{listed([task_name(task, objective) for task in tasks], 4)} ({unit_of(objective)})"
+    """Name the tasks that are averaged together: `price, in k$`."""
+    return f"{listed([task_name(task, objective) for task in tasks], 4)}, in {unit_of(objective)}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.families import lacks
 from harness.report.analysis.frames import rows_of
+from harness.report.analysis.objectives import Objectives
 from harness.report.render.document import Answer, Tone, interval, listed, number
 from harness.report.render.marks import Marks
 from harness.report.render.units import difference_digits, refused, score_of, steps_of, validation_notes
@@ -31,13 +32,17 @@ def answers_of(found: Findings) -> tuple[Answer, ...]:
         small = replace(small, text=f"{small.text} Planned, and not one cell done: {listed(found.absent)}; the coverage says why.")
     answers = [tcs_answer(contrasts, found.arms, found.marks), small, start_answer(contrasts, found.arms, found.marks)]
     said = [*answers, *parts_answers(contrasts, found.arms, found.marks)]
-    notes = (
-        [refused(found.objectives, "nothing is averaged over all of them, and each kind has its own lines")]
-        if found.objectives.refusal
-        else []
-    )
-    text = "".join(f" {note}" for note in (*notes, *validation_notes(found.objectives)))
+    text = "".join(f" {note}" for note in _units(found.objectives))
     return tuple(replace(answer, text=f"{answer.text}{text}") if answer.lines else answer for answer in said)
+
+
+def _units(objectives: Objectives) -> Iterator[str]:
+    """Yield what a reader must know of the figures where scores are no percentages to be maximised."""
+    if objectives.refusal:
+        yield refused(objectives, "nothing is averaged over all of them, and each kind of score has its own lines")
+    if any(objective.sign < 0 for objective in objectives.by_task.values()):
+        yield "Above 0 is better, also where lower scores are."
+    yield from validation_notes(objectives)
 
 
 def _entries(found: Findings, frame: str) -> list[dict[str, Any]]:
@@ -53,7 +58,7 @@ def _measure(found: Findings) -> str:
     """Say what gaps are in: `Points of average test score`."""
     shared = found.objectives.shared
     if shared is None:
-        return "Differences of average score"
+        return "A verdict for each arm and each kind of score,"
     steps = steps_of(shared)
     return f"{steps.capitalize() if steps == 'points' else steps} of average {score_of(shared)}"
 
@@ -158,7 +163,9 @@ def _start_word(subjects: Sequence[dict[str, Any]], ahead: Sequence[dict[str, An
     if len(ahead) == len(subjects):
         return "No, or not only", "good"
     if ahead:
-        return f"Not for {listed([e['first'] + _on(e) for e in ahead], 2)}", "warn"
+        several = len({entry["pool"] for entry in subjects}) > 1
+        names = f"{len(ahead)} of {len(subjects)}" if several else listed([e["first"] for e in ahead], 2)
+        return f"Not for {names}", "warn"
     return ("Nothing beyond it shows", "bad") if start_helps else ("Unclear", "warn")
 
 

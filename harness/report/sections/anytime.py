@@ -263,6 +263,8 @@ def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> T
         title = f"Average {score_of(shared)} of the incumbent after so many trials{unit}{lower_is_better(shared)}"
     else:
         data = whole.reset_index()
+    if "task" in data:
+        data = histories.objectives.described(data)
     return Table("anytime", title, columns("arm", *heads), tuple(rows), data, _notes(regret, histories.objectives))
 
 
@@ -302,7 +304,7 @@ def _regret_table(regret: pd.DataFrame, histories: Histories) -> Table:
         "where the best is from, and `area` of csv/regret.csv is the mean over the trials."
     )
     title = "Normalised regret of the validation score at the end, per task"
-    return Table("regret", title, columns("arm", *tasks), tuple(rows), regret, (note,))
+    return Table("regret", title, columns("arm", *tasks), tuple(rows), histories.objectives.described(regret), (note,))
 
 
 def _score_after(entry: dict[str, Any] | None, digits: int) -> Text:

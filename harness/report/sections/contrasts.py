@@ -191,7 +191,7 @@ def _table(family: str, pool: Pool, marks: Marks, percent: str) -> Table:
             )
         )
     title = f"{FAMILIES[family]}{pool.of}"
-    return Table(pool.key(f"contrasts_{family}"), title, heads, tuple(rows), frame, _notes(frame, marks))
+    return Table(pool.key(f"contrasts_{family}"), title, heads, tuple(rows), pool.data(frame), _notes(frame, marks))
 
 
 def _notes(frame: pd.DataFrame, marks: Marks) -> tuple[str, ...]:
@@ -260,6 +260,6 @@ def _figure(pool: Pool, marks: Marks, percent: str) -> Figure:
         pool.key("contrasts"),
         f"Differences of {score} between arms that differ in one thing, with {percent} intervals for these tasks{pool.of}",
         f"{len(lines)} contrasts in {_differences(pool.objective)}.",
-        frame,
+        pool.data(frame),
         lambda: forest(lines, axis=f"difference of {score}, {steps_of(pool.objective)}{better}", margin=None),
     )

@@ -38,13 +38,19 @@ class Pool:
 
     @property
     def name(self) -> str:
-        """The tasks and their unit, `price (k$)`; empty where the study has one pool."""
+        """The tasks and their unit, `price, in k$`; empty where the study has one pool."""
         return pool_name(self.objective, self.tasks) if self.place else ""
 
     @property
     def of(self) -> str:
-        """The end of a title, `: price (k$)`; empty where the study has one pool."""
+        """The end of a title, `: price, in k$`; empty where the study has one pool."""
         return f": {self.name}" if self.place else ""
+
+    def data(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Add to rows of differences what they are in, where that is not points of a percentage."""
+        if not self.place and self.objective.is_percentage and self.objective.sign > 0:
+            return frame
+        return frame.assign(metric=self.objective.name, unit=self.objective.unit)
 
     def key(self, key: str) -> str:
         """Return the key of a table or figure of this pool."""

@@ -216,13 +216,13 @@ def _table(about: tuple[str, str], gaps: pd.DataFrame, pool: Pool, marks: Marks,
     notes_below = marks.notes(gaps["arm"])
     if ((gaps["verdict"] == PASS) & gaps["few"].astype(bool)).any():
         notes_below = (few_pass_note(), *notes_below)
-    terminal = Table(key, title, (*heads[:4], heads[5]), tuple(short), gaps, notes_below)
+    terminal = Table(key, title, (*heads[:4], heads[5]), tuple(short), pool.data(gaps), notes_below)
     notes = (
         f"seeds to decide: a task, for a verdict with a power of {100 * options.power:g} %, if gap and spread stay as they are. "
         "seeds if equal: for a PASS with that power, if the arm were as good as the reference.",
         *notes_below,
     )
-    return Table(key, title, heads, tuple(rows), gaps, notes, (terminal,))
+    return Table(key, title, heads, tuple(rows), pool.data(gaps), notes, (terminal,))
 
 
 def _seeds(count: float) -> str:
@@ -251,7 +251,7 @@ def _figure(pool: Pool, reference: str, marks: Marks, options: Options) -> Figur
         pool.key("gaps"),
         f"Gap to {reference} with {100 * options.confidence:g} % intervals; dashed: the margin, −{exact(pool.margin)}{pool.of}",
         f"Gaps of {len(lines)} arms to {reference}: {describe(lines, objective)}",
-        gaps,
+        pool.data(gaps),
         lambda: forest(lines, axis=axis, margin=-pool.margin),
     )
 
