@@ -68,6 +68,11 @@ class TruncatedPrompt(BackendError):
         self.window_tokens = window_tokens
         self.reply = reply
 
+    def advised(self, advice: str) -> TruncatedPrompt:
+        """Return the same error with one more sentence."""
+        text = f"{str(self).rstrip('.')}. {advice}"
+        return TruncatedPrompt(text, prompt_tokens=self.prompt_tokens, window_tokens=self.window_tokens, reply=self.reply)
+
 
 class OtherModel(BackendError):
     """The name that was asked for means another model than before. `reply` is that one's: it was paid for, and must not be used."""
