@@ -184,10 +184,8 @@ def _verify(spec: TaskSpec, count: int) -> int:
     for comparison in verify(spec, table, count):
         found.append(comparison)
         state = "equal" if comparison.equal else "differs"
-        say(
-            f"{spec.name} {state}: {_score(comparison.recorded.val_score_pct)} there, "
-            f"{_score(comparison.trained.val_score_pct)} here, train_seed={comparison.seed} {comparison.config}"
-        )
+        found_here = comparison.first_difference or _score(comparison.recorded.val_score_pct)
+        say(f"{spec.name} {state}: {found_here}, train_seed={comparison.seed} {comparison.config}")
     print(f"{spec.name}: {verdict(found, table.header.signature, signature())}")
     return 0 if all(comparison.equal for comparison in found) else 1
 
