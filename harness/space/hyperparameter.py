@@ -86,7 +86,7 @@ class Number(Hyperparameter):
             raise SettingsError(f"{where}: a log scale needs low above 0, and low is {_digits(self.low)}")
         if self.integer and not (float(self.low).is_integer() and float(self.high).is_integer()):
             raise SettingsError(f"{where}: an integer's low and high must be whole numbers")
-        if self.integer and not (-(2**63) <= self.low and self.high < 2**63 and int(self.high) - int(self.low) < 2**63):
+        if self.integer and not (self.low >= -(2**63) and self.high < 2**63 and int(self.high) - int(self.low) < 2**63):
             raise SettingsError(f"{where}: integers have 63 bits: from low to high at most 9223372036854775807")
 
     def problem(self, value: Any) -> str | None:
