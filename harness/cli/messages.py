@@ -21,7 +21,7 @@ OPEN_KEYS = ("task.params", "optimizer.options")  # what is in them is the task'
 
 def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
     """Return what the user got wrong, or None when the error is not of that kind."""
-    if isinstance(error, OSError | UnicodeError | YAMLError) and (path := _file_of(error)):
+    if isinstance(error, OSError | UnicodeError | YAMLError | OmegaConfBaseException) and (path := _file_of(error)):
         return complaint(path, error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
@@ -36,6 +36,8 @@ def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
         return f"these settings do not compose: {_first_line(error)}" if _raised_while_composing(error) else None
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     text = " ".join(str(error).split())
+    if no_keys := re.match(r"In '([^']+)'.*\blist is not a subclass", text):
+        return f"{no_keys[1]}.yaml holds no settings: write key: value"
     unknown = re.search(r"Could not override '([^']+)'", text)
     if unknown and "not in" in f"{text} {cause}":
         return _unknown_key(unknown[1].rpartition("@")[2], arguments)

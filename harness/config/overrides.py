@@ -190,9 +190,13 @@ def refuse_shadowed(override: str, conf: Iterable[Path]) -> None:
             )
 
 
-@functools.cache
 def suites(group: str, conf: tuple[Path, ...]) -> dict[str, list[str]]:
     """Return the members of each suite of a config group, by name, in the order of the names."""
+    return _suites(group, tuple(folder.resolve() for folder in conf))
+
+
+@functools.cache
+def _suites(group: str, conf: tuple[Path, ...]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for folder in conf:
         for path in conf_files(folder, group):

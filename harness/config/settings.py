@@ -14,8 +14,10 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationValidationError, OmegaConfBaseException
 from yaml import YAMLError
@@ -182,6 +184,29 @@ def _recorded(plain: Mapping[Any, Any], task: TaskSpec, evaluator: Evaluator) ->
     shown = {key: value for key, value in plain["task"].items() if key not in ("renamed_card", "table")}
     changed = {"card": task.card.to_mapping(), "renamed": task.renamed, "space": task.space.to_mapping()}
     return {str(key): value for key, value in plain.items()} | {"task": {**shown, **changed, **evaluator.recorded}}
+
+
+def llm_settings(name: str, folders: Sequence[Path]) -> LlmSettings:
+    """Return the settings of one LLM as a command has them: composed, with its defaults, references and package.
+
+    `folders` are the user's. Raises SettingsError.
+    """
+    register()
+    first = conf_dir()
+    added = ",".join(f"'file://{folder.resolve()}'" for folder in folders if folder.resolve() != first)
+    try:
+        with initialize_config_dir(str(first), version_base="1.3"):
+            config = compose("config", overrides=["task=toy", f"llm={name}", f"hydra.searchpath=[{added}]"])
+        settings = OmegaConf.to_object(config.llm)
+    except (HydraException, OmegaConfBaseException) as error:
+        cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+        words = _in_words(cause) if isinstance(cause, OmegaConfBaseException) else " ".join(str(cause).split())
+        raise SettingsError(words) from error
+    except (OSError, UnicodeError, YAMLError) as error:
+        found = [path for folder in (first, *folders) if (path := folder / "llm" / f"{name}.yaml").exists()]
+        raise SettingsError(complaint(found[0] if found else name, error)) from error
+    assert isinstance(settings, LlmSettings)
+    return _at_home(settings)
 
 
 def task_spec(path: Path) -> TaskSpec:

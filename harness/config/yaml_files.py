@@ -56,20 +56,33 @@ def _first_odd(path: Path) -> tuple[int, int]:
 
 
 def refuse_changed_words(path: Path) -> None:
-    """Raise SettingsError where a task's space holds a word that YAML takes for something else: `no`, `16:9`, `010`.
+    """Raise SettingsError where a task's space or card holds a word that YAML takes for something else: `no`, `16:9`, `010`.
 
     They must be told from the text, since the values that YAML makes of them are ordinary ones.
     """
     text = path.read_text(encoding="utf-8")
     if not _CHANGED.search(text):
         return  # most files, at no cost
-    for name, entry in _entries(yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), "space"):
-        kind = next((value.value for key, value in _pairs(entry) if key == "type"), "")
+    root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    for what, scalar, is_switch in (*_of_the_cards(root), *_of_the_space(root)):
+        if said := _said(scalar, is_switch):
+            mark = scalar.start_mark
+            raise SettingsError(f"{path}, line {mark.line + 1}, column {mark.column + 1}: {what}: {said}")
+
+
+def _of_the_cards(root: Any) -> Iterator[tuple[str, yaml.ScalarNode, bool]]:
+    for card in ("card", "renamed_card"):
+        for name, entry in _entries(root, card):
+            yield from ((f"{card}.{name}", scalar, False) for scalar in _scalars(entry))
+
+
+def _of_the_space(root: Any) -> Iterator[tuple[str, yaml.ScalarNode, bool]]:
+    """Yield each scalar that is a value, with what it is of, and whether that is a switch, for which `no` is right."""
+    for name, entry in _entries(root, "space"):
+        is_switch = any(key == "type" and value.value == "bool" for key, value in _pairs(entry))
         for key, value in _pairs(entry):
-            for scalar in _scalars(value) if key in ("choices", "levels", "default", "low", "high", "when") else ():
-                if said := _said(scalar, kind == "bool"):
-                    place = f"{path}, line {scalar.start_mark.line + 1}, column {scalar.start_mark.column + 1}"
-                    raise SettingsError(f"{place}: hyperparameter '{name}': {said}")
+            if key in ("choices", "levels", "default", "low", "high", "when"):
+                yield from ((f"hyperparameter '{name}'", scalar, is_switch) for scalar in _scalars(value))
 
 
 def _said(scalar: yaml.ScalarNode, is_switch: bool) -> str:
