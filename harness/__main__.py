@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import harness
 from harness.cli.help import help_text
 from harness.config.overrides import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
 from harness.environment import one_thread
@@ -49,6 +50,10 @@ def _run(argv: Sequence[str] | None) -> tuple[int, str]:
         sys.path.insert(len(sys.path) if Path("harness").is_dir() else 0, str(Path.cwd()))
     if argv is None and any(flag.partition("=")[0] in SHOWING_FLAGS for flag in arguments):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a word, as it does other commands
+    if "--version" in arguments:
+        print(f"tcs-harness {harness.__version__}")
+        return 0, ""
+    arguments = arguments or ["--help"]
     try:
         arguments = with_own_conf(arguments)
         if any(flag in HELP_FLAGS for flag in arguments):

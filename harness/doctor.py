@@ -14,16 +14,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from harness.config.overrides import own_conf
-from harness.config.settings import conf_dir, task_spec
+from harness.config.overrides import conf_files, own_conf, refuse_shadowed
+from harness.config.settings import conf_dir, llm_settings, task_spec
 from harness.environment import one_thread
 from harness.errors import HarnessError, printable
 from harness.llm.probe import readiness
-from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
 from harness.tabular.header import tabular_tasks
 from harness.task import task_readiness
@@ -50,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def examine(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
     """Yield (group, finding) for tasks, LLMs, W&B and the GPU. A check that fails is a finding; none raises."""
     for path in _files(folders, "task"):
-        yield "task", _task(path)
+        yield "task", _task(path, folders)
     yield from examine_llms(folders)
     yield "tracking", _wandb()
     yield "hardware", _gpu()
@@ -59,28 +55,23 @@ def examine(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
 def examine_llms(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
     """Yield (group, finding) for the LLMs alone."""
     for path in _files(folders, "llm"):
-        settings = _read(path)
-        if isinstance(settings, Readiness):
-            yield "LLM", settings
-        elif settings.get("_target_"):
-            yield "LLM", _llm(settings)
+        if path.stem != "none":
+            yield "LLM", _llm(path, folders)
 
 
 def _files(folders: Sequence[Path], group: str) -> list[Path]:
-    return [path for folder in folders for path in sorted((folder / group).glob("*.yaml"))]
+    return [path for folder in folders for path in conf_files(folder, group)]
 
 
-def _read(path: Path) -> Any:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        return Readiness(path.stem, False, f"{path} cannot be read: {' '.join(str(error).split())}")
-    return data if isinstance(data, dict) else Readiness(path.stem, False, f"{path} holds no settings")
+def _refuse_shadowed(path: Path, folders: Sequence[Path]) -> None:
+    if not path.is_relative_to(conf_dir()):
+        refuse_shadowed(f"{path.parent.name}={path.stem}", [conf_dir(), *folders])
 
 
-def _task(path: Path) -> Readiness:
+def _task(path: Path, folders: Sequence[Path]) -> Readiness:
     """Say whether the code is there, space and card make sense, and the data are there."""
     try:
+        _refuse_shadowed(path, folders)
         spec = task_spec(path)
         found = task_readiness(spec.target, spec.params)
     except HarnessError as error:
@@ -93,11 +84,15 @@ def _task(path: Path) -> Readiness:
     return replace(found, name=path.stem, reason=reason)
 
 
-def _llm(settings: dict[str, Any]) -> Readiness:
+def _llm(path: Path, folders: Sequence[Path]) -> Readiness:
     try:
-        return readiness(LlmSettings.from_mapping({key: value for key, value in settings.items() if key != "defaults"}))
+        _refuse_shadowed(path, folders)
+        settings = llm_settings(path.stem, folders)
+        if not settings._target_:
+            return Readiness(path.stem, False, f"{path} names no backend: add _target_, as the files of the harness have it")
+        return replace(readiness(settings), name=path.stem)
     except (HarnessError, TypeError) as error:
-        return Readiness(str(settings.get("name")), False, str(error))
+        return Readiness(path.stem, False, str(error))
 
 
 def _wandb() -> Readiness:
@@ -141,8 +136,8 @@ def show(findings: Sequence[tuple[str, Readiness]]) -> None:
         text = Text(found.reason)
         if found.warning:
             text.append(f"\n{found.warning}", style="yellow")
-        if found.command:
-            text.append(f"\n$ {found.command}", style="cyan")
+        for line in found.commands:
+            text.append(f"\n{line}", style="cyan")
         state = Text("ready", style="green") if found.ready else Text("not ready", style="yellow")
         table.add_row("" if group == last else group, Text(found.name), state, text)
         last = group

@@ -86,10 +86,20 @@ def shown(text: str) -> str:
     return printable(text)
 
 
+_LONGEST_LIST = 320
+
+
 def near(name: str, known: Iterable[str]) -> str:
-    """Return `"; did you mean 'x'?"` with the most similar known name; without one, a list of all known names, or an empty text."""
+    """Return `"; did you mean 'x'?"` for the nearest known name, whatever its case, else the list of all names (or nothing).
+
+    The list ends where it would fill the terminal.
+    """
     names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    of_lower = {other.lower(): other for other in reversed(names)}
+    close = difflib.get_close_matches(name.lower(), of_lower, n=1, cutoff=0.6)
     if close:
-        return f"; did you mean '{close[0]}'?"
-    return f"; there is: {', '.join(names)}" if names else ""
+        return f"; did you mean '{of_lower[close[0]]}'?"
+    if len(listed := ", ".join(names)) > _LONGEST_LIST:
+        kept = listed[:_LONGEST_LIST].rpartition(", ")[0]
+        listed = f"{kept} and {len(names) - len(kept.split(', '))} more"
+    return f"; there is: {listed}" if names else ""

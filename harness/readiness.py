@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from harness.scrub import one_line
 
 _LONGEST = 2000
+_SHELL = re.compile(r"(export|pip|python|curl|ollama|hf|wandb|docker|brew|git|make|sudo)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """One row of the doctor's table: `reason` says what is (not) there, `command` makes it ready (empty when it is).
 
+    `command` is one for the shell, several of them (a line each), or what to do in words, such as a setting to give.
     `warning` is one line about what is ready and yet not as one may think; a run prints it too. No text of it can hold a secret.
     """
 
@@ -23,5 +26,12 @@ class Readiness:
     warning: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("name", "reason", "command", "warning"):
+        for name in ("name", "reason", "warning"):
             object.__setattr__(self, name, one_line(getattr(self, name), limit=_LONGEST, guess=False))
+        lines = (one_line(line, limit=_LONGEST, guess=False) for line in self.command.splitlines())
+        object.__setattr__(self, "command", "\n".join(filter(None, lines)))
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The lines of `command`, as they are shown: what a shell takes stands behind a `$`."""
+        return tuple(f"$ {line}" if _SHELL.match(line) else line for line in self.command.splitlines())

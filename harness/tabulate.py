@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from harness.config.overrides import conf_dir, config_dirs, expand_suites, with_own_conf
+from harness.config.overrides import conf_dir, conf_files, config_dirs, expand_suites, refuse_shadowed, with_own_conf
 from harness.config.settings import task_spec
 from harness.console import duration, say
 from harness.environment import one_thread
@@ -98,14 +98,20 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace | None:
             raise SettingsError(f"'{setting}' is no setting here{near(key, KEYS)} (python -m harness.tabulate --help)")
         given[key] = value
     folders = [conf_dir(), *config_dirs(with_own_conf(arguments))]
-    names = expand_suites(f"task={given.get('task', '')}", folders).partition("=")[2]
+    expanded = expand_suites(f"task={given.get('task', '')}", folders)
+    refuse_shadowed(expanded, folders)
+    names = expanded.partition("=")[2]
     if not names:
         raise SettingsError("which task? python -m harness.tabulate task=digits, or task=core")
     if chosen.verify is not None and chosen.verify < 1:
         raise SettingsError(f"--verify {chosen.verify}: give how many entries, 1 or more")
     workers = _whole(given.get("workers", str(os.cpu_count() or 1)))
     return argparse.Namespace(
-        tasks=names.split(","), workers=workers, out=Path(given.get("out", "tables")), folders=folders, verify=chosen.verify
+        tasks=names.split(","),
+        workers=workers,
+        out=Path(given.get("out", "tables")).expanduser(),
+        folders=folders,
+        verify=chosen.verify,
     )
 
 
@@ -119,7 +125,7 @@ def _spec(name: str, folders: Sequence[Path]) -> TaskSpec:
     for folder in reversed(folders):
         if (path := folder / "task" / f"{name}.yaml").is_file():
             return task_spec(path)
-    known = [path.stem for folder in folders for path in (folder / "task").glob("*.yaml")]
+    known = [path.stem for folder in folders for path in conf_files(folder, "task")]
     raise SettingsError(f"there is no task '{name}'{near(name, known)}")
 
 
@@ -184,10 +190,8 @@ def _verify(spec: TaskSpec, count: int) -> int:
     for comparison in verify(spec, table, count):
         found.append(comparison)
         state = "equal" if comparison.equal else "differs"
-        say(
-            f"{spec.name} {state}: {_score(comparison.recorded.val_score_pct)} there, "
-            f"{_score(comparison.trained.val_score_pct)} here, train_seed={comparison.seed} {comparison.config}"
-        )
+        found_here = comparison.first_difference or _score(comparison.recorded.val_score_pct)
+        say(f"{spec.name} {state}: {found_here}, train_seed={comparison.seed} {comparison.config}")
     print(f"{spec.name}: {conclusion(found, table.header.signature, signature())}")
     return 0 if all(comparison.equal for comparison in found) else 1
 

@@ -21,8 +21,8 @@ from hydra.core.utils import configure_log
 from hydra.types import RunMode
 
 from harness.cli.progress import watch
-from harness.config.overrides import conf_dir, config_dirs, normalise
-from harness.config.settings import cells, refuse_unused, register, resolved
+from harness.config.overrides import as_typed, conf_dir, config_dirs, normalise, refuse_misleading
+from harness.config.settings import cells, refuse_unused, register, resolved, text_keys
 from harness.environment import COMMAND_PID, end_with_command, one_thread
 from harness.errors import HarnessError, SettingsError
 from harness.run.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells, study_folder
@@ -39,6 +39,10 @@ def run(arguments: Sequence[str]) -> None:
     folder = conf_dir()
     given = normalise(arguments, [folder, *config_dirs(arguments)])
     check_flags(given)
+    for argument in given:
+        refuse_misleading(argument)
+    texts = text_keys()
+    given = [as_typed(argument, texts) for argument in given]
     sys.argv = ["harness", *given]
     single = None if any(argument.startswith("-") for argument in given) else compose_single(given, folder)
     if single is not None:

@@ -34,7 +34,7 @@ Cells in parallel: hydra/launcher=joblib hydra.launcher.n_jobs=2
 On a cluster:      hydra/launcher=submitit_slurm, hydra/launcher=ray
 
 --cfg job shows the composed settings, --info what they come from,
---hydra-help the flags of Hydra.
+--hydra-help the flags of Hydra, --version the version.
 """
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from harness.config.overrides import conf_dir
+from harness.config.other_words import meant
+from harness.config.overrides import conf_dir, config_dirs
+from harness.config.yaml_files import complaint
 from harness.errors import near
 
 OPEN_KEYS = ("task.params", "optimizer.options")  # what is in them is the task's or the method's own
@@ -18,9 +21,13 @@ OPEN_KEYS = ("task.params", "optimizer.options")  # what is in them is the task'
 
 def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
     """Return what the user got wrong, or None when the error is not of that kind."""
+    if isinstance(error, OSError | UnicodeError | YAMLError | OmegaConfBaseException) and (file := _file_of(error)):
+        return complaint(file, error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
-        return f"there is no {group or 'config'} '{name}'{near(name, error.options or ())}"
+        other = [path for folder in config_dirs(arguments) if (path := folder / group / f"{name}.yml").is_file()]
+        hint = f"; give {other[0]} the ending .yaml" if other else near(name, _choices(error.options or ()))
+        return f"there is no {group or 'config'} '{name}'{hint}"
     if isinstance(error, OverrideParseException):
         if not re.search(r"[=~]", error.override):
             return f"'{error.override}' is not a setting: write key=value (python -m harness --help)"
@@ -29,6 +36,8 @@ def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
         return f"these settings do not compose: {_first_line(error)}" if _raised_while_composing(error) else None
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     text = " ".join(str(error).split())
+    if no_keys := re.match(r"In '([^']+)'.*\blist is not a subclass", text):
+        return f"{no_keys[1]}.yaml holds no settings: write key: value"
     unknown = re.search(r"Could not override '([^']+)'", text)
     if unknown and "not in" in f"{text} {cause}":
         return _unknown_key(unknown[1].rpartition("@")[2], arguments)
@@ -42,6 +51,22 @@ def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
     full_key = getattr(cause, "full_key", None)
     reason = _first_line(cause)
     return f"{full_key}: {reason}" if full_key and full_key not in reason else reason
+
+
+def _choices(names: Iterable[str]) -> list[str]:
+    """Return those of a group's files that can be chosen: Hydra lists what editors left there, too."""
+    return [name for name in names if re.fullmatch(r"\w[\w.+-]*", name)]
+
+
+def _file_of(error: BaseException) -> str | None:
+    """Return the file that Hydra was loading when the error was raised; its own errors do not say."""
+    trace, path = error.__traceback__, None
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_code.co_name == "load_config" and frame.f_globals.get("__name__", "").startswith("hydra."):
+            path = frame.f_locals.get("full_path", path)
+        trace = trace.tb_next
+    return path
 
 
 def _raised_while_composing(error: BaseException) -> bool:
@@ -60,13 +85,11 @@ def _raised_while_composing(error: BaseException) -> bool:
 def _unknown_key(key: str, arguments: Sequence[str]) -> str:
     keys = [] if key.startswith("hydra") else _known_keys(arguments)
     parent = key.rpartition(".")[0]
-    if parent in OPEN_KEYS and parent in keys:
+    if parent in OPEN_KEYS and parent in keys and "startup_trials" not in meant(key, keys):
         return (
             f"there is no setting '{key}'{near(key, [k for k in keys if k.startswith(parent + '.')])}; to add it write +{key}=..."
         )
-    # Without anything near, the list of all keys would fill the terminal.
-    hint = near(key, keys)
-    return f"there is no setting '{key}'{hint if 'mean' in hint else near('', [k for k in keys if '.' not in k])}"
+    return f"there is no setting '{key}'{meant(key, keys) if keys else ''}"
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,26 +7,33 @@ Everything past this file sees plain Python data.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationValidationError, OmegaConfBaseException
 from yaml import YAMLError
 
 from harness.cell import Cell
 from harness.config import schema
+from harness.config.other_words import meant
 from harness.config.overrides import conf_dir as conf_dir
 from harness.config.seeds import from_text
 from harness.config.task_settings import mirrored
 from harness.config.values import Settings, Tracking
+from harness.config.yaml_files import complaint, refuse_changed_words
 from harness.errors import SettingsError, near
 from harness.importing import load_target, versions_of
 from harness.llm.asking import Asking, LlmOptimizer
+from harness.llm.settings import LlmSettings
 from harness.optimizer import ROLES, OptimizerSpec
 from harness.task import TaskSpec
 from harness.training.evaluator import Evaluator, Limits
@@ -34,6 +41,14 @@ from harness.training.live import Live
 
 # At import: a launcher's worker composes nothing, and yet resolves.
 OmegaConf.register_new_resolver("mirrored", mirrored, replace=True)
+
+
+def text_keys(typed: Any = None, prefix: str = "") -> frozenset[str]:
+    """Return the keys of the settings that are texts: what stands behind their `=` is meant as it is typed."""
+    typed = typed or schema.Settings()
+    keys = {f"{prefix}{entry.name}" for entry in fields(typed) if entry.type in ("str", "str | None")}
+    inner = {entry.name: value for entry in fields(typed) if is_dataclass(value := getattr(typed, entry.name))}
+    return frozenset(keys).union(*(text_keys(value, f"{prefix}{name}.") for name, value in inner.items()))
 
 
 def register() -> None:
@@ -44,6 +59,8 @@ def register() -> None:
 def resolved(config: DictConfig) -> Settings:
     """Return a composed config as typed values. Raises SettingsError for a value that is missing, or makes no sense."""
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    if path := _task_file(config):
+        refuse_changed_words(path)
     try:
         plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True, enum_to_str=True)
         assert isinstance(plain, dict)
@@ -55,6 +72,17 @@ def resolved(config: DictConfig) -> Settings:
     if typed.seeds is not None:
         _refuse_references_to_seed(OmegaConf.to_container(own, resolve=False))
     return _settings(typed, plain)
+
+
+def _task_file(config: DictConfig) -> Path | None:
+    """Return the file that Hydra took the task from, None where a config does not say."""
+    whole: Any = config if "hydra" in config else HydraConfig.instance().cfg
+    if whole is None:
+        return None
+    asked = whole.hydra
+    sources, name = OmegaConf.select(asked, "runtime.config_sources") or (), OmegaConf.select(asked, "runtime.choices.task")
+    paths = (Path(source.path) / "task" / f"{name}.yaml" for source in sources if source.schema == "file")
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _in_words(error: OmegaConfBaseException) -> str:
@@ -71,7 +99,8 @@ def _check_keys(plain: Mapping[Any, Any], typed: Any, prefix: str = "") -> None:
     known = {entry.name: getattr(typed, entry.name) for entry in fields(typed)}
     for key in plain:
         if key not in known:
-            raise SettingsError(f"there is no setting '{prefix}{key}'{near(str(key), known)}")
+            hint = meant(str(key), ()) if not prefix else ""
+            raise SettingsError(f"there is no setting '{prefix}{key}'{hint or near(str(key), known)}")
     for name, value in known.items():
         if name not in plain:
             raise SettingsError(f"'{prefix}{name}' was taken away, and is needed")
@@ -89,10 +118,10 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any]) -> Settings:
     asking = None
     if method.context is not None:
         agent = vars(typed.agent)
-        asking = Asking(method.context, typed.llm, blocks=tuple(typed.tcs.blocks), format=typed.tcs.format, **agent)
+        asking = Asking(method.context, _at_home(typed.llm), blocks=tuple(typed.tcs.blocks), format=typed.tcs.format, **agent)
     return Settings(
         study=typed.study,
-        out=typed.out,
+        out=_folder("out", typed.out),
         task=task,
         evaluator=evaluator,
         optimizer=OptimizerSpec(
@@ -107,7 +136,7 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any]) -> Settings:
             uses=tuple(method.uses),
         ),
         asking=asking,
-        llm=typed.llm,
+        llm=_at_home(typed.llm),
         start=typed.start.name,
         seeds=_seeds(typed),
         train_seed=typed.train_seed,
@@ -122,6 +151,25 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any]) -> Settings:
         unready=typed.unready.name,
         recorded=_recorded(plain, task, evaluator),
     )
+
+
+def _folder(key: str, path: str) -> str:
+    """Return a path with the home folder in the place of `~`, which no shell puts there behind a `=`. Raises SettingsError."""
+    if re.match(r"\$\w|\$\{", path):
+        raise SettingsError(f"{key}={path}: the shell has not put in the variable (single quotes?); in YAML write ${{oc.env:NAME}}")
+    expanded = os.path.expanduser(path)  # noqa: PTH111 - pathlib raises where there is no such user
+    if expanded.startswith("~"):
+        raise SettingsError(
+            f"{key}={path}: no user of that name has a home folder here; write the folder in full, or ./~... for one"
+        )
+    return expanded
+
+
+def _at_home(llm: LlmSettings) -> LlmSettings:
+    """Return the settings of an LLM with the home folder in the place of `~` in its paths."""
+    paths = {name: value for name in ("path", "replay", "prices") if (value := getattr(llm, name))}
+    changed: dict[str, Any] = {name: _folder(f"llm.{name}", value) for name, value in paths.items()}
+    return replace(llm, **changed) if paths else llm
 
 
 def _evaluated(task: TaskSpec, evaluator: str) -> tuple[TaskSpec, Evaluator]:
@@ -139,14 +187,38 @@ def _recorded(plain: Mapping[Any, Any], task: TaskSpec, evaluator: Evaluator) ->
     return {str(key): value for key, value in plain.items()} | {"task": {**shown, **changed, **evaluator.recorded}}
 
 
+def llm_settings(name: str, folders: Sequence[Path]) -> LlmSettings:
+    """Return the settings of one LLM as a command has them: composed, with its defaults, references and package.
+
+    `folders` are the user's. Raises SettingsError.
+    """
+    register()
+    first = conf_dir()
+    added = ",".join(f"'file://{folder.resolve()}'" for folder in folders if folder.resolve() != first)
+    try:
+        with initialize_config_dir(str(first), version_base="1.3"):
+            config = compose("config", overrides=["task=toy", f"llm={name}", f"hydra.searchpath=[{added}]"])
+        settings = OmegaConf.to_object(config.llm)
+    except (HydraException, OmegaConfBaseException) as error:
+        cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+        words = _in_words(cause) if isinstance(cause, OmegaConfBaseException) else " ".join(str(cause).split())
+        raise SettingsError(words) from error
+    except (OSError, UnicodeError, YAMLError) as error:
+        found = [path for folder in (first, *folders) if (path := folder / "llm" / f"{name}.yaml").exists()]
+        raise SettingsError(complaint(found[0] if found else name, error)) from error
+    assert isinstance(settings, LlmSettings)
+    return _at_home(settings)
+
+
 def task_spec(path: Path) -> TaskSpec:
     """Return the task of one file of conf/task. Raises SettingsError."""
     try:
         plain = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except (OSError, YAMLError, OmegaConfBaseException) as error:
-        raise SettingsError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    except (OSError, UnicodeError, YAMLError, OmegaConfBaseException) as error:
+        raise SettingsError(complaint(path, error)) from error
     if not isinstance(plain, dict):
-        raise SettingsError(f"{path} holds no settings")
+        raise SettingsError(f"{path} holds no settings: write key: value")
+    refuse_changed_words(path)
     return TaskSpec.from_mapping({"name": path.stem, **{str(key): value for key, value in plain.items()}})
 
 

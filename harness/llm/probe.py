@@ -153,10 +153,10 @@ def ollama_ready(settings: LlmSettings) -> Readiness:
     """Say whether the server is up and has the model, and whether `llm.num_ctx` fits the model's window."""
     status = ollama_status(settings.base_url, proxy=settings.proxy)
     if not status.up:
-        start = f"ollama serve && ollama pull {settings.model}"
-        command = (
-            start if settings.base_url or shutil.which("ollama") else f"curl -fsSL https://ollama.com/install.sh | sh && {start}"
-        )
+        # Two lines: `ollama serve` does not end.
+        command = f"ollama serve\nollama pull {settings.model}"
+        if not (settings.base_url or shutil.which("ollama")):
+            command = f"curl -fsSL https://ollama.com/install.sh | sh\n{command}"
         return Readiness(settings.name, False, status.problem, status.help or command)
     name = pulled_name(settings.model, status.models)
     if name is None:

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 
 class OptunaSession:
-    """One in-memory study that maximises the score. Its trials hold only the active hyperparameters ("define by run")."""
+    """One in-memory study that maximises the score. Its trials hold only the active hyperparameters ("define by run").
 
-    def __init__(self, space: Space, sampler: BaseSampler) -> None:
+    An integer with more than `most_integers` values is shown to the library as a float, and rounded: samplers list or count them.
+    """
+
+    def __init__(self, space: Space, sampler: BaseSampler, *, most_integers: int = 2**48) -> None:
         self._space = space
-        self._distributions = {hp.name: _distribution(hp) for hp in space}
+        self._distributions = {hp.name: _distribution(hp, most_integers) for hp in space}
         with _quiet():
             self._study = optuna.create_study(sampler=sampler, direction="maximize")
 
@@ -31,7 +34,8 @@ class OptunaSession:
         config: Config = {}
         for hp in self._space:
             if self._space.active(hp, config):
-                config[hp.name] = decode(hp, _suggest(trial, hp.name, self._distributions[hp.name]))
+                coded = _suggest(trial, hp.name, self._distributions[hp.name])
+                config[hp.name] = decode(hp, round(coded) if isinstance(hp, Number) and hp.integer else coded)
         # The trial is closed at once as failed, which samplers ignore: `tell` may report another configuration later, and samplers
         # would treat a running trial as the work of a parallel worker.
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -43,12 +47,14 @@ class OptunaSession:
         self._study.add_trial(optuna.create_trial(params=params, distributions=distributions, value=score_pct))
 
 
-def _distribution(hp: Hyperparameter) -> BaseDistribution:
+def _distribution(hp: Hyperparameter, most_integers: int) -> BaseDistribution:
     if isinstance(hp, Choice):
         return IntDistribution(0, len(hp.choices) - 1) if hp.ordered else CategoricalDistribution(range(len(hp.choices)))
     assert isinstance(hp, Number)
-    if hp.integer:
+    if hp.integer and hp.high - hp.low < most_integers:
         return IntDistribution(int(hp.low), int(hp.high), log=hp.log)
+    if hp.integer:
+        return FloatDistribution(hp.low - 0.5, hp.high + 0.5, log=hp.log)
     return FloatDistribution(hp.low, hp.high, log=hp.log)
 
 

@@ -7,6 +7,7 @@ probability of the others. Therefore this module transforms integer and ordinal 
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -71,8 +72,14 @@ class _Shares(Transformer):  # type: ignore[misc] # the library has no types
     def inverse_transform(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:  # noqa: N803
         scaled = self._first + np.asarray(X, dtype=float) * (self._last - self._first)
         numbers = np.exp(scaled) if self._log else scaled
-        codes: npt.NDArray[np.int64] = np.clip(np.floor(numbers + 0.5), self._low, self._high).astype(np.int64)
+        codes: npt.NDArray[np.int64] = np.clip(np.floor(numbers + 0.5), self._low, _float_below(self._high)).astype(np.int64)
         return codes
+
+
+def _float_below(number: int) -> float:
+    """Return the largest float that is not above an integer: 2**63 - 1 has none of its own, and 2**63 is no int64."""
+    nearest = float(number)
+    return nearest if nearest <= number else math.nextafter(nearest, -math.inf)
 
 
 class _Levels(Integer):  # type: ignore[misc] # the library has no types

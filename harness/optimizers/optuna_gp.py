@@ -37,7 +37,8 @@ class _OptunaGPSession:
         from harness.optimizers._optuna import OptunaSession  # noqa: PLC0415 - imports Optuna
 
         sampler = GPSampler(n_startup_trials=startup_trials, seed=seed, warn_independent_sampling=False)
-        self._inner = OptunaSession(space, sampler)
+        # It makes a list of every integer of an axis: 8 bytes each, and 8 terabytes for a range of 2**40.
+        self._inner = OptunaSession(space, sampler, most_integers=2**20)
         self._threads = ThreadpoolController()
 
     def ask(self) -> Config:

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from harness.errors import SettingsError
 from harness.optimizers._replay import ReplayedOptimizer, Session
+from harness.space import Number, Space
+
+LARGEST = 3.4e38  # it computes in 32 bits
 
 
 class SkoptRF(ReplayedOptimizer):
@@ -17,6 +21,15 @@ class SkoptRF(ReplayedOptimizer):
 
     purpose = "skopt_rf"
     versions: ClassVar = {"skopt_rf": 1}
+
+    def __init__(self, space: Space, seed: int, *, startup_trials: int) -> None:
+        super().__init__(space, seed, startup_trials=startup_trials)
+        for hp in space:
+            if isinstance(hp, Number) and not hp.integer and max(abs(hp.low), abs(hp.high)) > LARGEST:
+                raise SettingsError(
+                    f"hyperparameter '{hp.name}': the forest of skopt_rf takes numbers up to {LARGEST:g}; "
+                    "give its exponent as the hyperparameter, or leave out skopt_rf"
+                )
 
     def _start(self, seed: int) -> Session:
         from skopt.learning import RandomForestRegressor  # noqa: PLC0415 - takes 1.4 s, which a finished cell does not need

@@ -126,7 +126,7 @@ def blocked_by(settings: Settings) -> tuple[str, str] | None:
     if settings.asking is None:
         return None
     found = _readiness(settings.asking.llm)
-    return None if found.ready else (found.reason, found.command)
+    return None if found.ready else (found.reason, ", then ".join(found.command.splitlines()))
 
 
 @functools.cache

@@ -71,7 +71,10 @@ class Hyperparameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Hyperparameter):
-    """A float or an integer from `low` to `high` (both included), on a linear or logarithmic scale. Raises SettingsError."""
+    """A float or an integer from `low` to `high` (both included), on a linear or logarithmic scale. Raises SettingsError.
+
+    Ends of an integer that no float is equal to are kept as integers: it may have 63 bits, and a float has 53.
+    """
 
     low: float
     high: float
@@ -88,6 +91,8 @@ class Number(Hyperparameter):
             raise SettingsError(f"{where}: a log scale needs low above 0, and low is {_digits(self.low)}")
         if self.integer and not (float(self.low).is_integer() and float(self.high).is_integer()):
             raise SettingsError(f"{where}: an integer's low and high must be whole numbers")
+        if self.integer and not (self.low >= -(2**63) and self.high < 2**63 and int(self.high) - int(self.low) < 2**63):
+            raise SettingsError(f"{where}: integers have 63 bits: from low to high at most 9223372036854775807")
 
     def problem(self, value: object) -> str | None:
         kind = "an integer" if self.integer else "a number"
@@ -101,6 +106,8 @@ class Number(Hyperparameter):
             return f"{self.name}: {number} is not a finite number"
         if self.integer and not number.is_integer():
             return f"{self.name}: {_digits(number)} is not an integer"
+        if self.integer:
+            number = int(value) if isinstance(value, SupportsIndex) else int(number)  # a float has 53 bits
         if not self.low <= number <= self.high:
             side = f"below the minimum {_digits(self.low)}" if number < self.low else f"above the maximum {_digits(self.high)}"
             return f"{self.name}: {_digits(number)} is {side}"
@@ -200,7 +207,7 @@ def _digits(number: float) -> str:
     short = f"{number:g}"
     if float(short) == number:
         return short
-    return str(int(number)) if float(number).is_integer() and abs(number) < 1e15 else repr(float(number))
+    return str(int(number)) if isinstance(number, int) or (number.is_integer() and abs(number) < 1e15) else repr(number)
 
 
 def json_like(value: Value) -> str:
@@ -254,8 +261,11 @@ def _make(name: str, given: Mapping[str, object], where: str) -> Hyperparameter:
             _need(given, ("low", "high"), where)
             if given.get("scale", "linear") not in ("linear", "log"):
                 raise SettingsError(f"{where}: scale must be 'linear' or 'log', not {given['scale']!r}")
-            low, high = (_number(given[key], f"{where}: {key}") for key in ("low", "high"))
-            shared["default"] = _number(given["default"], f"{where}: default")
+            read = _whole if kind == "int" else _number
+            low, high = (read(given[key], f"{where}: {key}") for key in ("low", "high"))
+            if math.isinf(high - low) and math.isfinite(low) and math.isfinite(high):
+                raise SettingsError(f"{where}: from low to high is further than the largest float, 1.8e308; use a smaller range")
+            shared["default"] = read(given["default"], f"{where}: default")
             return Number(**shared, low=low, high=high, log=given.get("scale") == "log", integer=kind == "int")
         case "ordinal":
             _need(given, ("levels",), where)
@@ -296,3 +306,10 @@ def _number(value: object, where: str) -> float:
     except (TypeError, ValueError, OverflowError):
         pass
     raise SettingsError(f"{where} must be a number, not {value!r}")
+
+
+def _whole(value: object, where: str) -> float:
+    """Return the end of a range of integers: an integer where a float would lose digits."""
+    if isinstance(value, int) and not isinstance(value, bool) and 2**53 < abs(value) < 2**64:
+        return value
+    return _number(value, where)

@@ -129,7 +129,8 @@ def spaced(hp: Number, count: int) -> tuple[Value, ...]:
     shortened = [float(f"{(math.exp(point) if hp.log else point):.{SIGNIFICANT_DIGITS}g}") for point in points]
     inside = [min(max(round(value) if hp.integer else value, hp.low), hp.high) for value in shortened]
     inside[0], inside[-1] = hp.low, hp.high
-    default = float(hp.default)
+    default = hp.default
+    assert not isinstance(default, str)
     nearest = min(range(count), key=lambda index: abs(place(inside[index]) - place(default)))
     inside[nearest] = default
     return tuple(hp.exact(value) for value in sorted(set(inside)))

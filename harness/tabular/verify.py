@@ -13,7 +13,7 @@ from harness.task import TaskSpec
 from harness.training.build import build_task
 from harness.training.isolation import Isolation
 from harness.training.trainer import InProcess
-from harness.trial import Outcome
+from harness.trial import MEASURES, Outcome, measures_of
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,19 @@ class Comparison:
         # Compared as text, in which NaN equals NaN.
         same_curve = repr(self.recorded.curve) == repr(self.trained.curve)
         return self.recorded.status is self.trained.status and same_curve
+
+    @property
+    def first_difference(self) -> str:
+        """What differs first, with all its digits: the status, the length of the curve, or a number of it; empty when all is equal."""
+        before, now = self.recorded, self.trained
+        if before.status is not now.status:
+            return f"{before.status} there, {now.status} here"
+        for old, new in zip(before.curve, now.curve, strict=False):
+            for name, there, here in zip(MEASURES, measures_of(old), measures_of(new), strict=True):
+                if repr(there) != repr(here):
+                    return f"epoch {old.number} {name}: {there!r} there, {here!r} here"
+        lengths = len(before.curve), len(now.curve)
+        return "" if lengths[0] == lengths[1] else f"{lengths[0]} epochs there, {lengths[1]} here"
 
     @property
     def points(self) -> float | None:

@@ -48,7 +48,7 @@ MISTAKES = {
     "task=toy --config-name nope": "there is no config 'nope'",
     "task=toy study=a/b": "study='a/b': use up to 80 letters, digits and any of . _ - + = [ ], not starting with a dot",
     "task=toy out=/proc/nowhere": "cannot write the study /proc/nowhere/main: No such file or directory",
-    "~task": "task._target_: Missing mandatory value: _target_",
+    "~task": "~task cannot be left out; write task=NAME",
     "task=toy budget=${task}": "budget: takes int, not ",
     "task=null": "these settings do not compose: Config group override must be a string or a list. Got NoneType",
     "task=toy -m optimizer=random,nope": "there is no optimizer 'nope'; there is: ",

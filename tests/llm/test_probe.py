@@ -31,7 +31,7 @@ def test_no_server_names_the_commands(ollama: OllamaDouble) -> None:
         found = readiness(settings_for(ollama.url))
     assert not found.ready
     assert found.reason.startswith(f"no Ollama at {ollama.url} (")
-    assert found.command == "ollama serve && ollama pull phi4-reasoning:14b"
+    assert found.command == "ollama serve\nollama pull phi4-reasoning:14b"
 
 
 def test_something_else_on_the_port_is_not_ollama() -> None:

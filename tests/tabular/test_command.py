@@ -205,6 +205,33 @@ def test_verify_says_equal_here_and_differs_when_the_task_computes_something_els
         assert "libraries and processor are the same" in ran.stdout
 
 
+def test_what_differs_in_the_last_digits_only_is_printed_with_them(mine: Mine, tabulate: Tabulate, tmp_path: Path) -> None:
+    slow(mine, tmp_path, seconds=0.0)
+    tabulate("task=mini")
+    changes = {
+        "val_score_pct=100 * config": "val_score_pct=(1 + 1e-13) * 100 * config",
+        "test_score_pct=1.0": "test_score_pct=1.0000000000000002",
+    }
+    for old, new in changes.items():
+        (tmp_path / "slow_task.py").write_text(SLOW.replace(old, new))
+        ran = subprocess.run(
+            [sys.executable, "-m", "harness.tabulate", "task=mini", "--verify", "12"],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 1
+        told = [line for line in ran.stderr.splitlines() if " differs: " in line]
+        assert told
+        for line in told:
+            found = re.search(r"differs: epoch 1 (\w+): (\S+) there, (\S+) here, train_seed=", line)
+            assert found, line
+            assert found[1] == old.partition("=")[0]
+            assert found[2] != found[3]
+
+
 def test_data_are_fetched_once_before_anything_is_trained(mine: Mine, tabulate: Tabulate, tmp_path: Path) -> None:
     fetching = (
         "from pathlib import Path\nfrom harness.tasks.toy import Toy\nfrom harness.errors import HarnessError\n"
