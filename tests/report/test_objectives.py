@@ -326,7 +326,6 @@ def test_a_task_without_test_scores_is_marked_and_never_averaged_with_test_score
     assert note in shown.terminal[0].notes
     assert shown.terminal[0].columns[2].title == "web\u00a0(val)"
     assert note in answers_of(found)[1].text
-    assert note in table(report, "stability").notes
     assert table(report, "verdict_2").title == "Small LLMs with the TCS: web\u00a0(val), in %"
     assert "Some tasks have a test score, and others only a validation score: no average" in to_markdown(report)
     # Every task has a validation score.
@@ -343,6 +342,7 @@ def test_a_study_without_any_test_score_is_reported_by_validation(findings_of: F
     assert shown.title.startswith("Validation rmse of the configuration that validation chose, k$, lower is better")
     assert shown.columns[1].title == "web\u00a0(val)"
     assert "(val) web has no test score: its validation scores stand here." in shown.notes
+    assert "(val) web has no test score: its validation scores stand here." in table(report, "stability").notes
     assert axes(figure(report, "gaps"))[1].startswith("validation rmse, k$")
     assert [row[4].text for row in table(report, "cell_1").rows] == ["–"] * 10
     assert set(shown.data["score_of"]) == {"validation"}

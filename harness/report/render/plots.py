@@ -219,7 +219,9 @@ def _name(text: str, most: int = NAME_COLUMNS) -> str:
 
 def _in_lines(label: str) -> str:
     """Break the label of a low panel's axis into lines that are no longer than the panel is high."""
-    return "\n".join(textwrap.wrap(clean(label), LABEL_COLUMNS))
+    text = clean(label)
+    parts = [text] if len(text) <= LABEL_COLUMNS else text.replace(" (", "\n(").splitlines()
+    return "\n".join(line for part in parts for line in textwrap.wrap(part, LABEL_COLUMNS))
 
 
 def cell_drawing(scores: Sequence[float | None], trainings: Sequence[Sequence[float]], *, axis: str, lower: bool = False) -> Canvas:

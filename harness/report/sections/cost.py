@@ -63,7 +63,8 @@ def cost_section(frame: pd.DataFrame, book: ScoreBook, arms: Mapping[str, Arm]) 
     items: list[Item] = [text]
     if shared is None:
         items.append(refused(book.objectives, "no average score to set against the cost"))
-    items += validation_notes(book.objectives)
+    else:
+        items += validation_notes(book.objectives)
     items.append(_table(means, order, shared))
     figure = _figure(means, shared) if shared else None
     return Section("cost", "Cost", tuple(items) if figure is None else (*items, figure))

@@ -161,7 +161,8 @@ def stability_section(frame: pd.DataFrame, book: ScoreBook, options: Options) ->
     )
     if shared is None:
         notes = (refused(objectives, "no mean of the deviations over seeds; the table of the scores has them per task"), *notes)
-    notes = (*notes, *validation_notes(objectives))
+    else:
+        notes = (*notes, *validation_notes(objectives))
     table = Table("stability", "Stability, means over cells", columns("arm", *heads), tuple(rows), arms, notes)
     text = "Two methods with the same average can differ in how they get there: steadily, or by luck between failures."
     return Section("stability", "Stability", (text, table))
