@@ -19,7 +19,7 @@ class TPE(ReplayedOptimizer):
     versions: ClassVar = {"tpe": 2}
 
     def _start(self, seed: int) -> Session:
-        from optuna.samplers import TPESampler  # noqa: PLC0415 - 0.2 s, which a cell that is already done need not wait for
+        from optuna.samplers import TPESampler  # noqa: PLC0415 - takes 0.2 s, which a finished cell does not need
 
         from harness.optimizers._optuna import OptunaSession  # noqa: PLC0415 - imports Optuna
 

@@ -17,11 +17,11 @@ MOST_TAIL_POINTS = 20  # a longer tail is averaged to at most this many points: 
 COLLAPSE_PCT = 20.0  # diverged: in the whole tail the score is at least this far below its best
 UNSTABLE_NOISE_PCT = 3.0  # unstable: standard deviation from epoch to epoch in the tail
 UNSTABLE_FALL_PCT = 15.0  # unstable: largest fall from one epoch to the next after the first third
-OVERFIT_GAP_PCT = 10.0  # overfitting: training minus validation score in the tail, the latter no longer rising
+OVERFIT_GAP_PCT = 10.0  # overfitting: training minus validation score in the tail is at least this, and validation no longer rises
 OVERFIT_FALL_PCT = (
     2.0  # overfitting: validation at least this far (and 3 times the noise) below its best; training did not get worse
 )
-OVERFIT_LOSS_RISE = 0.2  # overfitting: validation loss this share above its minimum while training loss did not rise
+OVERFIT_LOSS_RISE = 0.2  # overfitting: validation loss is at least this share above its minimum; training loss did not rise
 LOSS_GAP_PCT = 5.0  # overfitting by loss also needs a gap between the scores, where it is known, of at least this
 UNDERFIT_GAP_PCT = 5.0  # underfitting: the gap is below this, and the training score ends low:
 UNDERFIT_BELOW_BEST_PCT = 5.0  # low means this far below the best validation score of the other trials,

@@ -1,1 +1,1 @@
-"""The six tasks on public data."""
+"""The tasks on public data sets."""

@@ -79,7 +79,7 @@ def test_names_of_hyperparameters_matter_only_where_they_are_shown() -> None:
         assert ([list(json.loads(text).values()) for text in known] == [list(json.loads(text).values()) for text in blind]) is same
 
 
-def test_a_learning_rate_starts_where_textbooks_put_it_not_at_a_default_that_no_one_would_choose() -> None:
+def test_a_learning_rate_starts_at_its_prior_and_not_at_a_default_that_no_one_would_choose() -> None:
     rates = [float(Rules(RATE, seed, budget=10).propose(Trajectory()).config["learning_rate"]) for seed in range(40)]
     blind = [
         float(Rules(RATE, seed, budget=10, names="anonymous").propose(Trajectory()).config["learning_rate"]) for seed in range(40)
@@ -131,7 +131,7 @@ def test_a_hyperparameter_is_known_by_its_name_or_by_how_its_description_begins(
     assert usual_name(parse(name, number(0, 1, 0.5, meaning=meaning))) == usual
 
 
-def test_the_textbook_learning_rate_depends_on_the_update_rule() -> None:
+def test_the_prior_of_a_learning_rate_depends_on_the_update_rule() -> None:
     rule = {"type": "categorical", "choices": ["sgd", "adam"], "default": "sgd", "meaning": "update rule"}
     space = Space.from_mapping({"learning_rate": number(1e-5, 10.0, 1.0, scale="log"), "optimizer": rule})
     priors, rate = Priors(space), space["learning_rate"]
@@ -141,7 +141,7 @@ def test_the_textbook_learning_rate_depends_on_the_update_rule() -> None:
     assert at_sgd < 0
 
 
-def test_overfitting_calls_for_a_more_constrained_model_and_a_closed_book_for_nothing() -> None:
+def test_overfitting_calls_for_a_more_constrained_model_and_empty_priors_for_nothing() -> None:
     space = Space.from_mapping(
         {"dropout": number(0, 0.8, 0.1), "hidden_size": number(8, 64, 16, scale="log"), "knob": number(0, 1, 0.5)}
     )
@@ -152,7 +152,7 @@ def test_overfitting_calls_for_a_more_constrained_model_and_a_closed_book_for_no
     assert [priors.remedy(None, hp) for hp in space] == [0, 0, 0]
 
 
-def test_a_knob_that_brings_another_in_or_out_is_no_contrast() -> None:
+def test_a_change_that_activates_or_deactivates_another_hyperparameter_is_no_contrast() -> None:
     """It differs from the incumbent in two hyperparameters, so its loss is not the effect of one."""
     rule = {"type": "categorical", "choices": ["adam", "sgd", "rmsprop"], "default": "adam", "meaning": "update rule"}
     momentum = number(0, 1, 0.5, when={"optimizer": "sgd"})
@@ -169,7 +169,7 @@ def test_a_knob_that_brings_another_in_or_out_is_no_contrast() -> None:
     assert weights[1] == {"adam": 2.0 + CONTRAST_TRIALS, "sgd": 0.0, "rmsprop": 1.0 + CONTRAST_TRIALS}
 
 
-def test_a_cure_turns_with_levels_that_are_listed_from_the_highest_down() -> None:
+def test_a_remedy_changes_its_sign_when_levels_are_listed_from_the_highest_down() -> None:
     entry = {"type": "ordinal", "levels": [0.0, 0.2, 0.5], "default": 0.2, "meaning": "share"}
     rising = Space.from_mapping({"dropout": entry})
     falling = Space.from_mapping({"dropout": entry | {"levels": [0.5, 0.2, 0.0]}})

@@ -38,7 +38,7 @@ def test_it_proposes_exactly_what_the_library_itself_does() -> None:
     assert ours == library_run(sampler, 15, start=ours[:3])
 
 
-def test_after_the_default_it_proposes_what_the_library_does_when_told_of_a_trial_from_elsewhere() -> None:
+def test_after_the_default_it_proposes_what_the_library_does_after_a_report_of_a_trial_from_elsewhere() -> None:
     sampler = optuna.samplers.TPESampler(n_startup_trials=3, seed=keyed_seed(5, "tpe"))
     optimizer = DefaultFirst(TPE(CONDITIONAL, 5, startup_trials=3), CONDITIONAL)
     ours = our_run(optimizer, 15)

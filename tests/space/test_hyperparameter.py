@@ -105,7 +105,7 @@ def test_the_first_and_the_last_integer_get_their_fair_share(log: bool) -> None:
         (None, "None is not a number"),
     ],
 )
-def test_a_refused_number_is_told_why_and_to_its_last_digit(value: Any, words: str) -> None:
+def test_the_reason_for_a_refused_number_shows_it_to_its_last_digit(value: Any, words: str) -> None:
     assert words in (parse("lr", RATE).problem(value) or "")
 
 
@@ -123,7 +123,7 @@ def test_true_is_not_the_level_1() -> None:
     assert type(hp.exact(4.0)) is int
 
 
-def test_a_range_is_told_with_all_its_digits() -> None:
+def test_a_range_is_shown_with_all_its_digits() -> None:
     assert number(low=1.0, high=12345678.0, integer=True).range_text == "integer from 1 to 12345678, linear scale"
     assert parse("lr", RATE).range_text == "float from 1e-05 to 1, log scale"
     assert parse("b", {"type": "bool", "default": True, "meaning": "m"}).range_text == "one of false, true"

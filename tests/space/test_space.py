@@ -82,7 +82,7 @@ def test_a_child_is_active_only_while_its_parents_are() -> None:
     assert "only used when optimizer is sgd" in SPACE.problems(grandchild)[0]
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     problems = SPACE.problems({"learning_rate": 5, "optimizer": "rmsprop", "batch_size": 3})
     assert problems == (
         "unknown hyperparameter 'batch_size'; there is: layers, learning_rate, momentum, nesterov, optimizer, size",

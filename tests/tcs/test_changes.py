@@ -90,12 +90,12 @@ def test_noise_is_written_on_the_side_of_the_gain_on_which_it_is() -> None:
     assert noise_text(0.04, 0.041) == "within epoch noise 0.041"
 
 
-def test_two_values_that_differ_are_told_apart() -> None:
+def test_two_values_that_differ_have_different_texts() -> None:
     found = of(trajectory((config(learning_rate=2.31e-5), 60.0), (config(learning_rate=2.33e-5), 61.0)))
     assert found.last[0].changed[0].text == "learning_rate 2.31e-5 -> 2.33e-5"
 
 
-def test_values_are_told_apart_over_all_lines() -> None:
+def test_different_values_have_different_texts_over_all_lines() -> None:
     rates = (2.311e-5, 2.314e-5, 2.316e-5)
     found = of(trajectory(*[(config(learning_rate=rate), 60.0 + i) for i, rate in enumerate(rates)]))
     assert [row[2].removeprefix("learning_rate ") for row in rows(found)] == [
@@ -115,13 +115,13 @@ def test_a_gain_is_held_against_the_noise_of_the_curves() -> None:
     assert rows(clear)[0][-1].startswith("ONE KNOB; beyond epoch noise")
 
 
-def test_a_change_that_breaks_training_is_told_as_such() -> None:
+def test_a_change_that_breaks_training_is_named_as_such() -> None:
     found = of(trajectory((config(), 80.0), (config(learning_rate=1.0), None)))
     assert found.last[0].gain_pct is None
     assert rows(found)[0][2:4] == ["learning_rate 0.001 -> 1", "80 -> diverged"]
 
 
-def test_a_repeat_is_told_as_such() -> None:
+def test_a_repeat_is_named_as_such() -> None:
     found = of(trajectory((config(), 80.0), (config(), 81.0)))
     assert rows(found)[0][2:] == ["nothing: the same configuration", "+1", "repeat"]
 

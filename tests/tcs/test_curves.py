@@ -60,7 +60,7 @@ def test_scores_that_differ_are_written_apart_and_equal_ones_alike() -> None:
     assert [row[1] for row in rows] == [90.04, 90.01, 90.04, 99.96, 20.0]
 
 
-def test_the_median_of_one_or_two_folded_trials_is_not_told() -> None:
+def test_the_median_of_one_or_two_folded_trials_is_not_shown() -> None:
     text = of(*[50.0 + n for n in range(15)]).view(Detail()).facts[0][1]
     assert text == "2 more, 0 failed, best 51; verdicts: too few epochs to judge 2"
 

@@ -90,7 +90,7 @@ def test_a_lead_never_points_past_the_end_of_the_range_or_over_failures_without_
     ("done", "budget", "text"),
     [(1, 2, "exploit: the last trial of the budget"), (1, 3, "explore: the second trial of the budget")],
 )
-def test_a_small_budget_is_not_told_in_percent(done: int, budget: int, text: str) -> None:
+def test_a_small_budget_is_not_shown_in_percent(done: int, budget: int, text: str) -> None:
     shown = {key: getattr(cell, "text", cell) for key, cell in of(*[50.0] * done, budget=budget).view(Detail()).facts}
     assert shown["phase"] == text
 

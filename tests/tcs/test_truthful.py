@@ -127,7 +127,7 @@ def test_a_written_bound_holds_of_the_same_values(drawn: tuple[Hyperparameter, l
 
 @ANY
 @given(trials)
-def test_ties_for_the_lead_are_told_and_the_runner_up_is_behind(trajectory: Trajectory) -> None:
+def test_ties_for_the_lead_are_shown_and_the_runner_up_is_behind(trajectory: Trajectory) -> None:
     found = status.status(made.SPACE, trajectory, 12)
     scores = scores_of(trajectory)
     assert len(found.shared) == max(scores.count(max(scores, default=0.0)) - 1, 0)

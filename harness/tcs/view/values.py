@@ -85,7 +85,7 @@ def _in_full(value: Value) -> bool:
 
 
 def _number_text(value: float, others: Iterable[float], least: int, ends: tuple[float, float]) -> str:
-    """Write a number with the fewest digits, at least `least`, that keep it within `ends` and tell it from `others`."""
+    """Write a number with the fewest digits, at least `least`, that keep it within `ends` and distinguish it from `others`."""
     if _in_full(value):
         return str(value)
     for count in range(least, _MOST):

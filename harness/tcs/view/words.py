@@ -70,7 +70,7 @@ def value_text(value: Value) -> str:
 
 
 def digits(number: float, count: int = 3) -> str:
-    """Write a finite number with `count` significant digits and a short exponent: 0.00123, 1.5e-5, 2e+6."""
+    """Write a finite number with `count` significant digits and a short exponent: 0.00123, 1.5e-5, 2e6."""
     text = f"{number:.{count}g}"
     mantissa, e, exponent = text.partition("e")
     return f"{mantissa}e{int(exponent)}" if e else text
