@@ -142,11 +142,20 @@ measures_of = attrgetter(*MEASURES)
 
 
 @dataclass(frozen=True, slots=True)
+class Crash:
+    """Where a training raised: `place` is file:line in the user's own code (empty when that is not known), `traceback` its end."""
+
+    place: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one training returned.
 
     A trial's score is that of its best epoch by validation (the first, on a tie), as with early stopping on a kept checkpoint; its
     test score is the one of that same epoch. A failed training has no score, keeps the curve it reached, and says why.
+    `crash` says where one raised: for people, so two outcomes that differ in nothing else are equal, and no method sees it.
     """
 
     status: Status
@@ -156,6 +165,7 @@ class Outcome:
     test_score_pct: float | None = None
     best_epoch: int | None = None
     error: str | None = None
+    crash: Crash | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         ok = self.status is Status.OK
@@ -171,9 +181,9 @@ class Outcome:
         return cls(Status.OK, curve, seconds, best.val_score_pct, best.test_score_pct, best.number)
 
     @classmethod
-    def failed(cls, status: Status, error: str, curve: tuple[Epoch, ...], seconds: float) -> Outcome:
+    def failed(cls, status: Status, error: str, curve: tuple[Epoch, ...], seconds: float, crash: Crash | None = None) -> Outcome:
         """Keep what a failed training reached, and why it ended."""
-        return cls(status, curve, seconds, error=error)
+        return cls(status, curve, seconds, error=error, crash=crash)
 
     @property
     def ok(self) -> bool:
@@ -220,7 +230,7 @@ class Trial:
     def without_test(self) -> Trial:
         """Return the trial as a method may see it."""
         curve = tuple(epoch.without_test() for epoch in self.outcome.curve)
-        return replace(self, outcome=replace(self.outcome, curve=curve, test_score_pct=None))
+        return replace(self, outcome=replace(self.outcome, curve=curve, test_score_pct=None, crash=None))
 
     def in_points(self, objective: Objective) -> Trial:
         """Return the trial with its scores in points."""

@@ -37,9 +37,9 @@ from harness.store.files import Batch
 from harness.store.lines import append_lines
 from harness.store.plan import BLOCKED, PLAN, Planned, read_plan
 from harness.task import TaskSpec, prepare_task
+from harness.training.failure import describe
 from harness.training.isolation import Isolation
 from harness.training.live import end_trainers
-from harness.training.trainer import describe
 
 # It is held for moments only.
 PLAN_LOCK_SECONDS = 30

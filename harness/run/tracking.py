@@ -18,7 +18,7 @@ from harness.cell import Cell
 from harness.console import say_once
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import CALLS, MANIFEST, TRIALS
-from harness.training.trainer import describe
+from harness.training.failure import describe
 from harness.trial import MEASURES, PERCENT, Objective, Trial, incumbent
 
 INIT_TIMEOUT_SECONDS = 30.0

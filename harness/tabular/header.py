@@ -95,7 +95,8 @@ class Header:
     """A table's subject, what trained it, and its contents in short.
 
     `best_val_score_pct` maps each training seed to the best validation score of the grid. `arrays_sha256` is over all arrays;
-    `measures` and `errors` name what they hold. `made` is for people: versions, processor, commit, date.
+    `measures` and `errors` name what they hold. `made` is for people: versions, processor, commit, date. So is `crashes`: where the first
+    training with one of the `errors` raised, [place, traceback]; a table without any, or of an earlier version, has none.
     """
 
     subject: Subject
@@ -107,6 +108,7 @@ class Header:
     made: Mapping[str, Any]
     arrays_sha256: str
     schema: int = SCHEMA
+    crashes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def checksum(self) -> str:
@@ -117,7 +119,7 @@ class Header:
 
     def to_json(self) -> str:
         """Write the header; `from_json` reads it back."""
-        return json_text(asdict(self), indent=1)
+        return json_text({key: value for key, value in asdict(self).items() if key != "crashes" or value}, indent=1)
 
     @classmethod
     def from_json(cls, text: bytes, where: str) -> Header:
@@ -126,6 +128,7 @@ class Header:
             data = json.loads(text)
             check_schema(data, SCHEMA, where, "a table of this harness")
             subject = Subject(**data.pop("subject"))
+            data.setdefault("crashes", {})
             return cls(subject=subject, **{f.name: data[f.name] for f in fields(cls) if f.name != "subject"})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RecordError(f"{where}: not a table of this harness ({type(error).__name__}: {error})") from error

@@ -42,7 +42,7 @@ def sklearn(make: Make, data: Callable[[], Split], *, metric: str = "accuracy", 
 
     def build(space: Space, card: TaskCard, *, epochs: int = usual) -> Task:
         parts = load()
-        return _Loop(space, card, lambda config, seed: _read(make(config, seed), parts, metric, epochs, seed))
+        return _Loop(space, card, lambda config, seed: _read(make(config, seed), parts, metric, epochs, seed), make)
 
     return build
 
@@ -52,7 +52,7 @@ def loop(train: Callable[..., Iterator[Epoch]]) -> Factory:
 
     def build(space: Space, card: TaskCard, **params: Any) -> Task:
         inspect.signature(train).bind({}, 0, **params)  # a misspelt parameter is the user's mistake, not a crashed trial
-        return _Loop(space, card, lambda config, seed: train(config, seed, **params))
+        return _Loop(space, card, lambda config, seed: train(config, seed, **params), train)
 
     return build
 
@@ -62,6 +62,7 @@ class _Loop:
     space: Space
     card: TaskCard
     run: Callable[[Config, int], Iterator[Epoch]]
+    source: Callable[..., Any]  # the user's own function, which is named where its training fails
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         return self.run(config, seed)
