@@ -1,1 +1,1 @@
-"""The tuning methods, one in each file; see `harness/optimizer.py` for their contract."""
+"""The tuning methods, one per file. `harness/optimizer.py` holds their contract; `README.md` explains how to add one."""

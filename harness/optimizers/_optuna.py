@@ -1,4 +1,4 @@
-"""An Optuna study as a `Session`; the sampler makes the method."""
+"""An Optuna study as a `Session`; the sampler decides which method it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OptunaSession:
-    """One in-memory study that maximises. A trial of it holds the active hyperparameters only ("define by run")."""
+    """One in-memory study that maximises the score. Its trials hold only the active hyperparameters ("define by run")."""
 
     def __init__(self, space: Space, sampler: BaseSampler) -> None:
         self._space = space
@@ -32,8 +32,8 @@ class OptunaSession:
         for hp in self._space:
             if self._space.active(hp, config):
                 config[hp.name] = decode(hp, _suggest(trial, hp.name, self._distributions[hp.name]))
-        # Closed at once, as a trial that samplers pass over: what is told later may be another configuration, and a trial left
-        # running would be taken for one that a parallel worker is at.
+        # The trial is closed at once as failed, which samplers ignore: `tell` may report another configuration later, and samplers
+        # would treat a running trial as the work of a parallel worker.
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         return config
 
@@ -65,7 +65,7 @@ def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep "A new study created in memory" off the terminal, and put the level back."""
+    """Suppress the log line "A new study created in memory", and restore the log level afterwards."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
     try:

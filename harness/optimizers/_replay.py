@@ -1,14 +1,15 @@
-"""How a tuner from a library, which carries state from trial to trial, fills a contract that has none.
+"""Adapt a tuner from a library, which keeps state between trials, to the contract `Optimizer`, which allows no state.
 
-The first trials are drawn here, uniformly on the space's own scales, whatever the library: some round integers after they scaled them,
-and give the first and the last level half of their share. The library is asked from its first model on.
+Start-up draws. This module draws the first trials itself, uniformly on the scales of the space, for every library. Some libraries round
+integers after scaling them, which gives the first and the last level only half of their probability. The library is asked for proposals
+as soon as it builds a model.
 
-A library's object is kept as a cache of the trajectory it has seen. A trajectory that extends it is told onwards; any other one is
-replayed into a new object, asking before each trial that the library itself had proposed, because asking advances the library's
-generator. So the object is always where an uninterrupted run would have brought it, and the proposal depends on
-(space, seed, trajectory) alone.
+Replay. The library's object is a cache of the trajectory that it has seen. When a trajectory extends the cached one, the new trials are
+reported to the object. Any other trajectory is replayed into a new object. During a replay, the object is also asked once before each
+trial that the library itself had proposed, because asking advances the library's random generator. So the object always has the state
+of an uninterrupted run, and a proposal depends on (space, seed, trajectory) only.
 
-Nothing heavy is imported here, nor by a method's module before its first proposal: a cell that is already done waits for no library.
+Imports. Neither this module nor the module of a method imports a library before the first proposal, so a finished cell stays fast.
 """
 
 from __future__ import annotations
@@ -23,31 +24,31 @@ from harness.space import Config, Space, Value
 from harness.space.hyperparameter import Choice, Hyperparameter, Number
 from harness.trial import Proposal, Trajectory, Trial
 
-LOWEST_TOLD_PCT = -1e9
+LOWEST_SCORE_PCT = -1e9
 
 _Seen: TypeAlias = tuple[str, str, float | None]
 
 
 class Session(Protocol):
-    """One run of a library's tuner. It cannot go back."""
+    """One run of a library's tuner, with the usual ask-and-tell interface. It cannot undo a trial."""
 
     def ask(self) -> Config:
-        """Return the next configuration, a member of the space in exact Python types; may advance the library's generator."""
+        """Return the next configuration, a member of the space in exact Python types. It may advance the library's generator."""
         ...
 
     def tell(self, config: Config, score_pct: float) -> None:
-        """Take note of a finite score (higher is better) of any member of the space, asked for or not."""
+        """Report the finite score (in percent, higher is better) of any member of the space, whether it was asked for or not."""
         ...
 
 
 class ReplayedOptimizer(ABC):
-    """A method whose proposals come from a `Session`, after `startup_trials` uniform draws.
+    """A method that makes `startup_trials` uniform draws, and then takes its proposals from a `Session`.
 
-    Every trial counts as one of the start-up trials, whoever proposed it, and a failed one too: that is how skopt and Optuna count.
-    While no trial has a score there is nothing to model, and the draws go on.
+    Every earlier trial counts as a start-up trial, from any source, and also when it failed; skopt and Optuna count in the same way.
+    While no trial has a score, there is nothing to model, so the draws continue. Raises SettingsError when `startup_trials` is below 1.
     """
 
-    purpose: ClassVar[str]  # names the method's own random draws
+    purpose: ClassVar[str]  # the key of the method's own random draws
 
     def __init__(self, space: Space, seed: int, *, startup_trials: int) -> None:
         if startup_trials < 1:
@@ -61,38 +62,38 @@ class ReplayedOptimizer(ABC):
 
     @abstractmethod
     def _start(self, seed: int) -> Session:
-        """Return a session that has seen nothing; a function of (space, seed, options)."""
+        """Return a session that has seen no trial; a function of (space, seed, options)."""
 
     def propose(self, trajectory: Trajectory) -> Proposal:
         if self._draws(trajectory.trials):
             rng = keyed_random(self._seed, f"{self.purpose} start-up", len(trajectory) + 1)
             return Proposal(self._space.sample(rng))
-        session = self._caught_up(trajectory)
+        session = self._session_after(trajectory)
         if self._asked is None:
             self._asked = session.ask()
         return Proposal(dict(self._asked))
 
     def _draws(self, before: Sequence[Trial]) -> bool:
-        """Say whether the trial that follows these is drawn, and not the library's."""
+        """Say whether the trial after the trials `before` is a uniform draw instead of the library's proposal."""
         return len(before) < self._startup_trials or all(trial.score is None for trial in before)
 
-    def _caught_up(self, trajectory: Trajectory) -> Session:
-        """Return the session that an uninterrupted run would hold after `trajectory`."""
+    def _session_after(self, trajectory: Trajectory) -> Session:
+        """Return a session in the state of an uninterrupted run after `trajectory`."""
         seen = [_seen(trial) for trial in trajectory]
-        if self._session is None or not self._leads_to(seen):
+        if self._session is None or not self._is_prefix_of(seen):
             self._session, self._seen, self._asked = self._start(keyed_seed(self._seed, self.purpose)), [], None
         for place in range(len(self._seen), len(seen)):
             drawn = self._draws(trajectory.trials[:place])
             if trajectory[place].proposal.source == "optimizer" and not drawn and self._asked is None:
                 self._session.ask()
-            for config, score in told(trajectory.trials[: place + 1]):
+            for config, score in reports(trajectory.trials[: place + 1]):
                 self._session.tell(config, score)
             self._seen.append(seen[place])
             self._asked = None
         return self._session
 
-    def _leads_to(self, seen: list[_Seen]) -> bool:
-        """Say whether the session's past, what it was asked last included, is how a replay of `seen` begins."""
+    def _is_prefix_of(self, seen: list[_Seen]) -> bool:
+        """Say whether a replay of `seen` would begin with the session's history, including its last ask."""
         past = len(self._seen)
         if seen[:past] != self._seen:
             return False
@@ -100,32 +101,35 @@ class ReplayedOptimizer(ABC):
 
 
 def _seen(trial: Trial) -> _Seen:
-    # As text, because True == 1 == 1.0 in Python, and they may be three different choices.
+    # The configuration as text, because True == 1 == 1.0 in Python, and these may be three different choices.
     return trial.proposal.source, repr(trial.config), trial.score
 
 
-def told(trials: Sequence[Trial]) -> list[tuple[Config, float]]:
-    """Return what a library is told after the last of `trials`: configurations with finite scores in percent.
+def reports(trials: Sequence[Trial]) -> list[tuple[Config, float]]:
+    """Return the configurations and finite scores (in percent) to report to a library after the last of `trials`.
 
-    A failed trial counts as the worst score before it, so that the region is avoided and yet the scale that a model fits is not blown up.
-    A failure before the first score is held back until there is one, and told after it, as equally bad: no score can be made up for it
-    that would not be the best known one somewhere. What was told once stays true when the trajectory grows. Scores below -1e9 % are
-    told as -1e9 %, so that their squares stay finite.
+    - A scored trial is reported with its score; a score below -1e9 % as -1e9 %, so that its square stays finite.
+    - A failed trial is reported with the worst score so far. So the library avoids the region, and the range of scores that its model
+      must fit does not grow.
+    - A failure before the first score is not reported at once, because any invented score could be the best one on some task. It is
+      reported right after the first score, with that score.
+
+    A reported score never changes when the trajectory grows.
     """
     *before, last = trials
-    scores = [max(trial.score, LOWEST_TOLD_PCT) for trial in trials if trial.score is not None]
+    scores = [max(trial.score, LOWEST_SCORE_PCT) for trial in trials if trial.score is not None]
     if not scores:
         return []
     if last.score is None:
         return [(last.config, min(scores))]
-    held_back = [] if len(scores) > 1 else before
-    return [(last.config, scores[-1]), *((trial.config, scores[0]) for trial in held_back)]
+    delayed = [] if len(scores) > 1 else before
+    return [(last.config, scores[-1]), *((trial.config, scores[0]) for trial in delayed)]
 
 
 def encode(hp: Hyperparameter, value: Value) -> float | int:
-    """Return a value as libraries are shown it: a number as it is, a level or choice as its index from 0.
+    """Return the code of a value for a library: a number itself, or the index (from 0) of a level or choice.
 
-    Indices, because libraries turn mixed choices into text or NumPy types and take True for 1.
+    Choices are coded as indices because libraries convert mixed choices to text or NumPy types, and confuse True with 1.
     """
     if isinstance(hp, Choice):
         return int(hp.to_unit(value) * len(hp.choices))
@@ -135,9 +139,9 @@ def encode(hp: Hyperparameter, value: Value) -> float | int:
 
 
 def decode(hp: Hyperparameter, coded: float) -> Value:
-    """Return the exact Python value of what a library chose; inverse of `encode`."""
+    """Return the exact Python value for a library's code; inverse of `encode`."""
     if isinstance(hp, Choice):
         return hp.choices[int(coded)]
     assert isinstance(hp, Number)
-    # A library's round trip through a logarithm may end a rounding error outside of the range.
+    # After a library's round trip through a logarithm, the number may lie outside the range by a rounding error.
     return hp.exact(min(max(coded, hp.low), hp.high))

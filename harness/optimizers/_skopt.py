@@ -1,19 +1,18 @@
-"""A scikit-optimize optimiser as a `Session`, over exactly the space that the other methods search.
+"""A scikit-optimize optimizer as a `Session`, over exactly the space that the other methods search.
 
-The library normalises an integer's range first and rounds afterwards, which leaves the first and the last level half a step, and half
-of the probability of the others. So each integer and ordinal axis is transformed here: a level owns an equal share of [0, 1] (on the
-hyperparameter's own scale), and lies in the middle of it.
+The library normalises the range of an integer first and rounds afterwards. So the first and the last level get only half the
+probability of the others. Therefore this module transforms integer and ordinal axes itself: every level gets an equal interval of
+[0, 1] (on the hyperparameter's own scale) and lies in the middle of it.
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import skopt
-from skopt.space import Categorical, Integer, Real
+from skopt.space import Categorical, Dimension, Integer, Real
 from skopt.space.space import _uniform_inclusive
 from skopt.space.transformers import Transformer
 from threadpoolctl import ThreadpoolController
@@ -24,13 +23,13 @@ from harness.space.hyperparameter import Choice, Hyperparameter, Number
 
 
 class SkoptSession:
-    """One `skopt.Optimizer` over all hyperparameters, since it knows no conditions; its options are the library's own.
+    """One `skopt.Optimizer` over all hyperparameters; `options` are its keyword arguments. The library has no conditions.
 
-    An inactive one is told as the library chose it, so that the library knows where it has been, or at its default when the
-    configuration came from elsewhere.
+    `tell` reports an inactive hyperparameter with the value that the library asked for, so that the library recognises its own point;
+    for a configuration from another source it reports the default value.
     """
 
-    def __init__(self, space: Space, **options: Any) -> None:
+    def __init__(self, space: Space, **options: object) -> None:
         self._space = space
         self._optimizer = skopt.Optimizer([dimension(hp) for hp in space], **options)
         self._threads = ThreadpoolController()
@@ -47,15 +46,15 @@ class SkoptSession:
         own = self._asked and self._space.restrict(self._asked) == config
         values = (self._asked if own else {hp.name: hp.default for hp in self._space}) | config
         point = [encode(hp, values[hp.name]) for hp in self._space]
-        # Two threads for matrices this small are up to 15 times slower than one, and may end in other bits.
+        # For matrices this small, two threads are up to 15 times slower than one, and may give different last bits.
         with self._threads.limit(limits=1):
             self._optimizer.tell(point, -score_pct)
 
 
 class _Shares(Transformer):  # type: ignore[misc] # the library has no types
-    """From the codes of an integer or ordinal hyperparameter to the middles of their shares of [0, 1], and back.
+    """Map the codes of an integer or ordinal hyperparameter to the middles of their intervals of [0, 1], and back.
 
-    As `Hyperparameter.to_unit` and `from_unit` have it, for whole arrays: the library transforms 10,000 candidates at a time.
+    It does what `Hyperparameter.to_unit` and `from_unit` do, for whole arrays: the library transforms 10,000 candidates at a time.
     """
 
     def __init__(self, low: int, high: int, *, log: bool) -> None:
@@ -65,11 +64,11 @@ class _Shares(Transformer):  # type: ignore[misc] # the library has no types
     def _scaled(self, numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.log(numbers) if self._log else numbers
 
-    def transform(self, X: Any) -> npt.NDArray[np.float64]:  # noqa: N803 - the library's own name for it
+    def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:  # noqa: N803 - the library's name for it
         shares: npt.NDArray[np.float64] = (self._scaled(np.asarray(X, dtype=float)) - self._first) / (self._last - self._first)
         return shares
 
-    def inverse_transform(self, X: Any) -> npt.NDArray[np.int64]:  # noqa: N803
+    def inverse_transform(self, X: npt.ArrayLike) -> npt.NDArray[np.int64]:  # noqa: N803
         scaled = self._first + np.asarray(X, dtype=float) * (self._last - self._first)
         numbers = np.exp(scaled) if self._log else scaled
         codes: npt.NDArray[np.int64] = np.clip(np.floor(numbers + 0.5), self._low, self._high).astype(np.int64)
@@ -77,21 +76,21 @@ class _Shares(Transformer):  # type: ignore[misc] # the library has no types
 
 
 class _Levels(Integer):  # type: ignore[misc] # the library has no types
-    """An axis of levels with equal shares, whatever transformation the library's surrogate asks for."""
+    """An axis of levels with equal intervals, regardless of the transformation that the library's surrogate requests."""
 
     def __init__(self, low: int, high: int, *, log: bool = False) -> None:
         self._shares = _Shares(low, high, log=log)
         super().__init__(low, high, transform="normalize")
 
     def set_transformer(self, transform: str = "normalize") -> None:  # noqa: ARG002
-        """Use shares of [0, 1]; a forest, which asks for no transformation, splits at the same levels as without one."""
+        """Use intervals of [0, 1]. A forest requests no transformation, and it splits at the same levels with this one."""
         self.transform_ = "normalize"
         self._rvs = _uniform_inclusive(0.0, 1.0)
         self.transformer = self._shares
 
 
-def dimension(hp: Hyperparameter) -> Any:
-    """Return the axis of the library that holds the codes of a hyperparameter (see `_replay.encode`)."""
+def dimension(hp: Hyperparameter) -> Dimension:
+    """Return the library's axis for the codes of a hyperparameter (see `_replay.encode`)."""
     if isinstance(hp, Choice):
         last = len(hp.choices) - 1
         return _Levels(0, last) if hp.ordered else Categorical(range(last + 1))

@@ -1,4 +1,4 @@
-"""The default configuration alone: what one gets without any tuning."""
+"""The default configuration only: the result without any tuning."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class DefaultOnly:
 
     versions: ClassVar = {"default_only": 1}
 
-    def __init__(self, space: Space, seed: int) -> None:  # noqa: ARG002 - the contract hands one to every method
+    def __init__(self, space: Space, seed: int) -> None:  # noqa: ARG002 - the contract passes a seed to every method
         self._space = space
 
     def propose(self, trajectory: Trajectory) -> Proposal:
-        """Return the default; raises Exhausted once any trial has been run."""
+        """Return the default configuration. Raises Exhausted from the second trial on."""
         if len(trajectory):
             raise Exhausted("the default configuration has been tried")
         return Proposal(self._space.default(), source="default")

@@ -1,8 +1,8 @@
-"""Bayesian optimisation with Optuna's Gaussian process: log expected improvement, Matern 5/2 with one length scale for each axis.
+"""Bayesian optimisation with Optuna's Gaussian process: log expected improvement, Matern 5/2 with one length scale per axis.
 
-The library's own choices are kept: it models the hyperparameters that every trial so far has had, and draws conditional ones at random.
-(On a problem with two branches that was the better way: scored over 20 seeds, modelling all of them, with a stand-in for inactive ones,
-left 1.4 to 1.8 times the regret.) It does not look for exact duplicates.
+The sampler keeps the library's defaults: it models the hyperparameters that all trials so far had, and draws conditional ones at random.
+On a problem with two branches this was better than to model all of them with a substitute value for inactive ones: over 20 seeds, that
+left 1.4 to 1.8 times the regret. The library does not check for exact duplicates.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class OptunaGP(ReplayedOptimizer):
     """Draw `startup_trials` configurations at random (10 is the library's default), then follow the model."""
 
     purpose = "optuna_gp"
-    # 2: other draws on each task; start-up draws of its own; no failure is told before there is a score.
+    # 2: the seed depends on the task; the harness makes the start-up draws; no failure is reported before the first score.
     versions: ClassVar = {"optuna_gp": 2}
 
     def _start(self, seed: int) -> Session:
@@ -25,10 +25,10 @@ class OptunaGP(ReplayedOptimizer):
 
 
 class _OptunaGPSession:
-    """An `OptunaSession` with a GP sampler, held to one thread."""
+    """An `OptunaSession` with a GP sampler, limited to one thread."""
 
     def __init__(self, space: Space, seed: int, startup_trials: int) -> None:
-        # What the sampler would load at its first model, 1.3 s: threads are limited in what is loaded when the controller is made.
+        # The sampler would import these at its first model (1.3 s). The controller limits threads only in libraries loaded before it.
         import scipy.optimize  # noqa: F401, PLC0415
         import torch  # noqa: F401, PLC0415
         from optuna.samplers import GPSampler  # noqa: PLC0415

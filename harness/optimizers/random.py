@@ -1,4 +1,4 @@
-"""Random search: what every other method has to beat."""
+"""Random search, the baseline that every other method has to beat."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from harness.trial import Proposal, Trajectory
 
 
 class Random:
-    """Draw each hyperparameter uniformly on its own scale (log-uniformly on a log scale), afresh for each trial number.
+    """Draw each hyperparameter uniformly on its own scale (log-uniformly on a log scale), from a new generator for each trial number.
 
-    Trial n is the same whatever came before it, so that runs with and without the default first differ in that one trial only.
+    Trial n does not depend on earlier trials, so runs with and without the default as first trial differ in that one trial only.
     """
 
-    versions: ClassVar = {"random": 2}  # 2: other draws on each task
+    versions: ClassVar = {"random": 2}  # 2: the seed depends on the task
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space

@@ -1,8 +1,8 @@
 """Bayesian optimisation with a random forest and expected improvement, as in SMAC (Hutter, Hoos and Leyton-Brown 2011).
 
-scikit-optimize's forest of 100 trees and its choice of the best of 10,000 uniform candidates. Its leaves hold at least one trial, as in
-SMAC3, and not three: with the library's default no tree can split before the sixth trial, and the proposals until then would be random.
-A forest needs no smooth objective: a bad region or a failure spoils its model less than a Gaussian process.
+It uses scikit-optimize's forest of 100 trees and takes the best of 10,000 uniform candidates. A leaf holds at least one trial, as in
+SMAC3, instead of the library's three: with three, no tree can split before the sixth trial, so all earlier proposals would be random.
+A forest does not assume a smooth objective: a bad region or a failure distorts it less than it distorts a Gaussian process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class SkoptRF(ReplayedOptimizer):
     versions: ClassVar = {"skopt_rf": 1}
 
     def _start(self, seed: int) -> Session:
-        from skopt.learning import RandomForestRegressor  # noqa: PLC0415 - 1.4 s, which a cell that is already done need not wait for
+        from skopt.learning import RandomForestRegressor  # noqa: PLC0415 - takes 1.4 s, which a finished cell does not need
 
         from harness.optimizers._skopt import SkoptSession  # noqa: PLC0415 - see above
 

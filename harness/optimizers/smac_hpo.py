@@ -1,8 +1,8 @@
 """SMAC3's facade for hyperparameter optimisation (Lindauer et al. 2022): a random forest, log expected improvement, local search.
 
-The library's own choices are kept, but for two: the start-up draws take the place of the initial design, and the forest learns from every
-trial, not from every eighth. SMAC knows conditions and orders of levels, so it is given the space as it is.
-Needs `pip install 'tcs-harness[smac]'`.
+It keeps the library's defaults with two exceptions: the harness's start-up draws replace the initial design, and the forest is trained
+after every trial instead of every eighth. SMAC supports conditions and ordered levels, so it gets the space unchanged.
+It needs `pip install 'tcs-harness[smac]'`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.errors import SettingsError
 from harness.optimizers._replay import ReplayedOptimizer, Session, decode, encode
@@ -19,8 +19,9 @@ from harness.space.hyperparameter import Choice, Hyperparameter, Number
 
 if TYPE_CHECKING:
     from ConfigSpace import Configuration, ConfigurationSpace
+    from ConfigSpace.hyperparameters import Hyperparameter as Axis
 
-# SMAC counts trials and would stop; how many there are is the loop's to say.
+# SMAC stops after so many trials. The harness decides the number of trials, so this is never reached.
 MANY_TRIALS = 100_000
 
 
@@ -35,11 +36,11 @@ class SmacHPO(ReplayedOptimizer):
 
 
 class _SmacSession:
-    """One facade that is asked and told; its own records go to a folder that is removed."""
+    """One SMAC facade, used through ask and tell. SMAC writes its own records to a temporary folder, which is removed."""
 
     def __init__(self, space: Space, seed: int) -> None:
         try:
-            import smac  # noqa: PLC0415 - seconds, and an extra
+            import smac  # noqa: PLC0415 - takes seconds, and is an optional dependency
             from smac.initial_design import DefaultInitialDesign  # noqa: PLC0415
         except ImportError as error:
             raise SettingsError("optimizer=smac_hpo needs SMAC3: pip install 'tcs-harness[smac]'") from error
@@ -60,7 +61,7 @@ class _SmacSession:
             scenario,
             _never_called,
             initial_design=DefaultInitialDesign(scenario, n_configs=0),
-            # The library's default is to propose eight configurations from one model: almost the whole budget here.
+            # By default the library proposes eight configurations from one model: almost the whole budget of a cell.
             config_selector=facade.get_config_selector(scenario, retrain_after=1),
             intensifier=facade.get_intensifier(scenario, max_config_calls=1),
             logging_level=logging.ERROR,
@@ -80,9 +81,9 @@ class _SmacSession:
     def tell(self, config: Config, score_pct: float) -> None:
         from smac.runhistory import TrialInfo, TrialValue  # noqa: PLC0415 - as above
 
-        told = self._configuration(config)
-        # Seed 0 is what SMAC gives every trial of a deterministic objective.
-        self._smac.tell(TrialInfo(config=told, seed=0), TrialValue(cost=-score_pct, time=0.0), save=False)
+        # SMAC uses seed 0 for every trial of a deterministic objective.
+        info = TrialInfo(config=self._configuration(config), seed=0)
+        self._smac.tell(info, TrialValue(cost=-score_pct, time=0.0), save=False)
 
     def _configuration(self, config: Config) -> Configuration:
         from ConfigSpace import Configuration  # noqa: PLC0415 - as above
@@ -90,7 +91,7 @@ class _SmacSession:
         return Configuration(self._configs, values={name: encode(self._space[name], value) for name, value in config.items()})
 
 
-def _never_called(config: Any, seed: int = 0) -> float:
+def _never_called(config: Configuration, seed: int = 0) -> float:
     raise NotImplementedError("SMAC is asked and told")
 
 
@@ -110,7 +111,7 @@ def _configuration_space(space: Space, seed: int) -> ConfigurationSpace:
     return made
 
 
-def _axis(hp: Hyperparameter) -> Any:
+def _axis(hp: Hyperparameter) -> Axis:
     from ConfigSpace import (  # noqa: PLC0415 - as above
         CategoricalHyperparameter,
         UniformFloatHyperparameter,

@@ -1,7 +1,7 @@
 """Optuna's Tree-structured Parzen Estimator (Bergstra et al. 2011).
 
-The library's own choices are kept: joint over the hyperparameters that every trial so far has had, one by one for conditional ones.
-The library does not look for exact duplicates; they are proposed and trained like any other configuration.
+The sampler keeps the library's defaults: it models the hyperparameters that all trials so far had jointly, and conditional ones one by
+one. The library does not check for exact duplicates; a duplicate is proposed and trained like any other configuration.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class TPE(ReplayedOptimizer):
     """Draw `startup_trials` configurations at random (10 is the library's default), then follow the model."""
 
     purpose = "tpe"
-    # 2: other draws on each task; start-up draws of its own; no failure is told before there is a score.
+    # 2: the seed depends on the task; the harness makes the start-up draws; no failure is reported before the first score.
     versions: ClassVar = {"tpe": 2}
 
     def _start(self, seed: int) -> Session:

@@ -1,13 +1,14 @@
-"""The trajectory context summarizer (TCS): expert blocks that do the numerical reasoning for an LLM.
+"""The trajectory context summarizer (TCS): expert blocks do the numerical reasoning, so that an LLM need not do it.
 
     summary = summarize(space, trajectory, budget)          # typed facts: summary.get(Parameters), summary.get(Phase), ...
-    context = render(summary, Format.TEXT)                  # what an LLM reads: text, JSON or Markdown tables, bounded
+    context = render(summary, Format.TEXT)                  # the text that an LLM reads; JSON and Markdown exist too; bounded in size
 
-A block is a function (space, trajectory, budget) -> Section, one file each, switched by `tcs.blocks=[...]`; `summarizer.py` lists them.
-Nothing here holds a model, a clock, a file or randomness: the same trajectory gives the same bytes.
+A block is a function (space, trajectory, budget) -> Section. Each block has its own file in `blocks/`, `summarizer.py` lists them all,
+and the setting `tcs.blocks=[...]` selects some of them. No block uses a model, a clock, a file or randomness: the same trajectory always
+gives the same bytes. `README.md` explains the folders and how to add a block.
 
-Raise VERSION with every change of what a summary holds or how it is written. Cells hold it in their identity, so that trials proposed
-after an older summary do not mix with new ones; `tests/tcs/test_golden.py` fails until it is raised.
+Raise VERSION whenever the content or the wording of a summary changes. VERSION is part of a cell's identity, so trials that were
+proposed from an older summary never mix with new ones. `tests/tcs/test_golden.py` fails until VERSION is raised.
 """
 
 from harness.tcs.blocks.changes import Changes

@@ -1,6 +1,6 @@
-"""The trajectory context summarizer: a list of expert blocks, each one section.
+"""The trajectory context summarizer: it runs a list of expert blocks; each block returns one section.
 
-To add a block, write one file beside these and one line in `BLOCKS`; to leave one out, leave its name out of `tcs.blocks`.
+To add a block, write one file in `blocks/` and one line in `BLOCKS`. To switch a block off, leave its name out of `tcs.blocks`.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ AnySection = TypeVar("AnySection")
 
 @dataclass(frozen=True)
 class Summary:
-    """What the blocks made of `trials` trials: their sections, in the order of the blocks."""
+    """The sections that the blocks returned, in the order of the blocks. `trials` is the number of trials that they read."""
 
     trials: int
     sections: tuple[Section, ...]
 
     def get(self, kind: type[AnySection]) -> AnySection | None:
-        """Return the section of one type, None when its block was left out."""
+        """Return the section of type `kind`, or None when its block was not selected."""
         return next((section for section in self.sections if isinstance(section, kind)), None)
 
 
 def blocks_named(names: Sequence[str]) -> tuple[Block, ...]:
-    """Return the blocks of these names, in this order. Raises SettingsError for an unknown, a repeated or no name."""
+    """Return the blocks with these names, in this order. Raises SettingsError for an unknown name, a repeated name or an empty list."""
     for name in names:
         if name not in BLOCKS:
             raise SettingsError(f"tcs.blocks: unknown block '{name}'{near(name, BLOCKS)}")
@@ -60,8 +60,9 @@ def blocks_named(names: Sequence[str]) -> tuple[Block, ...]:
 
 
 def summarize(space: Space, trajectory: Trajectory, budget: int, blocks: Sequence[str] = ALL_BLOCKS) -> Summary:
-    """Let each named block read the trajectory.
+    """Run each named block on the trajectory and collect the sections.
 
-    `budget` is the number of trials that may be made in all, at least 1. The answer is a function of the arguments alone.
+    `budget` is the total number of trials that the search may run, at least 1. The result depends on the arguments only. Raises
+    SettingsError for a wrong list of names.
     """
     return Summary(len(trajectory), tuple(block(space, trajectory, budget) for block in blocks_named(blocks)))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.optimizer import Optimizer
-from harness.optimizers._replay import decode, encode, told
+from harness.optimizers._replay import decode, encode, reports
 from harness.optimizers.optuna_gp import OptunaGP
 from harness.optimizers.skopt_gp import SkoptGP
 from harness.optimizers.skopt_rf import SkoptRF
@@ -21,21 +21,21 @@ def trials_of(*scores: float | None) -> list[Trial]:
     return [a_trial(number, Proposal(NASTY.sample(random.Random(number))), score) for number, score in enumerate(scores, start=1)]
 
 
-def scores_told(*scores: float | None) -> list[list[tuple[int, float]]]:
-    """Return, trial by trial, which trials a library is told then, and with which score."""
+def scores_reported(*scores: float | None) -> list[list[tuple[int, float]]]:
+    """Return, trial by trial, which trials are reported to a library then, and with which score."""
     trials = trials_of(*scores)
     number = {json.dumps(trial.config): trial.number for trial in trials}
-    return [[(number[json.dumps(config)], score) for config, score in told(trials[:n])] for n in range(1, len(trials) + 1)]
+    return [[(number[json.dumps(config)], score) for config, score in reports(trials[:n])] for n in range(1, len(trials) + 1)]
 
 
-def test_a_failed_trial_is_told_as_the_worst_score_before_it() -> None:
-    told_each = scores_told(50.0, None, 70.0, 40.0, None, -1e300, None)
-    assert told_each == [[(1, 50.0)], [(2, 50.0)], [(3, 70.0)], [(4, 40.0)], [(5, 40.0)], [(6, -1e9)], [(7, -1e9)]]
+def test_a_failed_trial_is_reported_with_the_worst_score_before_it() -> None:
+    reported = scores_reported(50.0, None, 70.0, 40.0, None, -1e300, None)
+    assert reported == [[(1, 50.0)], [(2, 50.0)], [(3, 70.0)], [(4, 40.0)], [(5, 40.0)], [(6, -1e9)], [(7, -1e9)]]
 
 
 @pytest.mark.parametrize("first", [-40.0, 0.0, 40.0])
-def test_failures_before_the_first_score_are_held_back_and_then_told_as_no_better_than_it(first: float) -> None:
-    assert scores_told(None, None, first, first + 1) == [[], [], [(3, first), (1, first), (2, first)], [(4, first + 1)]]
+def test_failures_before_the_first_score_are_delayed_and_then_reported_with_that_score(first: float) -> None:
+    assert scores_reported(None, None, first, first + 1) == [[], [], [(3, first), (1, first), (2, first)], [(4, first + 1)]]
 
 
 @pytest.mark.parametrize("made", [SkoptGP, SkoptRF, TPE, OptunaGP])

@@ -11,7 +11,7 @@ from harness.optimizer import DefaultFirst, Optimizer
 from harness.optimizers.random import Random
 from harness.optimizers.rules.levels import CONTRAST_TRIALS, Reading, axis_of
 from harness.optimizers.rules.policy import Rules, ranked
-from harness.optimizers.rules.priors import Role, Textbook, usual_name
+from harness.optimizers.rules.priors import Priors, Role, usual_name
 from harness.seeding import keyed_random
 from harness.space import Config, Space
 from harness.space.hyperparameter import parse
@@ -27,7 +27,7 @@ class TestRules(OptimizerContract):
         return Rules(space, seed, budget=12)
 
 
-class TestRulesWithoutTextbooks(OptimizerContract):
+class TestRulesWithoutPriors(OptimizerContract):
     replayed = range(0, 12, 3)
 
     @staticmethod
@@ -67,7 +67,7 @@ def test_the_candidates_are_a_function_of_the_summary_alone() -> None:
     shown = run(Rules(BOWL, 0, budget=10), bowl, 5)
     summary = summarize(BOWL, shown, 10, ALL_BLOCKS)
     rng = keyed_random(0, "rules", 6)
-    first = ranked(BOWL, summary, Textbook(BOWL), rng)[0]
+    first = ranked(BOWL, summary, Priors(BOWL), rng)[0]
     assert ask(Rules(BOWL, 0, budget=10), shown) == json.dumps(first)
 
 
@@ -134,9 +134,9 @@ def test_a_hyperparameter_is_known_by_its_name_or_by_how_its_description_begins(
 def test_the_textbook_learning_rate_depends_on_the_update_rule() -> None:
     rule = {"type": "categorical", "choices": ["sgd", "adam"], "default": "sgd", "meaning": "update rule"}
     space = Space.from_mapping({"learning_rate": number(1e-5, 10.0, 1.0, scale="log"), "optimizer": rule})
-    book, rate = Textbook(space), space["learning_rate"]
-    assert book.agreement(rate, 1e-3, {"optimizer": "adam"}) == 1.0
-    at_sgd = book.agreement(rate, 1e-3, {"optimizer": "sgd"})
+    priors, rate = Priors(space), space["learning_rate"]
+    assert priors.agreement(rate, 1e-3, {"optimizer": "adam"}) == 1.0
+    at_sgd = priors.agreement(rate, 1e-3, {"optimizer": "sgd"})
     assert at_sgd is not None
     assert at_sgd < 0
 
@@ -145,11 +145,11 @@ def test_overfitting_calls_for_a_more_constrained_model_and_a_closed_book_for_no
     space = Space.from_mapping(
         {"dropout": number(0, 0.8, 0.1), "hidden_size": number(8, 64, 16, scale="log"), "knob": number(0, 1, 0.5)}
     )
-    book = Textbook(space)
-    assert [book.role(hp) for hp in space] == [Role.REGULARISER, Role.CAPACITY, None]
-    assert [book.cure(Verdict.OVERFITTING, hp) for hp in space] == [1, -1, 0]
-    assert [Textbook.closed().cure(Verdict.OVERFITTING, hp) for hp in space] == [0, 0, 0]
-    assert [book.cure(None, hp) for hp in space] == [0, 0, 0]
+    priors = Priors(space)
+    assert [priors.role(hp) for hp in space] == [Role.REGULARISER, Role.CAPACITY, None]
+    assert [priors.remedy(Verdict.OVERFITTING, hp) for hp in space] == [1, -1, 0]
+    assert [Priors.none().remedy(Verdict.OVERFITTING, hp) for hp in space] == [0, 0, 0]
+    assert [priors.remedy(None, hp) for hp in space] == [0, 0, 0]
 
 
 def test_a_knob_that_brings_another_in_or_out_is_no_contrast() -> None:
@@ -173,5 +173,5 @@ def test_a_cure_turns_with_levels_that_are_listed_from_the_highest_down() -> Non
     entry = {"type": "ordinal", "levels": [0.0, 0.2, 0.5], "default": 0.2, "meaning": "share"}
     rising = Space.from_mapping({"dropout": entry})
     falling = Space.from_mapping({"dropout": entry | {"levels": [0.5, 0.2, 0.0]}})
-    assert Textbook(rising).cure(Verdict.OVERFITTING, rising["dropout"]) == 1
-    assert Textbook(falling).cure(Verdict.OVERFITTING, falling["dropout"]) == -1
+    assert Priors(rising).remedy(Verdict.OVERFITTING, rising["dropout"]) == 1
+    assert Priors(falling).remedy(Verdict.OVERFITTING, falling["dropout"]) == -1

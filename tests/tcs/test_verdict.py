@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.tcs.analysis.curve import read_curve
-from harness.tcs.analysis.verdict import Judgement, Verdict, bars, gain_ahead_pct, judge, rise_text
+from harness.tcs.analysis.verdict import Judgement, Verdict, best_of_others, gain_ahead_pct, judge, rise_text
 from harness.testing.trajectories import epochs, failed, ok
 from harness.trial import Epoch, Outcome, Status
 
@@ -38,7 +38,7 @@ CASES: list[tuple[str, Verdict, Callable[[], Judgement]]] = [
     ("validation falls while training rises", Verdict.OVERFITTING, lambda: judge(peaked(90, 84))),
     ("validation loss rises while training loss falls", Verdict.OVERFITTING, lambda: judge(losses(rise=0.6, gap=6))),
     ("low on the training data, no other trial", Verdict.UNDERFITTING, lambda: judge(ok(flat(30), flat(31)))),
-    ("below what another trial reaches", Verdict.UNDERFITTING, lambda: judge(ok(flat(70), flat(71)), bar_pct=85)),
+    ("below what another trial reaches", Verdict.UNDERFITTING, lambda: judge(ok(flat(70), flat(71)), best_other_pct=85)),
     ("a slope that would bring more", Verdict.STILL_IMPROVING, lambda: judge(ok(noisy(rising(20, 90, 40), 0.2)))),
     ("within reach of its best since early on", Verdict.PLATEAU, lambda: judge(ok(noisy(rising(20, 90, 1.5), 0.1)))),
     ("calm, flat, small gap, best late", Verdict.HEALTHY, lambda: judge(ok(GOOD, [v + 2 for v in GOOD]))),
@@ -102,7 +102,7 @@ def test_a_rise_of_the_loss_without_a_gap_in_scores_is_not_overfitting() -> None
 
 
 def test_without_a_training_score_nothing_is_called_underfitting() -> None:
-    assert judge(ok(flat(30)), bar_pct=90).verdict is Verdict.PLATEAU
+    assert judge(ok(flat(30)), best_other_pct=90).verdict is Verdict.PLATEAU
 
 
 def test_missing_and_unusable_rows_leave_the_verdict() -> None:
@@ -120,10 +120,10 @@ def test_missing_and_unusable_rows_leave_the_verdict() -> None:
 
 def test_a_bar_is_the_best_score_of_the_other_trials() -> None:
     trials = made.trajectory(*[(made.config(), score) for score in (50.0, None, 80.0, 70.0)]).trials
-    assert bars(trials) == [80.0, 80.0, 70.0, 80.0]
-    assert bars(trials[:1]) == [None]
+    assert best_of_others(trials) == [80.0, 80.0, 70.0, 80.0]
+    assert best_of_others(trials[:1]) == [None]
     tied = made.trajectory((made.config(), 80.0), (made.config(), 80.0)).trials
-    assert bars(tied) == [80.0, 80.0]
+    assert best_of_others(tied) == [80.0, 80.0]
 
 
 def test_the_gain_ahead_is_zero_unless_the_slope_is_clear() -> None:
@@ -138,7 +138,8 @@ def test_the_gain_ahead_is_zero_unless_the_slope_is_clear() -> None:
 def test_a_score_just_below_a_threshold_is_not_written_as_the_threshold() -> None:
     assert judge(ok([49.0] * 12, [49.96] * 12)).reason == "training score ends at 49.96, below 50"
     assert (
-        judge(ok([84.0] * 12, [84.96] * 12), bar_pct=90.0).reason == "training score 84.96, where another trial's validation has 90"
+        judge(ok([84.0] * 12, [84.96] * 12), best_other_pct=90.0).reason
+        == "training score 84.96, where another trial's validation has 90"
     )
 
 

@@ -1,9 +1,9 @@
-"""The analysis agent: a tuning method made of a context (what the model is shown) and a backend (the model).
+"""The analysis agent: a tuning method made of a context (the text about the trials) and a backend (the model).
 
-context.py   tcs | raw | scores | blind | shuffled: the trajectory as text
-prompt.py    the versioned templates in prompts/, and their hash
-schema.py    the JSON schema of a reply, generated from the space
-reply.py     from any text to a configuration, or to the exact complaint that is sent back
-names.py     real or anonymous names of hyperparameters
-agent.py     the optimizer: ask, check, ask again, and say where each configuration came from
+context.py        the trajectory as text, in one of five forms: tcs | raw | scores | blind | shuffled
+prompt.py         the versioned templates in `prompts/`, and their hash
+reply_schema.py   the JSON schema of a reply, generated from the space
+reply.py          parse a reply into a configuration, or into the message that goes back to the model
+names.py          real or anonymous names of hyperparameters
+agent.py          the optimizer: ask, check, ask again, and record the source of each configuration
 """

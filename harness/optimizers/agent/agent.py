@@ -2,15 +2,15 @@
 
     trajectory -> context -> prompt -> backend -> parse -> validate -> configuration
 
-A bad reply goes back with the exact complaint, up to `attempts` times in all; then one random draw takes its place, and says so
-(`source=fallback`). Transport errors are the backend's business and never end in a draw.
+When a reply cannot be used, the agent sends the model a message that says exactly why, and asks again. After `attempts` calls without a
+usable reply it proposes a random draw, marked `source=fallback`. The backend handles transport errors; they never lead to a draw.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from harness import tcs
 from harness.errors import Exhausted, SettingsError, near
@@ -27,34 +27,40 @@ from harness.task import TaskCard
 from harness.trial import Proposal, Trajectory
 
 ANALYSIS_WORDS = 150
-# What of a bad reply is shown to the model again: a reply can be megabytes long, and the prompt must not be.
+# How much of an unusable reply is shown to the model again. A reply can be megabytes long; the prompt must stay short.
 ECHO_CHARACTERS = 4_000
-# Of one that became a loop: shown its own loop, a model takes it up again.
+# The same for a reply that became a loop: a model that sees its own loop continues it.
 ECHO_OF_A_LOOP = 200
 DRAWS = 1_000
 
 
 @dataclass
 class _Exchange:
-    """The calls of one trial: numbered, with what was wrong with each reply."""
+    """The calls of one trial. `replies` records for each call its number, its role, and the problem of its reply, if any."""
 
     trial: int
-    replies: list[dict[str, Any]] = field(default_factory=list)
+    replies: list[dict[str, object]] = field(default_factory=list)
     last: Reply | None = None
 
 
 class Agent(LlmOptimizer):
-    """Proposes what a language model proposes.
+    """Propose the configurations that a language model proposes.
 
-    Given the same replies, the same configurations: everything else is a function of (space, seed, trajectory). The replies themselves
-    repeat from records only; a live model's may differ from one run to the next, although each call has its seed.
+    The same replies give the same configurations: apart from the replies, a proposal is a function of (space, seed, trajectory). A live
+    model may reply differently in another run, although each call has its own seed; recorded replies repeat exactly.
 
-    Of `asking`: `calls` is one (analysis and proposal in one call) or two (an analyzer, then an optimizer), `names` real or anonymous,
-    `attempts` the calls for a proposal before a random draw, `prompt` the version of the templates; `context`, `blocks`, `format` and
-    `log_every` say what the model is shown (see `context.py`). `budget` is in trials. Raises SettingsError.
+    The settings in `asking`:
+
+    - calls: "one" (analysis and proposal in one call) or "two" (first an analyzer, then an optimizer).
+    - names: "real" or "anonymous".
+    - attempts: the number of calls for a proposal, at least 1, before a random draw replaces it.
+    - prompt: the version of the templates.
+    - context, blocks, format, log_every: what the model is shown; see `context.py`.
+
+    `budget` is the number of trials. Raises SettingsError.
     """
 
-    versions: ClassVar[Mapping[str, int]] = {"agent": 2}  # 2: other seeds on each task
+    versions: ClassVar[Mapping[str, int]] = {"agent": 2}  # 2: the seed depends on the task
 
     def __init__(self, space: Space, seed: int, *, asking: Asking, card: TaskCard, budget: int, backend: Backend) -> None:
         _check(asking)
@@ -70,7 +76,7 @@ class Agent(LlmOptimizer):
         self._schema = reply_schema(self._names.space)
 
     @classmethod
-    def identity(cls, asking: Asking, card: TaskCard) -> dict[str, Any]:
+    def identity(cls, asking: Asking, card: TaskCard) -> dict[str, object]:
         _check(asking)
         summarised = _context(asking).kind in SUMMARISED
         return {
@@ -93,7 +99,7 @@ class Agent(LlmOptimizer):
         return {**cls.versions, **({"tcs": tcs.VERSION} if asking.context in SUMMARISED else {})}
 
     def propose(self, trajectory: Trajectory) -> Proposal:
-        """Ask the model for the next configuration. Raises BackendError when there is no model to ask."""
+        """Ask the model for the next configuration. Raises BackendError when the model cannot be reached."""
         shown = self._names.trajectory(trajectory)
         text = self._context.text(self._names.space, shown, budget=self._budget, seed=self._seed)
         exchange = _Exchange(len(trajectory) + 1)
@@ -163,13 +169,13 @@ class Agent(LlmOptimizer):
         refuse_repeat(answer.config, shown)
         return answer
 
-    def _note(self, exchange: _Exchange, context: str, analysis: str) -> dict[str, Any]:
+    def _note(self, exchange: _Exchange, context: str, analysis: str) -> dict[str, object]:
         facts = exchange.last.facts.to_dict() if exchange.last else {}
         prompt = {"version": self._prompts.version, "hash": self._prompts.hash}
         return {"analysis": analysis, "context": context, "prompt": prompt, "replies": exchange.replies, "model": facts}
 
     def _draw(self, trajectory: Trajectory) -> Config:
-        """Draw at random what was not tried yet. Raises Exhausted when a thousand draws find nothing new."""
+        """Draw a configuration that was not tried yet. Raises Exhausted when a thousand draws find none."""
         tried = [trial.config for trial in trajectory]
         rng = keyed_random(self._seed, "fallback", len(trajectory) + 1)
         for _ in range(DRAWS):
@@ -192,6 +198,6 @@ def _context(asking: Asking) -> Context:
 
 
 def _echo(reply: Reply) -> str:
-    """Return what of a reply is shown to the model again: its end, where the answer should stand, or the beginning of a loop."""
+    """Return the part of a reply that is shown to the model again: its end, where the answer should be; of a loop, its beginning."""
     text = strip_thinking(reply.text)
     return text[:ECHO_OF_A_LOOP] if reply.finish_reason == ABORTED else text[-ECHO_CHARACTERS:]

@@ -1,10 +1,10 @@
-"""What the model is shown of the trials: five contexts under the same prompt.
+"""What the model is shown about the trials: five contexts, all in the same prompt.
 
-tcs        the expert blocks' summary: the method
-raw        every epoch of every trial: the ablation, the same information without the summary
+tcs        the summary of the expert blocks; this is the method
+raw        every epoch of every trial; the ablation: the same information without the summary
 scores     configurations and scores only
-blind      its own past proposals, no result: what the model knows without looking
-shuffled   the summary of the same trials with their outcomes permuted: does the model read it at all?
+blind      the past proposals without results; this shows what the model knows without any evidence
+shuffled   the summary of the same trials with permuted outcomes; this shows whether the model uses the outcomes at all
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.tcs import ALL_BLOCKS, Format, blocks_named, render, summarize
 from harness.trial import Epoch, Trajectory, Trial
 
 CONTEXTS = ("tcs", "raw", "scores", "blind", "shuffled")
-SUMMARISED = ("tcs", "shuffled")  # those that show the summary
+SUMMARISED = ("tcs", "shuffled")  # the contexts that show the summary
 NOTHING = "None yet: this is the first trial."
 _COLUMNS = (
     ("train_loss", "train loss"),
@@ -35,8 +35,11 @@ _COLUMNS = (
 class Context:
     """One kind of context, and how it is written.
 
-    `blocks` and `format` are the summary's (`tcs.blocks`, `tcs.format`); `log_every` is the step between the epochs that `raw` lists
-    (the last one is always listed). Raises SettingsError.
+    kind: one of CONTEXTS.
+    blocks, format: of the summary (settings `tcs.blocks` and `tcs.format`).
+    log_every: `raw` lists every so many epochs, from the first on, and always the last one; at least 1.
+
+    Raises SettingsError for a value that is not allowed.
     """
 
     kind: str
@@ -54,7 +57,7 @@ class Context:
             raise SettingsError(f"agent.log_every={self.log_every}: must be 1 or more")
 
     def text(self, space: Space, trajectory: Trajectory, *, budget: int, seed: int) -> str:
-        """Return what the model is shown before trial `len(trajectory) + 1`."""
+        """Return the text about `trajectory` that the model reads before it proposes trial `len(trajectory) + 1`."""
         if self.kind in SUMMARISED:
             shown = trajectory
             if self.kind == "shuffled":

@@ -1,6 +1,6 @@
-"""What hyperparameters are called in the prompt: by their names, or by none (`agent.names=anonymous`).
+"""The names of hyperparameters in the prompt: their real names, or anonymous ones (`agent.names=anonymous`).
 
-With anonymous names a model has ranges, scales and results to go by, and nothing that it may have read about learning rates.
+With anonymous names a model can use ranges, scales and results, but not what it has read about, say, learning rates.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from harness.trial import Outcome, Status, Trajectory, Trial
 
 @dataclass(frozen=True)
 class Names:
-    """A space under other names: `space` is what the model sees, `shown` and `real` translate configurations."""
+    """A renamed space, and the translation between real and shown configurations.
+
+    space: the space that the model sees. to_shown: real name to shown name. values: for each real name, real value to shown value.
+    hides_errors: whether error texts are replaced, since they may contain real names.
+    """
 
     space: Space
     to_shown: Mapping[str, str]
@@ -24,12 +28,12 @@ class Names:
 
     @classmethod
     def real(cls, space: Space) -> Names:
-        """Keep all names."""
+        """Return the real names, unchanged."""
         return cls(space, {name: name for name in space.names}, {})
 
     @classmethod
     def anonymous(cls, space: Space) -> Names:
-        """Call the hyperparameters h1, h2, ... and their named choices A, B, ...; numbers stay, meanings and units go."""
+        """Rename the hyperparameters to h1, h2, ... and their text choices to A, B, ...; keep numbers, remove meanings and units."""
         to_shown = {hp.name: f"h{number}" for number, hp in enumerate(space, start=1)}
         values = {hp.name: _letters(hp) for hp in space if isinstance(hp, Choice)}
         hidden = tuple(_hide(hp, to_shown, values) for hp in space)
@@ -40,7 +44,7 @@ class Names:
         return {self.to_shown[name]: self.values.get(name, {}).get(value, value) for name, value in config.items()}
 
     def real_config(self, config: Mapping[str, Value]) -> Config:
-        """Translate a checked answer of the model back."""
+        """Translate a checked answer of the model into the real configuration."""
         back: Config = {}
         for name, shown in self.to_shown.items():
             if shown in config:
@@ -49,7 +53,7 @@ class Names:
         return back
 
     def trajectory(self, trajectory: Trajectory) -> Trajectory:
-        """Translate every configuration of a trajectory; error texts, which may hold names, are replaced where names are hidden."""
+        """Translate every configuration of a trajectory. With anonymous names, also replace error texts, which may contain real names."""
         return replace(trajectory, trials=tuple(self._trial(trial) for trial in trajectory)) if self.hides_errors else trajectory
 
     def _trial(self, trial: Trial) -> Trial:

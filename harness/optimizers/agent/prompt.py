@@ -1,6 +1,6 @@
-"""The prompts: versioned templates in `prompts/VERSION/`, and how a space and a task are put into words.
+"""The prompts: versioned templates in `prompts/VERSION/`, and the text form of a space and of a task description.
 
-The same templates serve every context, so that arms differ in what they are shown and in nothing else.
+All contexts use the same templates, so that LLM arms differ only in the context that they are shown.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ PARTS = ("system", "task", "propose", "analyse", "decide", "retry")
 
 @dataclass(frozen=True)
 class Prompts:
-    """One version of the templates. `hash` is the first 16 hexadecimal digits of the SHA-256 over all of them."""
+    """One version of the templates. `hash` is the first 16 hexadecimal digits of the SHA-256 of all of them."""
 
     version: str
     hash: str
     parts: dict[str, str]
 
     def fill(self, part: str, **values: object) -> str:
-        """Return one template with its `$names` replaced. Raises KeyError for a name that is not given."""
+        """Return the template `part` with its `$names` replaced by `values`. Raises KeyError for a name without a value."""
         return Template(self.parts[part]).substitute({name: str(value) for name, value in values.items()}).strip()
 
 
 @functools.cache
 def load_prompts(version: str) -> Prompts:
-    """Read one version. Raises SettingsError when there is none of that name."""
+    """Read one version of the templates. Raises SettingsError for an unknown version."""
     known = [folder.name for folder in FOLDER.iterdir() if folder.is_dir()]
     if version not in known:
         raise SettingsError(f"agent.prompt={version}: no such version of the prompts{near(version, known)}")
@@ -46,14 +46,14 @@ def load_prompts(version: str) -> Prompts:
 
 
 def card_text(card: TaskCard) -> str:
-    """Return the task card, a line a field."""
+    """Return the task description as text, one line per field."""
     lines = [("Task", card.title), ("Domain", card.domain), ("Data", card.data), ("Model", card.model)]
     lines += [("Score", f"{card.metric} (a percentage, higher is better)"), ("Training", card.epochs)]
     return "\n".join(f"{name}: {text}" for name, text in lines)
 
 
 def space_text(space: Space) -> str:
-    """Return the space, a line a hyperparameter: name, allowed values with scale, default, meaning, condition."""
+    """Return the space as text, one line per hyperparameter: name, allowed values with scale, default, meaning, condition."""
     return "\n".join(_line(hp) for hp in space)
 
 

@@ -1,7 +1,7 @@
-"""From whatever a model wrote to a configuration of the space, or to a complaint that it can act on.
+"""Parse a model's reply into a configuration of the space, or into a message that tells the model what is wrong.
 
-Thinking, code fences and chatter around the answer are stripped. Nothing inside the answer is repaired: a value out of range, a
-missing or an extra hyperparameter, a wrong type, a repeated configuration are complaints, each in words.
+Thinking, code fences and text around the answer are removed. Nothing inside the answer is repaired: a value out of range, a missing or
+an extra hyperparameter, a wrong type and a repeated configuration each give a message.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from harness.llm.backend import ABORTED
 from harness.scrub import foreign_text
 from harness.space import Config, Space
 from harness.trial import Trajectory
 
-# A model can chatter for megabytes; the answer stands at the end.
+# A reply can be megabytes long; the answer is at its end, so only the end is read.
 READ_CHARACTERS = 100_000
 READ_STARTS = 500
 MOST_PROBLEMS = 8
@@ -29,7 +28,7 @@ _FORM = 'answer with one JSON object {"analysis": "...", "config": {...}}'
 
 
 class Kind(StrEnum):
-    """What a bad reply fell short of, in the order in which it is checked."""
+    """Why a reply cannot be used, in the order of the checks."""
 
     ABORTED = "aborted"
     UNPARSED = "unparsed"
@@ -38,24 +37,24 @@ class Kind(StrEnum):
 
 
 class BadReply(Exception):
-    """A reply that cannot be used; its text is the complaint that goes back to the model."""
+    """A reply that cannot be used. Its text is the message that goes back to the model."""
 
-    def __init__(self, complaint: str, kind: Kind = Kind.UNPARSED) -> None:
-        # A JSON escape may have hidden half a surrogate pair, which no request can hold, or a key, from whoever read the reply's text.
-        super().__init__(foreign_text(complaint))
+    def __init__(self, message: str, kind: Kind = Kind.UNPARSED) -> None:
+        # The message may quote decoded JSON: an escape in it can hold half a surrogate pair, which no request can carry, or a secret.
+        super().__init__(foreign_text(message))
         self.kind = kind
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A usable reply: a configuration of the shown space, in exact types, and what the model said about it."""
+    """A usable reply: a configuration of the shown space, in exact types, and the model's analysis."""
 
     config: Config
     analysis: str
 
 
 def parse_reply(text: str, space: Space, *, cut_off: bool = False) -> Answer:
-    """Read a reply. `cut_off`: the server ended it at the token limit. Raises BadReply with every complaint."""
+    """Parse a reply. `cut_off` says that the server ended it at the token limit. Raises BadReply that names every problem."""
     answer = strip_thinking(text)
     if not answer:
         raise BadReply(f"the reply was empty{' but for thinking' if text.strip() else ''}; {_FORM}")
@@ -63,18 +62,18 @@ def parse_reply(text: str, space: Space, *, cut_off: bool = False) -> Answer:
     if found is None:
         why = "the reply was cut off at the token limit: be brief and" if cut_off else "the reply holds no readable JSON object;"
         raise BadReply(f"{why} {_FORM}")
-    if not isinstance(found.get("config"), dict):
+    config, analysis = found.get("config"), found.get("analysis", "")
+    if not isinstance(config, dict):
         raise BadReply(f"the JSON object has no object 'config'; {_FORM}")
-    problems = space.problems(found["config"])
+    problems = space.problems(config)
     if problems:
         raise BadReply(_joined(problems), Kind.INVALID)
-    analysis = found.get("analysis", "")
     text = analysis if isinstance(analysis, str) else json.dumps(analysis, ensure_ascii=False)
-    return Answer(space.check(found["config"]), foreign_text(text))
+    return Answer(space.check(config), foreign_text(text))
 
 
 def refuse_aborted(finish_reason: str) -> None:
-    """Raise BadReply when the server broke the reply off because it had become a loop, whatever stands before that."""
+    """Raise BadReply when the server stopped the reply because it had become a loop, even if an answer stands before the loop."""
     if finish_reason == ABORTED:
         raise BadReply(f"the reply repeated itself without end and was broken off: be brief, and {_FORM}", Kind.ABORTED)
 
@@ -83,20 +82,20 @@ def refuse_repeat(config: Config, trajectory: Trajectory) -> None:
     """Raise BadReply when an earlier trial had exactly this configuration."""
     for trial in trajectory:
         if trial.config == config:
-            complaint = f"this is exactly the configuration of trial {trial.number}; propose one that has not been tried"
-            raise BadReply(complaint, Kind.REPEAT)
+            message = f"this is exactly the configuration of trial {trial.number}; propose one that has not been tried"
+            raise BadReply(message, Kind.REPEAT)
 
 
 def strip_thinking(text: str) -> str:
-    """Remove thinking blocks, also one that was never closed, and the white space around the rest."""
+    """Remove thinking blocks, including one that was never closed, and the white space around the rest."""
     return _THINKING.sub("", text).strip()
 
 
-def _last_object(text: str) -> dict[str, Any] | None:
-    """Return the last JSON object in the text that has a `config`, else the last one of any kind."""
+def _last_object(text: str) -> dict[str, object] | None:
+    """Return the last JSON object in the text that has a `config`, else the last object of any kind; None when there is none."""
     tail = text[-READ_CHARACTERS:]
     decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
-    objects: list[dict[str, Any]] = []
+    objects: list[dict[str, object]] = []
     problems: list[str] = []
     start = tail.find("{")
     for _ in range(READ_STARTS):
@@ -123,7 +122,7 @@ class _KeyTwice(Exception):
     pass
 
 
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
     keys = [key for key, _ in pairs]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:

@@ -1,25 +1,27 @@
-"""The JSON schema of a reply: an analysis, and a configuration of the space, conditions included.
+"""The JSON schema of a reply: an analysis, and a configuration of the space including its conditions.
 
-A condition becomes branches (`anyOf`): one for each combination of parents' values that decides which children are active, so that a
-sampler that follows the schema can only write members of the space. Bounds of floats are in it too, though not every engine keeps
-them; every reply is validated against the space all the same.
+Conditions become branches (`anyOf`). There is one branch for each combination of parent values that decides which children are active.
+So an engine that follows the schema can only write members of the space. The schema also holds the bounds of floats, but not every
+engine enforces them. Every reply is validated against the space in any case.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from harness.space import Choice, Hyperparameter, Number, Space, Value
 
-# Grammars grow with every branch; past this the conditional hyperparameters become optional and the validation decides.
+Schema: TypeAlias = dict[str, object]
+
+# Every branch makes an engine's grammar larger. With more branches, conditional hyperparameters become optional; validation decides.
 MOST_BRANCHES = 24
 
 
-def reply_schema(space: Space) -> dict[str, Any]:
-    """Return the schema of `{"analysis": text, "config": {...}}` for a space."""
+def reply_schema(space: Space) -> Schema:
+    """Return the JSON schema of `{"analysis": text, "config": {...}}` for a space."""
     branches = list(_branches(space, 0, {}, {}))
-    config = {"anyOf": branches} if len(branches) > 1 else branches[0]
+    config: Schema = {"anyOf": branches} if len(branches) > 1 else branches[0]
     if len(branches) > MOST_BRANCHES:
         required = [hp.name for hp in space if not hp.when]
         config = _object({hp.name: _property(hp) for hp in space}, required)
@@ -27,11 +29,11 @@ def reply_schema(space: Space) -> dict[str, Any]:
 
 
 def _branches(
-    space: Space, index: int, chosen: dict[str, tuple[Value, ...]], properties: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
-    """Yield an object schema for each way to settle the parents from hyperparameter `index` on.
+    space: Space, index: int, chosen: Mapping[str, tuple[Value, ...]], properties: Mapping[str, Schema]
+) -> Iterator[Schema]:
+    """Yield one object schema for each combination of parent values, from hyperparameter `index` on.
 
-    `chosen` holds the values that each parent so far may have in this branch; for any child they are all in its condition or all not.
+    `chosen` holds the values that each earlier parent may have in this branch. The condition of any child allows all of them or none.
     """
     if index == len(space):
         yield _object(properties)
@@ -44,8 +46,8 @@ def _branches(
         yield from _branches(space, index + 1, {**chosen, hp.name: values}, {**properties, hp.name: schema})
 
 
-def _splits(hp: Hyperparameter, space: Space) -> list[tuple[tuple[Value, ...], dict[str, Any]]]:
-    """Group the values of `hp` by the children that they switch on; one group for a hyperparameter without children."""
+def _splits(hp: Hyperparameter, space: Space) -> list[tuple[tuple[Value, ...], Schema]]:
+    """Group the values of `hp` by the children that they activate; a hyperparameter without children has one group."""
     conditions = [child.when[hp.name] for child in space if hp.name in child.when]
     if not conditions:
         return [((), _property(hp))]
@@ -54,13 +56,13 @@ def _splits(hp: Hyperparameter, space: Space) -> list[tuple[tuple[Value, ...], d
         for choice in hp.choices:
             groups.setdefault(tuple(choice in allowed for allowed in conditions), []).append(choice)
         return [(tuple(values), _enum(values)) for values in groups.values()]
-    # A number: each value that a condition names, and the rest of the range (which JSON schema cannot except them from).
+    # A number: one group per value that a condition names, and one for the range. JSON schema cannot exclude the values from the range.
     named = list(dict.fromkeys(value for allowed in conditions for value in allowed))
     other: tuple[Value, ...] = ("any other value",)
     return [*(((value,), _enum([value])) for value in named), (other, _property(hp))]
 
 
-def _property(hp: Hyperparameter) -> dict[str, Any]:
+def _property(hp: Hyperparameter) -> Schema:
     if isinstance(hp, Number):
         kind = int if hp.integer else float
         return {"type": "integer" if hp.integer else "number", "minimum": kind(hp.low), "maximum": kind(hp.high)}
@@ -68,7 +70,7 @@ def _property(hp: Hyperparameter) -> dict[str, Any]:
     return _enum(hp.choices)
 
 
-def _enum(values: Sequence[Value]) -> dict[str, Any]:
+def _enum(values: Sequence[Value]) -> Schema:
     kinds = {_json_type(value) for value in values}
     return {**({"type": kinds.pop()} if len(kinds) == 1 else {}), "enum": list(values)}
 
@@ -81,6 +83,6 @@ def _json_type(value: Value) -> str:
     return "integer" if isinstance(value, int) else "number"
 
 
-def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
+def _object(properties: Mapping[str, Schema], required: list[str] | None = None) -> Schema:
     names = list(properties) if required is None else required
-    return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
+    return {"type": "object", "properties": dict(properties), "required": names, "additionalProperties": False}

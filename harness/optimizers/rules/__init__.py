@@ -1,1 +1,1 @@
-"""Fixed rules that read the expert blocks."""
+"""A method without an LLM: fixed rules that read the expert blocks."""

@@ -1,7 +1,7 @@
-"""What the typed summary says about each level of each hyperparameter: the scores that `rules.py` acts on.
+"""The evidence of the typed summary for each level of each hyperparameter; `policy.py` combines it into scores.
 
-A level is one value that may be tried next. Its score is in units of the lead: 1 is the incumbent, 0 the median trial, -1.5 the
-worst, and every failure.
+A level is one value that may be tried next. Scores are in relative units: 1 is the incumbent's score, 0 the median trial's, and -1.5 the
+lowest value, which every failure gets.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from harness.tcs.analysis.verdict import Verdict
 from harness.tcs.blocks.failures import Trait
 from harness.tcs.blocks.parameters import Parameter
 
-FLOOR = -1.5  # of a score, and the score of a failure: a disaster says no more than "not here"
+FLOOR = -1.5  # the lowest score, and the score of a failure: a very bad trial must not outweigh all others
 REACH = 0.15  # standard deviation of the kernel, as a share of the hyperparameter's scale
-CONTRAST_TRIALS = 3.0  # what a one-knob contrast with the incumbent weighs, in trials: nothing else differed
+CONTRAST_TRIALS = 3.0  # weight, in trials, of a trial that differs from the incumbent in one hyperparameter only
+# Bias of an effect at the end of the scale; it is 0 in the middle.
 SLOPES = {
     Strength.STRONG: 0.3,
     Strength.MODERATE: 0.2,
     Strength.WEAK: 0.12,
-}  # of an effect, from the middle to the end of the scale
-GRID = 17  # levels of a number over its scale
-STEPS = (0.3, 0.15, 0.07)  # and at about these distances from the incumbent, to either side
+}
+GRID = 17  # levels of a number over its whole scale
+STEPS = (0.3, 0.15, 0.07)  # further levels lie at about these distances from the base, on both sides
 
 _Evidence = tuple[float, float, float]  # position, score, weight in trials
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The sections of a summary that the rules read. Nothing else of a trajectory reaches them."""
+    """The sections of a summary that the rules read. They get no other information about a trajectory."""
 
     status: SearchStatus
     parameters: Parameters
@@ -48,7 +49,7 @@ class Reading:
 
     @classmethod
     def of(cls, summary: Summary) -> Reading:
-        """Take the sections out of a summary. Raises ValueError when one was left out."""
+        """Take the sections from a summary. Raises ValueError when one is missing."""
         kinds = (SearchStatus, Parameters, Phase, Changes, Failures, Curves, LastTrial)
         found = [summary.get(kind) for kind in kinds]
         if None in found:
@@ -57,20 +58,20 @@ class Reading:
 
     @property
     def verdict(self) -> Verdict | None:
-        """The verdict on the incumbent's training; None while there is no incumbent, or its line was folded away."""
+        """The verdict on the incumbent's training; None while there is no incumbent, or when the summary has no line for it."""
         if self.status.incumbent and self.status.incumbent.trial == self.last.number and self.last.judgement:
             return self.last.judgement.verdict
         return next((line.verdict for line in self.curves.lines if line.incumbent), None)
 
     def score(self, pct: float) -> float:
-        """Return a score in percent in units of the lead, in [-1.5, 1]; 0 while nothing leads."""
+        """Convert a score in percent to relative units, in [-1.5, 1]; 0 while no trial is better than the median."""
         best, middle = self.status.incumbent, self.status.median_pct
         if best is None or middle is None or best.score_pct <= middle:
             return 0.0
         return self._floored((pct - middle) / (best.score_pct - middle))
 
     def shortfall(self, loss_pct: float | None) -> float:
-        """Return the score of a trial that lies so far below the incumbent; None stands for a failure."""
+        """Return the score, in relative units, of a trial that is `loss_pct` points below the incumbent; None means a failure."""
         best, middle = self.status.incumbent, self.status.median_pct
         if loss_pct is None or best is None or middle is None:
             return FLOOR
@@ -83,43 +84,44 @@ class Reading:
 
 @dataclass(frozen=True)
 class Axis:
-    """The levels of one hyperparameter, the first being the base's (the incumbent's value, or the default).
+    """The levels of one hyperparameter, with the evidence for each; all tuples have one entry per level.
 
-    `heard` sums the scores heard of near each level, `weight` counts the trials that they come from, both by a Gaussian kernel on
-    the hyperparameter's own scale (for unordered choices: of the same level only). `push` is what the evidence for an effect and
-    the traits of failures add.
+    values, positions: the levels, and their positions in [0, 1]. The first is the base's: the incumbent's value, or the default.
+    score_sum, weight: kernel-weighted sum of the scores near a level, and the number of trials behind it, weighted in the same way. The
+        kernel is Gaussian on the hyperparameter's own scale; for unordered choices only the same level counts.
+    bias: added to the score, from effects with evidence and from traits of the failures.
     """
 
     hp: Hyperparameter
     values: tuple[Value, ...]
     positions: tuple[float, ...]
-    heard: tuple[float, ...]
+    score_sum: tuple[float, ...]
     weight: tuple[float, ...]
-    push: tuple[float, ...]
+    bias: tuple[float, ...]
 
     @property
     def ordered(self) -> bool:
-        """Whether levels have a sense of more and less."""
+        """Whether the levels have an order."""
         return is_ordered(self.hp)
 
 
 def axis_of(item: Parameter, base: Value, reading: Reading, rng: random.Random) -> Axis:
-    """Lay out the levels of one hyperparameter around `base`, and score them by the summary."""
+    """Choose the levels of one hyperparameter around `base`, and collect the summary's evidence for each."""
     place = scale(item.hp)
     values = _levels(item.hp, base, rng)
     positions = tuple(place(value) for value in values)
     evidence = [*_groups(item, reading), *_incumbent(item.hp, reading), *_contrasts(item.hp, reading)]
-    heard, weight = [], []
+    score_sum, weight = [], []
     for at in positions:
         near = [(_closeness(at - position, ordered=item.ordered) * trials, score) for position, score, trials in evidence]
-        heard.append(math.fsum(share * score for share, score in near))
+        score_sum.append(math.fsum(share * score for share, score in near))
         weight.append(math.fsum(share for share, _ in near))
-    push = tuple(_effect(item, at) - _warning(item.hp, at, reading) for at in positions)
-    return Axis(item.hp, values, positions, tuple(heard), tuple(weight), push)
+    bias = tuple(_effect(item, at) - _warning(item.hp, at, reading) for at in positions)
+    return Axis(item.hp, values, positions, tuple(score_sum), tuple(weight), bias)
 
 
 def is_ordered(hp: Hyperparameter) -> bool:
-    """Say whether the values of a hyperparameter have a sense of more and less."""
+    """Say whether the values of a hyperparameter have an order."""
     return not isinstance(hp, Choice) or hp.ordered
 
 
@@ -154,7 +156,7 @@ def _groups(item: Parameter, reading: Reading) -> Iterator[_Evidence]:
 
 
 def _incumbent(hp: Hyperparameter, reading: Reading) -> Iterator[_Evidence]:
-    """The incumbent's value counts once more: it is the one that is known to go well together with the others."""
+    """Count the incumbent's value once more: it is known to work together with the base's other values."""
     config = reading.status.config
     if config is not None and hp.name in config:
         yield scale(hp)(config[hp.name]), 1.0, 1.0
@@ -175,14 +177,14 @@ def _contrasts(hp: Hyperparameter, reading: Reading) -> Iterator[_Evidence]:
 
 
 def _effect(item: Parameter, at: float) -> float:
-    """Tilt the scale in the direction of an effect that has evidence."""
+    """Return the bias of a level at position `at` from an effect that has evidence."""
     if not item.ordered:
         return 0.0
     return SLOPES.get(item.effect.strength, 0.0) * item.effect.direction * (2 * at - 1)
 
 
 def _warning(hp: Hyperparameter, at: float, reading: Reading) -> float:
-    """Return what a level loses for sharing a trait of the failures: by how much the trait tells them from the others, in [0, 1]."""
+    """Return what a level loses when it shares a trait of the failures: the largest contrast of such a trait, in [0, 1]."""
     return max((trait.contrast for trait in reading.failures.traits if trait.hp.name == hp.name and _has(trait, at)), default=0.0)
 
 
@@ -196,6 +198,6 @@ def _has(trait: Trait, at: float) -> bool:
 
 
 def full_config(reading: Reading, items: tuple[Parameter, ...]) -> Config:
-    """Return a value for every hyperparameter: the incumbent's where it has one, else the default."""
+    """Return a value for every hyperparameter, active or not: the incumbent's where it has one, else the default."""
     best = reading.status.config or {}
     return {item.hp.name: best.get(item.hp.name, item.hp.default) for item in items}

@@ -1,36 +1,40 @@
-"""No LLM but the summary: fixed rules act on the typed sections of the trajectory context summarizer.
+"""Fixed rules in place of an LLM: they read the typed sections of the trajectory context summarizer.
 
-The arm answers whether the expert blocks do the work: it sees what an LLM would be shown (the sections, not their text) and has a
-page of rules where the LLM has its reading. It never sees a trial, but for the last rule. All numbers are the module's constants.
+The arm measures how much of the work the expert blocks do. It reads what an LLM would be shown (the sections, not their text), and fixed
+rules replace the LLM. It never reads a trial, except in rule 13. All numbers are constants of this module or of `levels.py`.
 
- 1. Base. Start from the incumbent's configuration (status), or from the default while no trial has a score.
- 2. Levels. Cut each number's own scale into 17 levels, shifted afresh for each trial, and add some at small steps from the base; a
-    choice has its own levels. (`_levels.py`)
- 3. Scores heard. A level hears the mean score of each group of tried values (parameters), the nearer the louder: a Gaussian kernel
-    of 0.15 of the scale; unordered choices hear only of themselves. Scores are in units of the lead: 1 is the incumbent, 0 the median,
-    -1.5 the floor. A failed trial counts as the floor. The incumbent's own value counts once more.
- 4. Contrasts. Where a trial differs from the incumbent in one knob only (changes), its level hears of that with the weight of 3 trials.
-    A knob that brings another in or out is not the only one that differs: it does not count.
- 5. Prior. What was heard is shrunk to a prior that weighs 0.7 of a trial: the default is a fair guess, further off is less so; and,
-    unless names are anonymous, so is what textbooks say of a hyperparameter of that name. (`_textbook.py`)
- 6. Doubt. A level of which little was heard gets a bonus that shrinks with the root of the trials heard of.
- 7. Effects. An effect with evidence (parameters) tilts the whole scale, the more the stronger the evidence.
- 8. Warnings. A level that shares a trait of the failed trials (failures) loses by how much the trait tells them from the others.
- 9. Cures. Unless names are anonymous, the verdict on the incumbent's training curve (curves, last trial) tilts what textbooks say it
-    calls for: overfitting wants more regularisation and a smaller model, still improving a higher learning rate, and so on.
-10. Explore (phase). Draw 20 candidates: each knob of the base is changed with probability one half, at least three of those in use;
-    mostly to a level nearby, nearer as the budget is spent, now and then to any level.
-11. Exploit (phase). Draw 10 candidates: two knobs of the base are changed (one, where there is but one), to any levels. Knobs that the
-    phase block names are drawn four times as often as others, and the learning rate twice.
-12. Choice. A candidate's worth is the sum, over what it changes, of the new level's score minus the base's. The best is proposed.
-13. No repeats. A candidate that was tried before is passed over; if all were, uniform draws follow.
+Words: the base is the configuration that candidates change. A level is one value that may be tried next (`levels.py`). The position of
+a value is its place in [0, 1] on the hyperparameter's own scale.
 
-The rules add hyperparameters up and never join them: two tried values are not traced to one trial by their equal scores, though ten
-distinct scores would allow it. That would be a model of the trajectory, and the question is what its summary is good for.
+ 1. Base. Take the incumbent's configuration (block status), or the default while no trial has a score.
+ 2. Levels. Divide the scale of each number into 17 levels, shifted at random for each trial, and add some levels at small steps from the
+    base. A choice has its own levels.
+ 3. Scores of a level. A level's score is a weighted mean of the mean scores of the groups of tried values (block parameters). The weight
+    falls with the distance: a Gaussian kernel with a standard deviation of 0.15 of the scale; unordered choices use only the same level.
+    Scores are in relative units: 1 is the incumbent, 0 the median trial, -1.5 the lowest. A failed trial counts as -1.5. The incumbent's
+    own value counts as one more trial.
+ 4. Contrasts. When a trial differs from the incumbent in one hyperparameter only (block changes), its result counts as 3 trials for that
+    level. It does not count when the change activates or deactivates another hyperparameter.
+ 5. Prior. The score is shrunk towards a prior that weighs as much as 0.7 trials. The prior favours the default and values near it. Unless
+    names are anonymous, it also favours what the literature recommends for a hyperparameter of that name (`priors.py`).
+ 6. Exploration bonus. A level with little evidence gets a bonus; it falls with the square root of the evidence, counted in trials.
+ 7. Effects. An effect with evidence (block parameters) adds a bias along the whole scale; stronger evidence gives a larger bias.
+ 8. Warnings. A level that shares a trait of the failed trials (block failures) loses the trait's contrast between failed and other trials.
+ 9. Remedies. Unless names are anonymous, the verdict on the incumbent's training (blocks curves and last_trial) adds a bias towards its
+    usual remedy: overfitting asks for more regularisation and a smaller model, still improving for a higher learning rate, and so on.
+10. Explore (block phase). Draw 20 candidates. Each changes every hyperparameter with probability 0.5, and at least three active ones. The
+    new level is near the base with probability 0.8 (nearer as the budget is spent), else any level.
+11. Exploit (block phase). Draw 10 candidates. Each changes two hyperparameters of the base (one if there is only one) to any level. Those
+    that the phase block names are drawn with 4 times the weight of others, and the learning rate with twice the weight.
+12. Choice. A candidate's worth is the sum, over its changes, of the new level's score minus the base level's score. Propose the best one.
+13. No repeats. Skip a candidate that was tried before; if all were, draw uniformly.
 
-Few candidates are drawn on purpose. Sums of one-dimensional readings of ten trials are a rough guide, and the best of hundreds would
-be the one that their errors favour most. The constants were chosen on random problems (`scripts/development_family.py`) and on nothing
-else; most can be halved or doubled without a visible change.
+The rules add up hyperparameters and ignore interactions. Ten distinct scores would allow them to identify which tried values belong to
+one trial, but that would be a model of the trajectory, and the arm measures what the summary is good for.
+
+Few candidates are drawn on purpose. Sums of one-dimensional estimates from ten trials are rough, and the best of hundreds of candidates
+would mostly be the one with the largest error. The constants were chosen on random problems only (`scripts/development_family.py`); most
+can be halved or doubled without a visible change.
 """
 
 from __future__ import annotations
@@ -44,7 +48,7 @@ from typing import ClassVar
 
 from harness.errors import Exhausted, SettingsError, near
 from harness.optimizers.rules.levels import Axis, Reading, axis_of, full_config
-from harness.optimizers.rules.priors import Role, Textbook
+from harness.optimizers.rules.priors import Priors, Role
 from harness.seeding import keyed_random
 from harness.space import Config, Space
 from harness.space.hyperparameter import Hyperparameter
@@ -54,32 +58,34 @@ from harness.tcs.analysis.axis import scale
 from harness.tcs.blocks.phase import Mode
 from harness.trial import Proposal, Trajectory
 
-PRIOR_TRIALS = 0.7  # how many trials the prior weighs
-PRIOR = 0.35  # score of a level that the prior favours most; the opposite is the least
-DEFAULT_REACH = 0.35  # share of the scale at which the default no longer speaks for a level
-CURE = 0.4  # tilt of a scale by a verdict, from the base to a whole scale away
-DOUBT = {Mode.EXPLORE: 0.5, Mode.EXPLOIT: 0.7, Mode.FINISHED: 0.7}  # bonus of a level of which nothing was heard
+PRIOR_TRIALS = 0.7  # weight of the prior, in trials
+PRIOR = 0.35  # score of a level that the prior favours most; -PRIOR is that of the least favoured one
+DEFAULT_REACH = 0.35  # distance from the default, as a share of the scale, at which the prior is neutral
+REMEDY = 0.4  # bias of a verdict at a distance of one whole scale from the base
+EXPLORATION_BONUS = {Mode.EXPLORE: 0.5, Mode.EXPLOIT: 0.7, Mode.FINISHED: 0.7}  # bonus of a level without evidence
 CANDIDATES = {Mode.EXPLORE: 20, Mode.EXPLOIT: 10, Mode.FINISHED: 10}
-EXPLORED = 3  # knobs in use that exploring changes at least
-CHANGED = 0.5  # probability that exploring changes a knob
-NEARBY = 0.8  # probability that exploring changes it to a level nearby
-NEARBY_REACH = 0.2  # standard deviation of that step, as a share of the scale; falls to half of it over the budget
-EXPLOITED = 2  # knobs that exploiting changes at most
-NAMED_WEIGHT = 4.0  # weight, among knobs to exploit, of one that the phase block names
-RATE_WEIGHT = 2.0  # and of a learning rate, the one that matters most (Bengio 2012; Greff et al. 2017; van Rijn and Hutter 2018)
-UNIFORM_DRAWS = 1_000  # before the space counts as exhausted
+EXPLORED = 3  # active hyperparameters that exploring changes at least
+CHANGED = 0.5  # probability that exploring changes a hyperparameter
+NEARBY = 0.8  # probability that the new level is near the base
+NEARBY_REACH = 0.2  # standard deviation of that step, as a share of the scale; it falls to half of that over the budget
+EXPLOITED = 2  # hyperparameters that exploiting changes at most
+NAMED_WEIGHT = 4.0  # sampling weight, when exploiting, of a hyperparameter that the phase block names; others have 1
+# Sampling weight of a learning rate, the hyperparameter that matters most (Bengio 2012; Greff et al. 2017; van Rijn and Hutter 2018).
+RATE_WEIGHT = 2.0
+UNIFORM_DRAWS = 1_000  # after so many draws without a new configuration, the space counts as exhausted
 
-_Pick = dict[str, int]  # the level that a candidate takes on each hyperparameter that it changes
+_Pick = dict[str, int]  # for each hyperparameter that a candidate changes, the index of its new level
 
 
 class Rules:
-    """Propose what fixed rules make of the typed summary.
+    """Propose a configuration by fixed rules that read the typed summary.
 
-    `names`: real, or anonymous for rules without textbooks. `outcomes`: real, or shuffled for rules that read the summary of the same
-    trials with their outcomes permuted (afresh for each trial number): what they still gain does not come from the outcomes.
+    `budget` is the number of trials. `names` is "real", or "anonymous" for rules without priors by name. `outcomes` is "real", or
+    "shuffled" for rules that read a summary of the same trials with permuted outcomes (a new permutation for each trial number): the
+    gain that is left does not come from the outcomes. Raises SettingsError.
     """
 
-    # 2: other draws on each task; a change that brings another hyperparameter counts as no clean contrast.
+    # 2: the seed depends on the task; a change that activates another hyperparameter is no longer a clean contrast.
     versions: ClassVar = {"rules": 2, "tcs": TCS_VERSION}
 
     def __init__(self, space: Space, seed: int, *, budget: int, names: str = "real", outcomes: str = "real") -> None:
@@ -94,7 +100,7 @@ class Rules:
         self._seed = seed
         self._budget = budget
         self._shuffles = outcomes == "shuffled"
-        self._textbook = Textbook(space) if names == "real" else Textbook.closed()
+        self._priors = Priors(space) if names == "real" else Priors.none()
 
     def propose(self, trajectory: Trajectory) -> Proposal:
         """Return the best candidate that was not tried before. Raises Exhausted when none is found."""
@@ -105,25 +111,25 @@ class Rules:
         rng = keyed_random(self._seed, "rules", len(trajectory) + 1)
         tried = {json.dumps(trial.config) for trial in trajectory}
         uniform = (self._space.sample(rng) for _ in range(UNIFORM_DRAWS))
-        for config in chain(ranked(self._space, summary, self._textbook, rng), uniform):
+        for config in chain(ranked(self._space, summary, self._priors, rng), uniform):
             if json.dumps(config) not in tried:
                 return Proposal(config)
         raise Exhausted
 
 
-def ranked(space: Space, summary: Summary, textbook: Textbook, rng: random.Random) -> list[Config]:
-    """Return the candidates for the next trial, best first: a function of the typed summary, not of the trials."""
+def ranked(space: Space, summary: Summary, priors: Priors, rng: random.Random) -> list[Config]:
+    """Return the candidates for the next trial, best first. They depend on the typed summary, not on the trials themselves."""
     reading = Reading.of(summary)
-    return _Policy(space, reading, textbook, rng).ranked()
+    return _Policy(space, reading, priors, rng).ranked()
 
 
 class _Policy:
-    """The rules at work on one summary."""
+    """The rules, applied to one summary."""
 
-    def __init__(self, space: Space, reading: Reading, textbook: Textbook, rng: random.Random) -> None:
+    def __init__(self, space: Space, reading: Reading, priors: Priors, rng: random.Random) -> None:
         self._space = space
         self._reading = reading
-        self._textbook = textbook
+        self._priors = priors
         self._rng = rng
         items = reading.parameters.items
         self._full = full_config(reading, items)
@@ -147,7 +153,7 @@ class _Policy:
         return {name: self._level(self._axes[name]) for name in names}
 
     def _level(self, axis: Axis) -> int:
-        """Draw a level other than the base's, for exploring."""
+        """Draw a level other than the base's, for exploring (rule 10)."""
         levels = range(1, len(axis.values))
         if not axis.ordered or self._rng.random() >= NEARBY:
             return self._rng.choice(levels)
@@ -165,43 +171,43 @@ class _Policy:
 
     def _weight(self, hp: Hyperparameter) -> float:
         named = NAMED_WEIGHT if hp.name in self._reading.phase.targets else 1.0
-        return named * (RATE_WEIGHT if self._textbook.role(hp) is Role.RATE else 1.0)
+        return named * (RATE_WEIGHT if self._priors.role(hp) is Role.RATE else 1.0)
 
     def _config(self, pick: _Pick) -> tuple[_Pick, Config]:
         full = {name: axis.values[pick.get(name, 0)] for name, axis in self._axes.items()}
         return pick, self._space.restrict(full)
 
     def _worth(self, pick: _Pick, config: Config) -> float:
-        """Return the sum of gains over what the candidate changes; a knob that comes into use at its base level gains nothing."""
+        """Return the sum of gains over the candidate's changes. A newly active hyperparameter at its base level gains nothing."""
         names: Iterable[str] = (name for name in config if name in pick or self._context_changed(name, config))
         return math.fsum(self._scores(name, config)[pick.get(name, 0)] - self._scores(name, self._base)[0] for name in names)
 
     def _context_changed(self, name: str, config: Config) -> bool:
         hp = self._space[name]
-        return self._textbook.context(hp, config) != self._textbook.context(hp, self._base)
+        return self._priors.context(hp, config) != self._priors.context(hp, self._base)
 
     def _scores(self, name: str, config: Config) -> list[float]:
-        """Return the score of each level of a hyperparameter, in a configuration (whose update rule may matter to the prior)."""
-        key = (name, self._textbook.context(self._space[name], config))
+        """Return the score of each level of a hyperparameter in a configuration (the prior may depend on its update rule)."""
+        key = (name, self._priors.context(self._space[name], config))
         if key not in self._known:
             self._known[key] = list(self._scored(self._axes[name], config))
         return self._known[key]
 
     def _scored(self, axis: Axis, config: Config) -> Iterator[float]:
-        doubt, cure = DOUBT[self._reading.phase.mode], self._textbook.cure(self._reading.verdict, axis.hp)
+        full_bonus, remedy = EXPLORATION_BONUS[self._reading.phase.mode], self._priors.remedy(self._reading.verdict, axis.hp)
         for k, at in enumerate(axis.positions):
-            heard, trials = axis.heard[k], axis.weight[k]
-            mean = (heard + PRIOR_TRIALS * PRIOR * self._prior(axis, k, config)) / (trials + PRIOR_TRIALS)
-            bonus = doubt / math.sqrt(1 + trials / PRIOR_TRIALS)
-            yield mean + bonus + axis.push[k] + CURE * cure * (at - axis.positions[0])
+            score_sum, trials = axis.score_sum[k], axis.weight[k]
+            mean = (score_sum + PRIOR_TRIALS * PRIOR * self._prior(axis, k, config)) / (trials + PRIOR_TRIALS)
+            bonus = full_bonus / math.sqrt(1 + trials / PRIOR_TRIALS)
+            yield mean + bonus + axis.bias[k] + REMEDY * remedy * (at - axis.positions[0])
 
     def _prior(self, axis: Axis, k: int, config: Config) -> float:
-        """Return in [-1, 1] how well a level agrees with the default, and with textbooks where they speak."""
+        """Return in [-1, 1] how well a level agrees with the default, and with the prior by name where there is one."""
         hp, value = axis.hp, axis.values[k]
         if axis.ordered:
             away = (axis.positions[k] - scale(hp)(hp.default)) / DEFAULT_REACH
-            usual = 1 - min(2.0, away * away)
+            by_default = 1 - min(2.0, away * away)
         else:
-            usual = 1.0 if json.dumps(value) == json.dumps(hp.default) else -1.0
-        written = self._textbook.agreement(hp, value, config)
-        return usual if written is None else (usual + written) / 2
+            by_default = 1.0 if json.dumps(value) == json.dumps(hp.default) else -1.0
+        by_name = self._priors.agreement(hp, value, config)
+        return by_default if by_name is None else (by_default + by_name) / 2

@@ -1,8 +1,8 @@
-"""What textbooks say about hyperparameters, by name: where they usually lie, and which way a training curve's verdict points.
+"""Priors from the literature about hyperparameters, by name: their usual values, and which way to change them after a verdict.
 
-These beliefs were written down from the sources that stand beside them and fitted to nothing. A hyperparameter is known by its name
-(`learning_rate`, `sgd.lr`, `word_dropout`), or, when the name says nothing, by a description that begins with the usual term ("step
-size of the optimizer"). One that is not known has no belief and no role.
+The numbers are taken from the sources named next to them; they are not fitted to any task. A hyperparameter is recognised by its name
+(`learning_rate`, `sgd.lr`, `word_dropout`). If the name is unknown, it is recognised by a description that begins with the usual term
+("step size of the optimizer"). A hyperparameter that is not recognised has no prior and no role.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.tcs.analysis.verdict import Verdict
 
 
 class Role(Enum):
-    """What more of a hyperparameter does to a training (Goodfellow, Bengio and Courville 2016, table 11.1; Bengio 2012, section 3)."""
+    """The effect of a larger value on a training (Goodfellow, Bengio and Courville 2016, table 11.1; Bengio 2012, section 3)."""
 
     RATE = "longer steps"
     BATCH = "fewer and calmer steps"
@@ -29,10 +29,10 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
-    """Where textbooks put a hyperparameter: at `centre`, give or take `spread`, a factor when `log`, else a difference.
+class Prior:
+    """The usual values of a hyperparameter: around `centre`, with a `spread` that is a factor when `log` is True, else a difference.
 
-    For a choice, `centre` is ignored and `favoured` lists the levels that textbooks start from.
+    For a choice, `favoured` lists the levels that the literature recommends, and the other numbers are ignored.
     """
 
     role: Role
@@ -42,7 +42,7 @@ class Belief:
     favoured: tuple[Value, ...] = ()
 
     def agreement(self, value: Value) -> float:
-        """Return how well a value agrees: 1 at the centre, 0 one spread away, -1 from about 1.4 spreads on."""
+        """Return how well a value agrees with the prior: 1 at the centre, 0 one spread away, -1 from about 1.4 spreads on."""
         if self.favoured:
             return 1.0 if value in self.favoured else -1.0
         if isinstance(value, str | bool):
@@ -54,9 +54,9 @@ class Belief:
         return 1.0 - min(2.0, distance * distance)
 
 
-_SGD = Belief(Role.RATE, 3e-2, 10)  # 0.01 in Bengio 2012, 0.1 in He et al. 2016: between
-_ADAM = Belief(Role.RATE, 1e-3, 10)  # Kingma and Ba 2015
-_RATES: Mapping[str, Belief] = {
+_SGD = Prior(Role.RATE, 3e-2, 10)  # between 0.01 (Bengio 2012) and 0.1 (He et al. 2016)
+_ADAM = Prior(Role.RATE, 1e-3, 10)  # Kingma and Ba 2015
+_RATES: Mapping[str, Prior] = {
     "sgd": _SGD,
     "momentum": _SGD,
     "nesterov": _SGD,
@@ -66,49 +66,49 @@ _RATES: Mapping[str, Belief] = {
     "radam": _ADAM,
     "adamax": _ADAM,
     "rmsprop": _ADAM,  # Tieleman and Hinton 2012
-    "adagrad": Belief(Role.RATE, 1e-2, 10),  # the default of PyTorch and TensorFlow lies at 0.01 and 0.001
-    "adadelta": Belief(Role.RATE, 1.0, 10),  # Zeiler 2012
+    "adagrad": Prior(Role.RATE, 1e-2, 10),  # the defaults of PyTorch and TensorFlow are 0.01 and 0.001
+    "adadelta": Prior(Role.RATE, 1.0, 10),  # Zeiler 2012
 }
-_ANY_RATE = Belief(Role.RATE, 5e-3, 30)  # between the two camps
-_SHRINKAGE = Belief(Role.RATE, 0.1, 3)  # of boosted trees: Friedman 2001
+_ANY_RATE = Prior(Role.RATE, 5e-3, 30)  # update rule unknown: between SGD and Adam
+_SHRINKAGE = Prior(Role.RATE, 0.1, 3)  # the learning rate of boosted trees: Friedman 2001
 
-# usual name -> (other names, belief)
-_KNOWN: Mapping[str, tuple[str, Belief]] = {
+# usual name -> (other names, prior)
+_KNOWN: Mapping[str, tuple[str, Prior]] = {
     "learning_rate": ("lr learn_rate step_size stepsize eta eta0", _ANY_RATE),
     "shrinkage": ("", _SHRINKAGE),
     # 5e-4 in Krizhevsky et al. 2012, 1e-4 in He et al. 2016, 1e-2 (decoupled) in Loshchilov and Hutter 2019
-    "weight_decay": ("wd l2 l2_reg l2_penalty weight_penalty", Belief(Role.REGULARISER, 5e-4, 10)),
+    "weight_decay": ("wd l2 l2_reg l2_penalty weight_penalty", Prior(Role.REGULARISER, 5e-4, 10)),
     # 0.5 in hidden layers, 0.2 at the input: Srivastava et al. 2014
-    "dropout": ("dropout_rate drop_rate drop_prob dropout_prob", Belief(Role.REGULARISER, 0.35, 0.2, log=False)),
-    "label_smoothing": ("smoothing", Belief(Role.REGULARISER, 0.1, 0.1, log=False)),  # Szegedy et al. 2016
-    "momentum": ("", Belief(Role.OTHER, 0.9, 0.1, log=False)),  # Sutskever et al. 2013
-    "beta1": ("beta_1 adam_beta1", Belief(Role.OTHER, 0.9, 0.1, log=False)),  # Kingma and Ba 2015
-    "beta2": ("beta_2 adam_beta2", Belief(Role.OTHER, 0.999, 0.01, log=False)),  # Kingma and Ba 2015
-    "batch_size": ("batch minibatch_size mini_batch_size", Belief(Role.BATCH, 32, 2)),  # Bengio 2012; Masters and Luschi 2018
-    # wider than needed does little harm when regularised: Bengio 2012
-    "hidden_size": ("hidden_units hidden_dim num_units n_units units width n_hidden hidden", Belief(Role.CAPACITY, 128, 3)),
-    "num_filters": ("filters n_filters channels num_channels", Belief(Role.CAPACITY, 32, 3)),  # Simonyan and Zisserman 2015: 64
-    "num_layers": ("layers n_layers depth hidden_layers num_hidden_layers", Belief(Role.CAPACITY, 2, 1, log=False)),
-    "embedding_size": ("embedding_dim embed_dim emb_dim factors n_factors", Belief(Role.CAPACITY, 32, 3)),  # Cheng et al. 2016
+    "dropout": ("dropout_rate drop_rate drop_prob dropout_prob", Prior(Role.REGULARISER, 0.35, 0.2, log=False)),
+    "label_smoothing": ("smoothing", Prior(Role.REGULARISER, 0.1, 0.1, log=False)),  # Szegedy et al. 2016
+    "momentum": ("", Prior(Role.OTHER, 0.9, 0.1, log=False)),  # Sutskever et al. 2013
+    "beta1": ("beta_1 adam_beta1", Prior(Role.OTHER, 0.9, 0.1, log=False)),  # Kingma and Ba 2015
+    "beta2": ("beta_2 adam_beta2", Prior(Role.OTHER, 0.999, 0.01, log=False)),  # Kingma and Ba 2015
+    "batch_size": ("batch minibatch_size mini_batch_size", Prior(Role.BATCH, 32, 2)),  # Bengio 2012; Masters and Luschi 2018
+    # a layer that is too wide does little harm when regularised: Bengio 2012
+    "hidden_size": ("hidden_units hidden_dim num_units n_units units width n_hidden hidden", Prior(Role.CAPACITY, 128, 3)),
+    "num_filters": ("filters n_filters channels num_channels", Prior(Role.CAPACITY, 32, 3)),  # Simonyan and Zisserman 2015: 64
+    "num_layers": ("layers n_layers depth hidden_layers num_hidden_layers", Prior(Role.CAPACITY, 2, 1, log=False)),
+    "embedding_size": ("embedding_dim embed_dim emb_dim factors n_factors", Prior(Role.CAPACITY, 32, 3)),  # Cheng et al. 2016
     # Krizhevsky et al. 2012: 0.01; Rendle 2012: 0.1
-    "init_scale": ("init_std init_stdev initial_scale", Belief(Role.OTHER, 3e-2, 4)),
-    "clip_norm": ("max_norm max_grad_norm grad_clip gradient_clip", Belief(Role.OTHER, 1.0, 5)),  # Pascanu et al. 2013
+    "init_scale": ("init_std init_stdev initial_scale", Prior(Role.OTHER, 3e-2, 4)),
+    "clip_norm": ("max_norm max_grad_norm grad_clip gradient_clip", Prior(Role.OTHER, 1.0, 5)),  # Pascanu et al. 2013
     # trees with 4 to 8 leaves: Hastie, Tibshirani and Friedman 2009, section 10.11
-    "max_depth": ("tree_depth", Belief(Role.CAPACITY, 3, 2, log=False)),
-    "min_samples_leaf": ("min_child_samples min_child_weight min_data_in_leaf", Belief(Role.REGULARISER, 5, 4)),  # Breiman 2001
-    "subsample": ("bagging_fraction row_sample", Belief(Role.OTHER, 0.6, 0.25, log=False)),  # Friedman 2002: about one half
-    "max_features": ("colsample colsample_bytree feature_fraction", Belief(Role.OTHER, 0.4, 0.3, log=False)),  # Breiman 2001: 1/3
-    "n_estimators": ("num_trees n_trees num_boost_round", Belief(Role.CAPACITY, 300, 3)),  # Friedman 2001
-    "optimizer": ("optim solver update_rule", Belief(Role.OTHER, favoured=("adam", "adamw"))),  # Kingma and Ba 2015
-    "activation": ("nonlinearity act", Belief(Role.OTHER, favoured=("relu", "leaky_relu", "elu"))),  # Glorot et al. 2011
-    "normalization": ("norm normalisation", Belief(Role.OTHER, favoured=("batch", "layer"))),  # Ioffe and Szegedy 2015
-    "schedule": ("lr_schedule scheduler", Belief(Role.OTHER, favoured=("cosine",))),  # Loshchilov and Hutter 2017
-    "nesterov": ("", Belief(Role.OTHER, favoured=(True,))),  # Sutskever et al. 2013
+    "max_depth": ("tree_depth", Prior(Role.CAPACITY, 3, 2, log=False)),
+    "min_samples_leaf": ("min_child_samples min_child_weight min_data_in_leaf", Prior(Role.REGULARISER, 5, 4)),  # Breiman 2001
+    "subsample": ("bagging_fraction row_sample", Prior(Role.OTHER, 0.6, 0.25, log=False)),  # Friedman 2002: about one half
+    "max_features": ("colsample colsample_bytree feature_fraction", Prior(Role.OTHER, 0.4, 0.3, log=False)),  # Breiman 2001: 1/3
+    "n_estimators": ("num_trees n_trees num_boost_round", Prior(Role.CAPACITY, 300, 3)),  # Friedman 2001
+    "optimizer": ("optim solver update_rule", Prior(Role.OTHER, favoured=("adam", "adamw"))),  # Kingma and Ba 2015
+    "activation": ("nonlinearity act", Prior(Role.OTHER, favoured=("relu", "leaky_relu", "elu"))),  # Glorot et al. 2011
+    "normalization": ("norm normalisation", Prior(Role.OTHER, favoured=("batch", "layer"))),  # Ioffe and Szegedy 2015
+    "schedule": ("lr_schedule scheduler", Prior(Role.OTHER, favoured=("cosine",))),  # Loshchilov and Hutter 2017
+    "nesterov": ("", Prior(Role.OTHER, favoured=(True,))),  # Sutskever et al. 2013
 }
 _USUAL: Mapping[str, str] = {name: usual for usual, (others, _) in _KNOWN.items() for name in (usual, *others.split())}
 
-# What to do about a verdict on the best configuration's training: which roles want more (+1) or less (-1).
-_CURES: Mapping[Verdict, Mapping[Role, int]] = {
+# The remedy for each verdict on the incumbent's training: hyperparameters of which role should rise (+1) or fall (-1).
+_REMEDIES: Mapping[Verdict, Mapping[Role, int]] = {
     Verdict.OVERFITTING: {Role.REGULARISER: 1, Role.CAPACITY: -1},
     Verdict.UNDERFITTING: {Role.REGULARISER: -1, Role.CAPACITY: 1, Role.RATE: 1},
     Verdict.STILL_IMPROVING: {Role.RATE: 1, Role.BATCH: -1},
@@ -117,8 +117,8 @@ _CURES: Mapping[Verdict, Mapping[Role, int]] = {
 }
 
 
-class Textbook:
-    """What is known about the hyperparameters of one space. `Textbook.closed()` knows nothing."""
+class Priors:
+    """The priors for the hyperparameters of one space. `Priors.none()` has no prior for any of them."""
 
     def __init__(self, space: Space) -> None:
         self._usual = {hp.name: usual for hp in space if (usual := usual_name(hp))}
@@ -127,40 +127,40 @@ class Textbook:
         self._trees = bool({"max_depth", "n_estimators", "min_samples_leaf"} & set(self._usual.values()))
 
     @classmethod
-    def closed(cls) -> Textbook:
-        """Return a textbook without entries, for anonymous names."""
-        book = cls.__new__(cls)
-        book._usual, book._update_rule, book._trees = {}, None, False
-        return book
+    def none(cls) -> Priors:
+        """Return priors without entries, for anonymous names."""
+        priors = cls.__new__(cls)
+        priors._usual, priors._update_rule, priors._trees = {}, None, False
+        return priors
 
     def agreement(self, hp: Hyperparameter, value: Value, config: Config) -> float | None:
-        """Return in [-1, 1] how well a value agrees with what textbooks say (1: their value); None where they say nothing.
+        """Return in [-1, 1] how well a value agrees with its prior (1: the recommended value); None where there is no prior.
 
-        A learning rate is judged for the update rule in `config`.
+        The prior of a learning rate depends on the update rule in `config`.
         """
-        belief = self._belief(hp, config)
-        if belief is None or (belief.favoured and not set(belief.favoured) & _levels(hp)):
+        prior = self._prior_of(hp, config)
+        if prior is None or (prior.favoured and not set(prior.favoured) & _levels(hp)):
             return None
-        return belief.agreement(value)
+        return prior.agreement(value)
 
     def context(self, hp: Hyperparameter, config: Config) -> Value | None:
-        """Return the value in `config` on which the belief about `hp` depends; None when on none."""
+        """Return the value in `config` on which the prior of `hp` depends; None when it depends on none."""
         if self._usual.get(hp.name) != "learning_rate" or self._update_rule is None:
             return None
         return config.get(self._update_rule)
 
     def role(self, hp: Hyperparameter) -> Role | None:
-        """Return the role of a hyperparameter; None when it is not known."""
+        """Return the role of a hyperparameter; None when it is not recognised."""
         usual = self._usual.get(hp.name)
         return _KNOWN[usual][1].role if usual else None
 
-    def cure(self, verdict: Verdict | None, hp: Hyperparameter) -> int:
-        """Return +1 or -1 when a training with this verdict wants a higher or lower position on a hyperparameter's scale, else 0."""
+    def remedy(self, verdict: Verdict | None, hp: Hyperparameter) -> int:
+        """Return +1 or -1 when the remedy for a verdict is a higher or a lower position on the hyperparameter's scale, else 0."""
         role = self.role(hp)
-        wanted = _CURES.get(verdict, {}).get(role, 0) if verdict and role else 0
+        wanted = _REMEDIES.get(verdict, {}).get(role, 0) if verdict and role else 0
         return -wanted if _falls(hp) else wanted
 
-    def _belief(self, hp: Hyperparameter, config: Config) -> Belief | None:
+    def _prior_of(self, hp: Hyperparameter, config: Config) -> Prior | None:
         usual = self._usual.get(hp.name)
         if usual is None:
             return None
@@ -171,10 +171,10 @@ class Textbook:
 
 
 def usual_name(hp: Hyperparameter) -> str | None:
-    """Return the usual name of a hyperparameter, None when neither its name nor the beginning of its description tells."""
+    """Return the usual name of a hyperparameter; None when neither its name nor the beginning of its description is known."""
     words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", hp.name).lower())
     for start in range(len(words)):
-        # The longest ending that is known: `word_dropout` is a dropout, `sgd.lr` a learning rate, `beta_1` the first beta.
+        # Take the longest known ending: `word_dropout` is a dropout, `sgd.lr` a learning rate, `beta_1` the first beta.
         ending = words[start:]
         for joined in ("_".join(ending), "".join(ending)):
             if joined in _USUAL:
@@ -185,7 +185,7 @@ def usual_name(hp: Hyperparameter) -> str | None:
 
 
 def _falls(hp: Hyperparameter) -> bool:
-    """Say whether levels are listed from the highest number to the lowest, so that more of it lies at a lower position."""
+    """Say whether the levels are listed from the highest number to the lowest, so that a higher number has a lower position."""
     numbers = [choice for choice in hp.choices if isinstance(choice, int | float)] if isinstance(hp, Choice) and hp.ordered else []
     return len(numbers) > 1 and numbers[0] > numbers[-1]
 

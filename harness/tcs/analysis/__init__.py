@@ -1,1 +1,1 @@
-"""What the blocks compute: curves, effects, rank tests."""
+"""The statistics that the blocks use: curves, effects, rank tests."""

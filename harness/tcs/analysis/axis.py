@@ -1,4 +1,4 @@
-"""One hyperparameter's share of a trajectory: what was tried, what it gave, how much of the range is covered, where the widest gap is."""
+"""A trajectory seen along one hyperparameter: the tried values, their scores, the covered share of the range, and the widest gap."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.trial import Trajectory
 
 
 class Observation(NamedTuple):
-    """One trial seen along one axis: position in [0, 1] on the hyperparameter's own scale, score in percent or None (failed)."""
+    """One trial along one axis. `position` is in [0, 1] on the hyperparameter's own scale; the score is None for a failed trial."""
 
     position: float
     trial: int
@@ -25,7 +25,10 @@ class Observation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Trials whose values lie from `low` to `high` (equal for a single value). `mean_pct` and `best_pct` are over the scored ones."""
+    """The trials whose values lie from `low` to `high` (equal for a single value).
+
+    `mean_pct` and `best_pct` are taken over the `scored` trials among them; None when there are none.
+    """
 
     low: Value
     high: Value
@@ -38,7 +41,7 @@ class Group:
 
     @property
     def failed(self) -> int:
-        """Trials without a score."""
+        """The number of trials without a score."""
         return self.trials - self.scored
 
     @property
@@ -49,10 +52,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The widest stretch of a number's range in which nothing was tried; `share` of the range, on the hyperparameter's own scale.
+    """The widest interval of a number's range in which nothing was tried.
 
-    `low` and `high` are the tried values at its sides, or the ends of the range (`open_low`, `open_high`), themselves untried. An
-    integer owns half a step to either side, so the share is that of the untried values between the tried ones.
+    low, high: the tried values at its two sides. With `open_low` (`open_high`) it is instead the untried end of the range.
+    share: its share of the range, in [0, 1], on the hyperparameter's own scale. An integer covers half a step to either side, so the
+        share is that of the untried integers.
     """
 
     low: Value
@@ -64,10 +68,13 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of the range was tried: `share` from lowest to highest tried value (of the levels, for a choice).
+    """How much of the range was tried.
 
-    The share is 1 exactly when both ends (every level) were tried. untried: levels of a choice. failed: levels that were tried and have
-    no score; of an integer only where every value was tried.
+    share: the part of the range from the lowest to the highest tried value, in [0, 1]; for a choice, the share of tried levels. It is 1
+        exactly when both ends (every level) were tried.
+    gap: the widest gap of a number; None when there is none, and for a choice.
+    untried: the untried levels of a choice.
+    failed: the levels that were tried but have no score; for an integer only when every value was tried.
     """
 
     share: float
@@ -77,22 +84,22 @@ class Coverage:
 
 
 def observe(hp: Hyperparameter, trajectory: Trajectory) -> list[Observation]:
-    """Return the trials in which `hp` was active, in order of position and then of trial."""
+    """Return the trials in which `hp` was active, ordered by position, then by trial number."""
     place, name, seen = scale(hp), hp.name, []
     for trial in trajectory.trials:
         config, score = trial.proposal.config, trial.outcome.val_score_pct
         if name in config:
             value = config[name]
             seen.append(Observation(place(value), trial.number, value, score if score is None else bounded(score)))
-    # No two have the same position and trial, so values of different types are never compared.
+    # No two observations have the same position and trial number, so the sort never compares values of different types.
     seen.sort()
     return seen
 
 
 def scale(hp: Hyperparameter) -> Callable[[Value], float]:
-    """Return the function from a value of `hp` to its position: `hp.to_unit`, kept in [0, 1] against rounding and overflow.
+    """Return the function from a value of `hp` to its position: as `hp.to_unit`, but never outside [0, 1] by rounding or overflow.
 
-    Thousands of values are placed, so what depends on the range alone is computed once.
+    It is called for thousands of values, so everything that depends only on the range is computed once.
     """
     if isinstance(hp, Choice):
         # True == 1 in Python, and both may be choices.
@@ -113,7 +120,7 @@ def scale(hp: Hyperparameter) -> Callable[[Value], float]:
 
 
 def group(observations: Sequence[Observation], best: float | None, most: int = POINTS_KEPT) -> tuple[Group, ...]:
-    """Group observations, in order of position, by value; more than `most` values are folded as in `fold`."""
+    """Group observations (ordered by position) by value; more than `most` values are joined as in `fold`."""
     starts = [i for i, o in enumerate(observations) if i == 0 or observations[i - 1].position != o.position]
     ends = [*starts[1:], len(observations)][: len(starts)]
     at = next((k for k, i in enumerate(starts) if observations[i].position == best), None)
@@ -129,16 +136,16 @@ def _group_of(run: Sequence[Observation]) -> Group:
 
 
 def fold(groups: Sequence[Group], best: float | None, most: int) -> tuple[Group, ...]:
-    """Join neighbours until at most `most` groups (at least 3) are left, with about equally many trials on each side of the best.
+    """Join neighbouring groups until at most `most` (at least 3) are left, each with about equally many trials.
 
-    The group at position `best` stays alone, so that what lies below it, at it and above it can be compared.
+    The group at position `best` is never joined with others, so that the values below it, at it and above it can be compared.
     """
     at = next((i for i, g in enumerate(groups) if best is not None and g.low_position <= best <= g.high_position), None)
     return tuple(_joined(groups[a:b]) for a, b in _partition([g.trials for g in groups], at, most))
 
 
 def _partition(weights: Sequence[int], apart: int | None, most: int) -> list[tuple[int, int]]:
-    """Split range(len(weights)) into at most `most` (at least 3) runs of about equal weight, `apart` in a run of its own."""
+    """Split range(len(weights)) into at most `most` (at least 3) runs of about equal weight; index `apart` gets its own run."""
     size, most = len(weights), max(most, 3)
     if size <= most:
         return [(i, i + 1) for i in range(size)]
@@ -151,7 +158,7 @@ def _partition(weights: Sequence[int], apart: int | None, most: int) -> list[tup
 
 
 def _even(weights: Sequence[int], start: int, end: int, most: int) -> list[tuple[int, int]]:
-    """Split range(start, end) into at most `most` runs; each index goes where the middle of its weight falls."""
+    """Split range(start, end) into at most `most` runs; the middle of its weight decides to which run an index goes."""
     total, before, current = sum(weights[start:end]), 0.0, -1
     first: list[int] = []
     for i in range(start, end):
@@ -173,7 +180,7 @@ def _joined(run: Sequence[Group]) -> Group:
 
 
 def coverage(hp: Hyperparameter, observations: Sequence[Observation]) -> Coverage:
-    """Say how much of the range of `hp` the observations (in order of position) cover."""
+    """Return how much of the range of `hp` the observations (ordered by position) cover."""
     if isinstance(hp, Number):
         if not observations:
             return Coverage(0.0, Gap(hp.exact(hp.low), hp.exact(hp.high), 1.0, True, True))
@@ -217,5 +224,5 @@ def _inner_gaps(hp: Number, observations: Sequence[Observation]) -> Iterator[Gap
     for a, b in pairwise(observations):
         if not hp.integer:
             yield Gap(a.value, b.value, b.position - a.position)
-        elif float(b.value) - float(a.value) >= 2:  # between neighbouring integers nothing is left to try
+        elif float(b.value) - float(a.value) >= 2:  # there is nothing to try between neighbouring integers
             yield Gap(a.value, b.value, place(float(b.value) - 0.5) - place(float(a.value) + 0.5))

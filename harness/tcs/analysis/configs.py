@@ -1,4 +1,4 @@
-"""Configurations as a summary shows them, and what changed between two of them."""
+"""Configurations as a summary shows them, and the changes between two of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.trial import Trajectory
 def assignments(space: Space, config: Config, trajectory: Trajectory) -> Assignments:
     """Return a configuration with short names and values, in the order of the space.
 
-    The incumbent and the last trial are shown so, in two blocks; where they differ, they read differently.
+    Two blocks show configurations this way: the incumbent's and the last trial's. Different values of these two get different texts.
     """
     names = clean_names(space.names)
     shown = [trial.config for trial in (trajectory.incumbent, trajectory[-1]) if trial is not None]
@@ -26,7 +26,7 @@ def assignments(space: Space, config: Config, trajectory: Trajectory) -> Assignm
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One hyperparameter whose value differs; `distance` is the step on its own scale, in [0, 1] (1 between unordered choices)."""
+    """One hyperparameter whose value differs. `distance` is the step on its own scale, in [0, 1]; 1 between unordered choices."""
 
     name: str
     before: Value
@@ -36,14 +36,14 @@ class Change:
 
 
 def wordings(space: Space, configs: Sequence[Config], *, rough: bool = False) -> Mapping[str, Wording]:
-    """Return, by name, how to write the values of these configurations, which are compared with each other."""
+    """Return for each name how to write the values of these configurations so that different values get different texts."""
     return {hp.name: Wording(hp, (c[hp.name] for c in configs if hp.name in c), rough=rough) for hp in space}
 
 
 def changes(space: Space, before: Config, after: Config, written: Mapping[str, Wording]) -> tuple[Change, ...]:
-    """Return what changed among the hyperparameters that are active in both, largest step first.
+    """Return the changes among the hyperparameters that are active in both configurations, largest step first.
 
-    One that is active in only one of the two is left out: some parent of it has changed. `brought` tells of those.
+    A hyperparameter that is active in only one of them is left out, because a parent of it changed; `brought` returns those.
     """
     names = clean_names(space.names)
     found = []
@@ -62,7 +62,7 @@ def changes(space: Space, before: Config, after: Config, written: Mapping[str, W
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """A hyperparameter that a change of its parent brought in, or out: it is active in only one of two configurations."""
+    """A hyperparameter that a change of its parent activated (`comes`) or deactivated: it is active in only one of two configurations."""
 
     name: str
     comes: bool
@@ -70,13 +70,13 @@ class Brought:
 
 
 def brought(space: Space, before: Config, after: Config) -> tuple[Brought, ...]:
-    """Return the hyperparameters that are active in only one of the two, in the order of the space."""
+    """Return the hyperparameters that are active in only one of the two configurations, in the order of the space."""
     names = clean_names(space.names)
     lone = [hp.name for hp in space if (hp.name in before) != (hp.name in after)]
     return tuple(Brought(name, name in after, f"{'+' if name in after else '-'}{names[name]}") for name in lone)
 
 
 def count_changes(before: Config, after: Config) -> int:
-    """Return how many hyperparameters that are active in both differ."""
-    # True == 1 in Python, and they may be two choices of one hyperparameter.
+    """Return the number of hyperparameters that are active in both configurations and differ."""
+    # True == 1 in Python, and True and 1 may be two choices of one hyperparameter.
     return sum(1 for n, a in before.items() if n in after and (after[n] != a or type(after[n]) is not type(a)))

@@ -1,7 +1,7 @@
-"""What one training did, in numbers: best and final score, slope and noise of the tail, train-validation gap, what the log lacks.
+"""One training in numbers: best and final score, slope and noise of the tail, gap between training and validation, defects of the log.
 
-The verdict on these numbers is in `verdict.py`. A curve may be empty, skip epochs, and hold None, NaN or infinities anywhere: what is
-unusable is left out, counted and said.
+`verdict.py` gives the verdict on these numbers. A curve may be empty, may skip epochs, and may hold None, NaN or infinities anywhere.
+Unusable values are left out and counted, and the summary reports the counts.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ Column: TypeAlias = list[float | None]
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What the log of a training holds and lacks.
+    """The log of a training: its size and its defects.
 
-    rows: rows in the log. last_epoch: number of the last row, 0 for an empty log. missing: epochs up to it without a row.
-    unscored: rows without a finite validation score. non_finite: measured values that are NaN or infinite, in all columns.
-    numbered: whether the epoch numbers increase; if not, rows are counted from 1. ends_non_finite: whether the last row's validation
-    score or a loss is NaN or infinite.
+    rows: the number of rows.
+    last_epoch: the number of the last row; 0 for an empty log.
+    missing: the number of epochs up to the last one that have no row.
+    unscored: the number of rows without a finite validation score.
+    non_finite: the number of values that are NaN or infinite, in all columns.
+    numbered: whether the epoch numbers increase. If they do not, the rows are counted from 1.
+    ends_non_finite: whether the validation score or a loss of the last row is NaN or infinite.
     """
 
     rows: int
@@ -42,12 +45,17 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The last third of the scored rows (at least 5). Scores and gaps in percentage points, slopes in points per epoch.
+    """The last third of the scored rows (at least 5). Scores and gaps are in percentage points, slopes in points per epoch.
 
-    slope: Theil-Sen, with its 95 % interval. noise_pct: standard deviation from epoch to epoch, free of the trend (von Neumann 1941:
-    root of half the mean squared successive difference, here with the slope taken off). gap_pct: median of training minus validation
-    score; positive when the model does better on what it was trained on. loss_rise: median validation loss above its minimum, as a
-    share of that minimum; None where the minimum is not positive.
+    first_epoch, last_epoch: the numbers of its first and its last epoch.
+    score_pct, highest_pct: median and maximum of the validation scores.
+    slope: the Theil-Sen slope with its 95 % interval.
+    noise_pct: the standard deviation from epoch to epoch, without the trend: the root of half the mean squared successive difference
+        (von Neumann 1941), after the slope is subtracted.
+    train_score_pct: median of the training scores; None when they were not logged, and gap_pct too.
+    gap_pct: median of training minus validation score; positive when the model is better on its training data.
+    loss_rise: how far the median validation loss is above its minimum, as a share of that minimum; None when the minimum is not
+        positive.
     """
 
     first_epoch: int
@@ -62,7 +70,7 @@ class Tail:
 
     @property
     def span(self) -> int:
-        """Epochs from the first to the last row of the tail."""
+        """The number of epochs from the first to the last row of the tail, at least 1."""
         return max(self.last_epoch - self.first_epoch, 1)
 
 
@@ -70,9 +78,11 @@ class Tail:
 class Curve:
     """The numbers of one training. The scores are None when no row has a usable validation score.
 
-    reached_epoch: first epoch whose score is within max(0.5, two noises) points of the best. largest_fall_pct: largest fall from one
-    scored row to the next after the first third. train_fell: whether training got worse after the best epoch (None: not logged).
-    tail: None below 5 scored rows.
+    first_pct, best_pct, final_pct, lowest_pct: the first, best, last and lowest validation score; best_epoch: where the best one is.
+    largest_fall_pct: the largest fall from one scored row to the next, after the first third of them.
+    train_fell: whether training got worse after the best epoch; None when it was not logged.
+    reached_epoch: the first epoch whose score is within max(0.5, 2 * noise) points of the best.
+    tail: None with fewer than 5 scored rows.
     """
 
     log: Log
@@ -88,7 +98,7 @@ class Curve:
 
 
 def read_curve(curve: Sequence[Epoch]) -> Curve:
-    """Read a training curve of any quality; linear in its length."""
+    """Return the numbers of a training curve of any quality, in time linear in its length."""
     val, broken = _column([e.val_score_pct for e in curve])
     val_loss, broken_val_loss = _column([e.val_loss for e in curve])
     train, broken_train = _column([e.train_score_pct for e in curve])
@@ -127,8 +137,8 @@ def read_curve(curve: Sequence[Epoch]) -> Curve:
 
 
 def _column(values: Sequence[float | None]) -> tuple[Column, int]:
-    """Return the values with None for what is not finite, and how many of those were measured but not finite."""
-    # One pass in C for the usual column: complete, finite and of ordinary size. NaN fails the comparison.
+    """Return the values with None in place of those that are not finite, and how many were NaN or infinite."""
+    # A fast path for the usual column, which is complete, finite and of ordinary size. NaN fails the comparison.
     if None not in values and sum(map(abs, cast(Sequence[float], values))) < LARGEST:
         return list(values), 0
     broken = sum(1 for v in values if v is not None and not math.isfinite(v))
@@ -172,13 +182,13 @@ def _tail(rows: Sequence[int], numbers: list[int], scores: list[float], others: 
 
 
 def _noise(epochs: list[int], scores: list[float], slope: float) -> float:
-    """Return the standard deviation from epoch to epoch: root of half the mean squared successive difference, the slope taken off."""
+    """Return the standard deviation from epoch to epoch; see `Tail.noise_pct`."""
     steps = [(b - a) - slope * (n - m) for m, n, a, b in zip(epochs, epochs[1:], scores, scores[1:], strict=False)]
     return math.sqrt(math.fsum(map(mul, steps, steps)) / len(steps) / 2)
 
 
 def _averaged(epochs: list[int], scores: list[float]) -> tuple[Sequence[float], Sequence[float]]:
-    """Average a long tail in runs of equal length, at most 20 of them."""
+    """Average a long tail in runs of equal length, so that at most 20 points are left."""
     run = math.ceil(len(scores) / MOST_TAIL_POINTS)
     if run == 1:
         return epochs, scores
@@ -195,7 +205,10 @@ def _loss_rise(val_loss: Column, tail_rows: Sequence[int]) -> float | None:
 
 
 def _train_fell(train: Column, train_loss: Column, best: int, last: int) -> bool | None:
-    """Say whether training was worse at the end than at the best epoch: by a point of score, or, where that is not logged, by loss."""
+    """Say whether training was worse at the end than at the best epoch: by more than a point of score, or by loss if no score is logged.
+
+    None when neither is logged.
+    """
     for column, sign, slack in ((train, 1.0, 1.0), (train_loss, -1.0, 0.0)):
         at_best, at_end = column[best], column[last]
         if at_best is not None and at_end is not None:

@@ -1,7 +1,7 @@
 """The effect of one hyperparameter on the score, with the strength of the evidence for it.
 
-The p is that of a permutation: how often would scores dealt at random among the same trials show an effect as clear? The trials were
-chosen by a method and not at random, so it is a guide, not a proof.
+The p comes from a permutation test: how often would randomly permuted scores show an effect at least as clear? A method chose the
+trials, they are not random, so p is only a guide.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from harness.tcs.analysis.rank_tests import Association, kendall
 
 
 class Strength(StrEnum):
-    """How much evidence there is, from p: at most 0.01, 0.05, 0.20, or more; or no p could have been small."""
+    """How much evidence a p is: strong up to 0.01, moderate up to 0.05, weak up to 0.20, unclear above.
+
+    Too little evidence means that no outcome of these trials could have given a small p.
+    """
 
     STRONG = "strong"
     MODERATE = "moderate"
@@ -27,12 +30,12 @@ class Strength(StrEnum):
 
     @property
     def speaks(self) -> bool:
-        """Whether an effect may be read at all."""
+        """Whether there is evidence of an effect, at least weak."""
         return self in (Strength.STRONG, Strength.MODERATE, Strength.WEAK)
 
 
 def strength(p: float, least_p: float) -> Strength:
-    """Return the strength of evidence of a p-value; `least_p` is the smallest that any outcome could have had."""
+    """Return the strength of evidence of a p-value; `least_p` is the smallest p that any outcome could have."""
     if least_p > limit.ATTAINABLE_P:
         return Strength.TOO_LITTLE
     steps = ((limit.STRONG_P, Strength.STRONG), (limit.MODERATE_P, Strength.MODERATE), (limit.WEAK_P, Strength.WEAK))
@@ -41,12 +44,15 @@ def strength(p: float, least_p: float) -> Strength:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a hyperparameter does to the score, over the `count` scored trials in which it was active.
+    """The effect of a hyperparameter on the score, over the `count` scored trials in which it was active.
 
-    For a number and for ordered levels `direction` is +1 (scores rise with its position), -1 or 0, and `tau` is Kendall's tau-b. For
-    unordered choices `level` is the one that differs most from the rest, `direction` says whether it is better (+1) or worse (-1), and
-    p is multiplied by the number of levels that were compared (Bonferroni). `tau` and `p` are None when there was nothing to compare:
-    `values` and `scores` count how many there are that differ. `exact` is False where p is approximated.
+    strength: the strength of the evidence.
+    direction: for a number or ordered levels, +1 when scores rise with the position, -1 when they fall, else 0. For an unordered choice,
+        +1 when `level` is better than the rest, -1 when it is worse.
+    tau: Kendall's tau-b, in [-1, 1]. None when there was nothing to compare; p too.
+    p: for an unordered choice it is multiplied by the number of compared levels (Bonferroni). exact: False when p is approximated.
+    level: of an unordered choice, the level that differs most from the rest.
+    values, scores: the number of distinct values and of distinct scores.
     """
 
     strength: Strength
@@ -61,7 +67,7 @@ class Effect:
 
 
 def effect_of(hp: Hyperparameter, observations: Sequence[Observation]) -> Effect:
-    """Return the effect of `hp` over its scored observations; failed trials are the business of the failures block."""
+    """Return the effect of `hp` over its scored observations; the failures block handles the failed trials."""
     pairs = [(o.position, o.score_pct, o.value) for o in observations if o.score_pct is not None]
     positions, scores = [p for p, _, _ in pairs], [score for _, score, _ in pairs]
     if isinstance(hp, Choice) and not hp.ordered:
@@ -80,7 +86,7 @@ def _effect(found: Association | None, count: int, p: float, level: Value | None
 
 
 def _of_levels(positions: list[float], scores: list[float], values: dict[float, Value]) -> Effect:
-    """Compare each level with all others; between two levels there is one comparison, told from the better one's side."""
+    """Compare each level with all others. For two levels this is one comparison, and the better level is reported."""
     levels = sorted(values)
     if len(levels) < 2:
         return Effect(Strength.TOO_LITTLE, len(scores))

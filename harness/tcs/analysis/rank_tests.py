@@ -1,7 +1,7 @@
-"""Rank statistics, standard library only: a robust slope with its interval, and the strength of an effect with an exact p.
+"""Rank statistics with the standard library only: a robust slope with its interval, and a rank correlation with an exact p.
 
-SciPy has these, but takes 0.8 s to import, and gives no exact p under ties, which ordered levels always bring. The tests hold every
-function here against SciPy or against an enumeration of all permutations.
+SciPy has these functions too, but it takes 0.8 s to import, and it gives no exact p when there are ties, which ordered levels always
+produce. The tests compare every function here with SciPy or with an enumeration of all permutations.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from harness.tcs.view.words import median
 
 _Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
-_EXACT_TRIALS = 30  # up to here the distribution without ties in one variable is counted exactly
-_EXACT_TWO_GROUPS = 16  # the same for ties in both, when one of the variables has two values
+_EXACT_TRIALS = 30  # most trials for which p is counted exactly when one variable has no ties
+_EXACT_TWO_GROUPS = 16  # most trials for which p is counted exactly when both have ties and one of them has two values
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """A slope in units of y per unit of x, over `points` points; the 95 % interval is None where it is unbounded."""
+    """A slope in units of y per unit of x, from `points` points, with a 95 % interval; an end of it is None where it is unbounded."""
 
     per_epoch: float
     low: float | None
@@ -40,7 +39,7 @@ def _half_widths(size: int, ties: tuple[int, ...]) -> float:
 def theil_sen(x: Sequence[float], y: Sequence[float]) -> Slope:
     """Return the median of all pairwise slopes and its 95 % interval (Sen 1968, eq. 2.6, normal approximation, ties in y corrected).
 
-    `x` is strictly increasing, at least two values; all are finite.
+    `x` and `y` hold at least two finite values each, and `x` increases strictly.
     """
     size = len(x)
     slopes = [
@@ -62,8 +61,8 @@ def theil_sen(x: Sequence[float], y: Sequence[float]) -> Slope:
 class Association:
     """Kendall's tau-b in [-1, 1] of `count` pairs, and its two-sided permutation p.
 
-    `exact` says whether p was counted or approximated by a normal distribution. `least_p` is the smallest p that any outcome of so
-    many trials could have had: when that is not small, a large p means nothing.
+    `exact` says whether p was counted (True) or approximated by a normal distribution. `least_p` is the smallest p that any outcome of
+    `count` trials can have; when it is not small, a large p is no evidence against an effect.
     """
 
     tau: float
@@ -74,7 +73,7 @@ class Association:
 
 
 def kendall(x: Sequence[float], y: Sequence[float]) -> Association | None:
-    """Return the rank association of x and y, or None when either is constant (Kendall 1970, chapters 3 to 5)."""
+    """Return the rank association of x and y, or None when one of them is constant (Kendall 1970, chapters 3 to 5)."""
     size = len(x)
     ties_x, ties_y = _tie_sizes(x), _tie_sizes(y)
     if len(ties_x) < 2 or len(ties_y) < 2:
@@ -88,13 +87,13 @@ def kendall(x: Sequence[float], y: Sequence[float]) -> Association | None:
 
 
 def _tie_sizes(values: Sequence[float]) -> tuple[int, ...]:
-    """Return how often each distinct value stands, in the order of the values."""
+    """Return how often each distinct value occurs, in the order of the values."""
     counts = Counter(values)
     return (1,) * len(counts) if len(counts) == len(values) else tuple([counts[value] for value in sorted(counts)])
 
 
 def _concordance(x: Sequence[float], y: Sequence[float]) -> int:
-    """Return concordant minus discordant pairs; O(n log n) comparisons."""
+    """Return the number of concordant pairs minus the number of discordant pairs, in O(n log n) comparisons."""
     pairs = sorted(zip(x, y, strict=True))
     seen: list[float] = []
     score = start = 0
@@ -120,8 +119,8 @@ def _p_value(score: int, ties_x: tuple[int, ...], ties_y: tuple[int, ...]) -> tu
 
 
 @lru_cache(maxsize=2048)
-def _two_sided(count: Callable[..., Mapping[int, int]], keys: tuple[Any, ...], score: int) -> tuple[float, float]:
-    """Return the share of arrangements with a score at least as far from zero, and that of the furthest."""
+def _two_sided(count: Callable[..., Mapping[int, int]], keys: tuple[object, ...], score: int) -> tuple[float, float]:
+    """Return the share of arrangements whose score is at least as far from zero as `score`, and the share of the most extreme ones."""
     counts = count(*keys)
     total, furthest = sum(counts.values()), max(map(abs, counts))
     as_far = sum(ways for s, ways in counts.items() if abs(s) >= score)
@@ -135,7 +134,10 @@ def _least_p(ties: tuple[int, ...], size: int) -> float:
 
 @lru_cache(maxsize=512)
 def _arrangements(ties: tuple[int, ...]) -> dict[int, int]:
-    """Count inversions over the arrangements of a multiset: the q-multinomial coefficient (Andrews 1976, theorem 3.6)."""
+    """Return how many arrangements of a multiset have each score; the q-multinomial coefficient (Andrews 1976, theorem 3.6).
+
+    `ties` are the sizes of the groups of equal values.
+    """
     size = sum(ties)
     degree = (size * size - sum(t * t for t in ties)) // 2
     coefficients = [1] + [0] * degree
@@ -154,7 +156,7 @@ def _arrangements(ties: tuple[int, ...]) -> dict[int, int]:
 
 @lru_cache(maxsize=512)
 def _two_groups(groups: tuple[int, ...], chosen: int) -> dict[int, int]:
-    """Count the scores of all choices of `chosen` items out of tied `groups` (in order): the exact Mann-Whitney distribution."""
+    """Return how many choices of `chosen` items from ordered groups of ties have each score: the exact Mann-Whitney distribution."""
     # counts[a] maps a score to the number of ways in which `a` items were chosen from the groups so far.
     counts: dict[int, dict[int, int]] = {0: {0: 1}}
     before = 0
@@ -171,7 +173,7 @@ def _two_groups(groups: tuple[int, ...], chosen: int) -> dict[int, int]:
 
 
 def _normal_p(score: int, size: int, ties_x: tuple[int, ...], ties_y: tuple[int, ...]) -> float:
-    """Approximate p: tie-corrected variance (Kendall 1970, eq. 5.3) with a continuity correction of one."""
+    """Return a two-sided p by the normal distribution: tie-corrected variance (Kendall 1970, eq. 5.3), continuity correction of 1."""
 
     def third(ties: tuple[int, ...]) -> float:
         return sum(t * (t - 1) * (2 * t + 5) for t in ties)
@@ -190,7 +192,10 @@ def _normal_p(score: int, size: int, ties_x: tuple[int, ...], ties_y: tuple[int,
 
 
 def fisher(with_trait: int, failed: int, with_trait_failed: int, total: int) -> float:
-    """Return the two-sided p of a 2x2 table (Fisher 1935): the sum over all tables at most as likely as the one seen."""
+    """Return the two-sided p of a 2x2 table (Fisher 1935): the total probability of all tables at most as likely as the observed one.
+
+    Of `total` trials, `with_trait` have the trait and `failed` failed; `with_trait_failed` did both.
+    """
 
     def ways(k: int) -> int:
         return math.comb(with_trait, k) * math.comb(total - with_trait, failed - k)

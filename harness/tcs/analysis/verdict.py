@@ -1,4 +1,4 @@
-"""One verdict on one training, by the fixed thresholds of `thresholds.py`, with the number that decided it.
+"""One verdict per training, by the fixed numbers of `thresholds.py`, with the number that decided it.
 
 The first rule that holds decides, in this order: diverged, unstable, overfitting, underfitting, still improving, plateau, healthy.
 """
@@ -14,11 +14,11 @@ from harness.tcs.analysis.curve import Curve, Tail, read_curve
 from harness.tcs.view.words import clean_error, points_text, share_text
 from harness.trial import Outcome, Status, Trial
 
-_MOST_RISE = 99  # times its minimum: more is not told apart
+_MOST_RISE = 99  # a loss further above its minimum, as a multiple of it, is only written as "over"
 
 
 class Verdict(StrEnum):
-    """What a training curve looks like."""
+    """The kind of a training curve."""
 
     DIVERGED = "diverged"
     UNSTABLE = "unstable"
@@ -32,17 +32,18 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict and the fact that decided it, in a phrase."""
+    """A verdict, and the fact that decided it as a phrase."""
 
     verdict: Verdict
     reason: str
 
 
-def judge(outcome: Outcome, bar_pct: float | None = None, curve: Curve | None = None) -> Judgement:
-    """Judge one training.
+def judge(outcome: Outcome, best_other_pct: float | None = None, curve: Curve | None = None) -> Judgement:
+    """Return the verdict on one training.
 
-    `bar_pct` is the best validation score of the other trials: a training score that ends well below it, with no gap, is underfitting.
-    `curve` is `read_curve(outcome.curve)` where the caller has it already.
+    best_other_pct: the best validation score of the other trials. A training score that ends well below it, with a small gap to the
+        validation score, is underfitting.
+    curve: `read_curve(outcome.curve)`, if the caller has it already.
     """
     curve = curve or read_curve(outcome.curve)
     diverged = _diverged(outcome, curve)
@@ -55,7 +56,7 @@ def judge(outcome: Outcome, bar_pct: float | None = None, curve: Curve | None = 
     rules = (
         (Verdict.UNSTABLE, _unstable(curve, tail)),
         (Verdict.OVERFITTING, _overfitting(curve, tail)),
-        (Verdict.UNDERFITTING, _underfitting(tail, bar_pct)),
+        (Verdict.UNDERFITTING, _underfitting(tail, best_other_pct)),
         (Verdict.STILL_IMPROVING, _improving(tail)),
         (Verdict.PLATEAU, _plateau(curve)),
     )
@@ -65,16 +66,16 @@ def judge(outcome: Outcome, bar_pct: float | None = None, curve: Curve | None = 
     return Judgement(Verdict.HEALTHY, "calm at the end, and no other verdict holds")
 
 
-def bars(trials: Sequence[Trial]) -> list[float | None]:
-    """Return, for each trial, the best validation score of the others (None when no other has one)."""
+def best_of_others(trials: Sequence[Trial]) -> list[float | None]:
+    """Return for each trial the best validation score of the other trials; None when no other trial has a score."""
     scored: list[float | None] = [*sorted((t.score for t in trials if t.score is not None), reverse=True), None, None]
     best, second = scored[:2]
-    # When two are tied for the best, the second is as good as the first.
+    # When two trials share the best score, `second` equals `best`.
     return [second if trial.score is not None and trial.score == best else best for trial in trials]
 
 
 def gain_ahead_pct(tail: Tail) -> float:
-    """Return what the tail's slope would bring in as many epochs again, in points; 0 unless the slope is clearly above 0."""
+    """Return the gain if the tail's slope continued for the same number of epochs, in points; 0 unless the slope is clearly above 0."""
     slope = tail.slope
     return slope.per_epoch * tail.span if slope.low is not None and slope.low > 0 else 0.0
 
@@ -113,7 +114,7 @@ def _overfitting(curve: Curve, tail: Tail) -> str | None:
 
 
 def rise_text(rise: float) -> str:
-    """Say how far a loss is above its minimum."""
+    """Say how far a loss is above its minimum; `rise` is a share of that minimum."""
     if rise <= 0:
         return "at its minimum"
     return f"{share_text(rise) if rise <= _MOST_RISE else f'over {_MOST_RISE:.0%}'} above its minimum"
@@ -123,18 +124,18 @@ def _unlogged(curve: Curve) -> str:
     return " (training not logged)" if curve.train_fell is None else " while training got no worse"
 
 
-def _underfitting(tail: Tail, bar_pct: float | None) -> str | None:
+def _underfitting(tail: Tail, best_other_pct: float | None) -> str | None:
     if tail.train_score_pct is None or tail.gap_pct is None or tail.gap_pct >= limit.UNDERFIT_GAP_PCT:
         return None
     if gain_ahead_pct(tail) >= limit.PRACTICAL_PCT:
         return None
-    apart = limit.UNDERFIT_ALONE_PCT if bar_pct is None else bar_pct - limit.UNDERFIT_BELOW_BEST_PCT
+    apart = limit.UNDERFIT_ALONE_PCT if best_other_pct is None else best_other_pct - limit.UNDERFIT_BELOW_BEST_PCT
     trained = points_text(tail.train_score_pct, 1, (apart,))
-    if bar_pct is None:
+    if best_other_pct is None:
         low = tail.train_score_pct < limit.UNDERFIT_ALONE_PCT
         return f"training score ends at {trained}, below {limit.UNDERFIT_ALONE_PCT:g}" if low else None
-    if tail.train_score_pct < bar_pct - limit.UNDERFIT_BELOW_BEST_PCT:
-        return f"training score {trained}, where another trial's validation has {points_text(bar_pct, 1)}"
+    if tail.train_score_pct < best_other_pct - limit.UNDERFIT_BELOW_BEST_PCT:
+        return f"training score {trained}, where another trial's validation has {points_text(best_other_pct, 1)}"
     return None
 
 

@@ -1,1 +1,1 @@
-"""The expert blocks, one module each."""
+"""The expert blocks, one per module."""

@@ -1,4 +1,7 @@
-"""The changes block: what the last trial changed, what that did, and which pairs of trials differ in one knob only."""
+"""The changes block: what the last trial changed, how the score moved, and which pairs of trials differ in one hyperparameter only.
+
+The summary calls such a pair "one knob"; so do the names in this module.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _BROUGHT_KEPT = 3
 
 
 class Role(StrEnum):
-    """What the trial that is compared with is."""
+    """Which trial the later one is compared with."""
 
     PREVIOUS = "previous"
     INCUMBENT = "best before"
@@ -30,12 +33,13 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Contrast:
-    """Trial `later` against trial `earlier`.
+    """The comparison of trial `later` with trial `earlier`.
 
-    changed: what differs among the hyperparameters active in both, largest step first; empty when the configurations are the same.
-    brought: those active in only one of the two, because a parent of theirs changed.
-    gain_pct: score of the later one minus that of the earlier one; None when either failed, and then `outcome` says which.
-    noise_pct: epoch-to-epoch noise of that difference, a lower bound of the noise between seeds.
+    changed: the differences among the hyperparameters that are active in both, largest step first; empty for equal configurations.
+    brought: the hyperparameters that are active in only one of the two, because a parent of theirs changed.
+    gain_pct: the later score minus the earlier score, in points; None when either trial failed.
+    noise_pct: the epoch-to-epoch noise of that difference, in points. It is a lower bound of the noise between seeds.
+    outcome: both results as text, `earlier -> later`: a score, or the status of a failed trial.
     """
 
     later: int
@@ -49,7 +53,7 @@ class Contrast:
 
     @property
     def one_knob(self) -> bool:
-        """Whether exactly one hyperparameter differs and brought no other in or out, so that the gain is its effect (and noise)."""
+        """Whether exactly one hyperparameter differs and activates or deactivates no other, so that the gain is its effect plus noise."""
         return len(self.changed) == 1 and not self.brought
 
     @property
@@ -65,8 +69,11 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Changes:
-    """The last trial against the previous one and against the best before it (one contrast when they are the same), and the newest
-    pairs among the last 30 trials that differ in one knob (and in what it brought in or out: see `Contrast.one_knob`).
+    """Comparisons of trials.
+
+    last: the last trial against the previous one, and against the best trial before it (one comparison when these are the same trial).
+    one_knob: the newest pairs among the last 30 trials and the incumbent in which one hyperparameter differs. It may activate or
+        deactivate others; `Contrast.one_knob` is then False.
     """
 
     name: ClassVar[str] = "changes"
@@ -76,7 +83,7 @@ class Changes:
     def view(self, detail: Detail) -> View:
         if not self.last:
             return View((("changes", "fewer than two trials: nothing to compare"),))
-        # Of many mixed changes a few say nothing: where room is short, they are only counted.
+        # A few of many simultaneous changes explain nothing: at low levels of detail they are only counted.
         most, mixed = detail.pick(3, 3, 4, 6), detail.pick(0, 2, 3, 6)
         columns = ("trial", "against", "changed", "score", "reading")
         kept = self.one_knob[: detail.pick(1, 2, 4, CONTRASTS_KEPT)]
@@ -85,7 +92,7 @@ class Changes:
 
 
 def changes_block(space: Space, trajectory: Trajectory, budget: int) -> Changes:  # noqa: ARG001  (the contract of a block)
-    """Compare the last trial with the previous one and with the best before it, and look for one-knob pairs."""
+    """Compare the last trial with the previous one and with the best before it, and find pairs that differ in one hyperparameter."""
     if len(trajectory) < 2:
         return Changes((), ())
     last, previous = trajectory[-1], trajectory[-2]
@@ -95,8 +102,8 @@ def changes_block(space: Space, trajectory: Trajectory, budget: int) -> Changes:
         pairs = [(last, previous, role)]
     else:
         pairs = [(last, previous, Role.PREVIOUS), (last, best, Role.INCUMBENT)]
-    told = {(a.number, b.number) for a, b, _ in pairs}
-    single = [(a, b, Role.OTHER) for a, b in _one_knob_pairs(trajectory) if (a.number, b.number) not in told]
+    compared = {(a.number, b.number) for a, b, _ in pairs}
+    single = [(a, b, Role.OTHER) for a, b in _one_knob_pairs(trajectory) if (a.number, b.number) not in compared]
     kept = [*pairs, *single[:CONTRASTS_KEPT]]
     written = wordings(space, [trial.config for a, b, _ in kept for trial in (a, b)], rough=True)
     contrasts = [_contrast(space, *pair, written) for pair in kept]
@@ -104,7 +111,7 @@ def changes_block(space: Space, trajectory: Trajectory, budget: int) -> Changes:
 
 
 def _one_knob_pairs(trajectory: Trajectory) -> Iterator[tuple[Trial, Trial]]:
-    """Yield (later, earlier), the newest pairs first."""
+    """Yield pairs (later, earlier) in which one hyperparameter differs, the newest first."""
     recent = trajectory.trials[-CONTRAST_WINDOW:]
     best = trajectory.incumbent
     if best is not None and best.number < recent[0].number:
@@ -141,7 +148,7 @@ def _row(contrast: Contrast, most: int, mixed: int) -> tuple[Cell, ...]:
 
 
 def _changed_text(contrast: Contrast, most: int, mixed: int) -> str | None:
-    """List the changes when there are at most `most`, else the `mixed` largest; None for none of them."""
+    """List the changes when there are at most `most`, else the `mixed` largest ones; None when none is listed."""
     count = len(contrast.changed)
     if not count:
         return "nothing: the same configuration"

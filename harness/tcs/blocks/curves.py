@@ -1,4 +1,4 @@
-"""The curves block: one line for each earlier trial, the oldest ones folded into counts when there are many."""
+"""The curves block: one line per earlier trial. When there are many, the oldest are reduced to counts."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from typing import ClassVar
 
 from harness.space import Space
 from harness.tcs.analysis.curve import read_curve
-from harness.tcs.analysis.verdict import Verdict, bars, judge
+from harness.tcs.analysis.verdict import Verdict, best_of_others, judge
 from harness.tcs.thresholds import CURVES_KEPT, OVERFIT_GAP_PCT, UNDERFIT_GAP_PCT
 from harness.tcs.view.section import Cell, Detail, Table, View
 from harness.tcs.view.words import bounded, median, points, points_text, score_anchors, score_decimals, signed
 from harness.trial import Status as Ending
 from harness.trial import Trajectory, Trial
 
-_GAPS = (0.0, UNDERFIT_GAP_PCT, OVERFIT_GAP_PCT)  # a gap is not rounded to what a verdict is decided by
+_GAPS = (0.0, UNDERFIT_GAP_PCT, OVERFIT_GAP_PCT)  # a gap is never rounded onto a threshold of a verdict
 
 
 @dataclass(frozen=True, slots=True)
 class CurveLine:
-    """One earlier trial: score (None when it failed), best epoch of how many, fall from best to final score, gap, verdict."""
+    """One earlier trial.
+
+    score_pct: None when it failed. best_epoch of epochs: the epoch of the best score, and the number of the last one.
+    fall_pct: best score minus final score. gap_pct: training minus validation score in the tail. incumbent: whether it leads.
+    """
 
     trial: int
     ending: Ending
@@ -36,7 +40,7 @@ class CurveLine:
 
 @dataclass(frozen=True)
 class Folded:
-    """The trials without a line of their own: how many, their scores, and how many of each verdict."""
+    """The trials that have no line: how many they are, how many failed, their scores, and how often each verdict occurs."""
 
     trials: int
     failed: int
@@ -47,7 +51,10 @@ class Folded:
 
 @dataclass(frozen=True)
 class Curves:
-    """The trials before the last: `lines` (the newest, and the incumbent), oldest first, and the `folded` rest."""
+    """The trials before the last one.
+
+    lines: the newest trials and the incumbent, oldest first. folded: the rest, as counts. decimals: with which scores are written.
+    """
 
     name: ClassVar[str] = "curves"
     lines: tuple[CurveLine, ...]
@@ -67,10 +74,10 @@ class Curves:
 
 
 def curves(space: Space, trajectory: Trajectory, budget: int) -> Curves:  # noqa: ARG001  (the contract of a block)
-    """Give each trial before the last its line."""
+    """Make one line per trial before the last one."""
     earlier = trajectory.trials[:-1]
     best = trajectory.incumbent
-    lines = [_line(trial, bar, trial is best) for trial, bar in zip(earlier, bars(trajectory.trials), strict=False)]
+    lines = [_line(trial, other, trial is best) for trial, other in zip(earlier, best_of_others(trajectory.trials), strict=False)]
     decimals = score_decimals([t.score for t in trajectory if t.score is not None])
     if len(lines) <= CURVES_KEPT:
         return Curves(tuple(lines), None, decimals)
@@ -84,7 +91,7 @@ def curves(space: Space, trajectory: Trajectory, budget: int) -> Curves:  # noqa
     )
 
 
-def _line(trial: Trial, bar_pct: float | None, incumbent: bool) -> CurveLine:
+def _line(trial: Trial, best_other_pct: float | None, incumbent: bool) -> CurveLine:
     outcome = trial.outcome
     curve = read_curve(outcome.curve)
     return CurveLine(
@@ -95,7 +102,7 @@ def _line(trial: Trial, bar_pct: float | None, incumbent: bool) -> CurveLine:
         epochs=curve.log.last_epoch,
         fall_pct=None if curve.best_pct is None or curve.final_pct is None else curve.best_pct - curve.final_pct,
         gap_pct=curve.tail.gap_pct if curve.tail else None,
-        verdict=judge(outcome, bar_pct, curve).verdict,
+        verdict=judge(outcome, best_other_pct, curve).verdict,
         incumbent=incumbent,
     )
 
@@ -127,7 +134,7 @@ def _folded(folded: Folded) -> str:
     scores, scored = "", folded.trials - folded.failed
     if folded.median_pct is not None and folded.best_pct is not None:
         best = points_text(folded.best_pct, apart=(folded.median_pct,))
-        # The median of one is that one, and the median of two is no score of theirs.
+        # The median of one score is that score, and the median of two scores is neither of them.
         middle = f"median score {points_text(folded.median_pct, apart=(folded.best_pct,))}, " if scored > 2 else ""
         scores = f", {middle}best {best}"
     verdicts = ", ".join(f"{verdict} {count}" for verdict, count in folded.verdicts)

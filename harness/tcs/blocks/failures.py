@@ -1,4 +1,4 @@
-"""The failures block: why trainings failed, and what the failed configurations share that the others do not."""
+"""The failures block: why trainings failed, and what the failed configurations have in common that the others do not have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _NUMBERS = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Failures with the same status and the same error but for its numbers (`varies`); `error` is that of the latest."""
+    """Failures with the same status and the same error text, where numbers in the text may differ.
+
+    error: the text of the latest failure. trials: their numbers. varies: whether the numbers in the text differ.
+    """
 
     ending: Ending
     error: str
@@ -35,17 +38,21 @@ class Cause:
 
     @property
     def text(self) -> str:
-        """The error, with whose it is where others have other numbers."""
+        """The error text; when the texts differ in their numbers, it names the trial that this text is from."""
         return f"{self.error} (trial {self.trials[-1]})" if self.varies else self.error
 
 
 @dataclass(frozen=True)
 class Trait:
-    """What failed configurations share: `hp` at most `high` or at least `low` (one of them None), or equal to `level`.
+    """A property that failed configurations share: the value of `hp` is at most `high`, at least `low`, or equal to `level`.
 
-    Of the failed trials in which it was active `failed_with` of `failed` have the trait, of the others `others_with` of `others`. p: how
-    often failures dealt at random would separate as well (Mann-Whitney for ordered values, Fisher times the number of levels for
-    choices); `strength` says what that is worth. `text` is the trait as a condition that holds of just these trials.
+    text: the property as a condition that holds for exactly these trials.
+    low, high, level: one of them is set, the other two are None.
+    failed_with, failed: of the `failed` failed trials in which `hp` was active, `failed_with` have the property.
+    others_with, others: the same counts for the trials that did not fail.
+    p: the probability that randomly placed failures separate at least as well (Mann-Whitney for ordered values; for unordered choices
+        Fisher's exact test, times the number of levels).
+    strength: how much evidence that p is.
     """
 
     hp: Hyperparameter
@@ -62,7 +69,7 @@ class Trait:
 
     @property
     def contrast(self) -> float:
-        """Share among the failed minus share among the others."""
+        """The trait's share among the failed trials minus its share among the others."""
         return self.failed_with / self.failed - self.others_with / self.others
 
 
@@ -96,14 +103,14 @@ class Failures:
     def _row(self, trait: Trait) -> tuple[Cell, ...]:
         too_little = trait.strength is Strength.TOO_LITTLE
         sure = str(trait.strength) if too_little else f"{trait.strength} (p {p_text(trait.p)})"
-        # It may have been active in some of the trials only.
+        # The hyperparameter may have been active in only some of the trials.
         some = [" active" if n < m else "" for n, m in ((trait.failed, self.failed), (trait.others, self.trials - self.failed))]
         failed, others = f"{trait.failed_with} of {trait.failed}{some[0]}", f"{trait.others_with} of {trait.others}{some[1]}"
         return (trait.text, failed, others, sure)
 
 
 def failures(space: Space, trajectory: Trajectory, budget: int) -> Failures:  # noqa: ARG001  (the contract of a block)
-    """Say why trainings failed, and what those configurations have in common."""
+    """Collect why trainings failed, and what the failed configurations have in common."""
     failed = [t for t in trajectory if t.score is None]
     causes = _causes(trajectory)
     return Failures(
@@ -124,8 +131,8 @@ def _causes(trajectory: Trajectory) -> tuple[Cause, ...]:
             found.setdefault(key, []).append((error, trial.number))
     ranked = sorted(found.items(), key=lambda item: (-len(item[1]), item[1][0][1]))
     return tuple(
-        Cause(ending, told[-1][0], tuple(number for _, number in told), len({error for error, _ in told}) > 1)
-        for (ending, _), told in ranked
+        Cause(ending, errors[-1][0], tuple(number for _, number in errors), len({error for error, _ in errors}) > 1)
+        for (ending, _), errors in ranked
     )
 
 
@@ -136,7 +143,7 @@ def _traits(space: Space, trajectory: Trajectory) -> tuple[Trait, ...]:
     for hp in space:
         seen = observe(hp, trajectory)
         failed = sum(1 for o in seen if o.score_pct is None)
-        # A trait of a minority of the failures is no trait of the failures.
+        # A property that only a minority of the failures can have does not explain the failures.
         if failed * 2 < total or failed in (0, len(seen)):
             continue
         unordered = isinstance(hp, Choice) and not hp.ordered
@@ -164,7 +171,7 @@ def _level_trait(hp: Hyperparameter, name: str, seen: Sequence[Observation]) -> 
 
 
 def _cut_trait(hp: Hyperparameter, name: str, seen: Sequence[Observation]) -> Trait | None:
-    """Find the one-sided cut that separates failures from others best (largest difference of shares; the first on a tie)."""
+    """Find the bound that best separates failures from the others: the largest difference of shares, the first one on a tie."""
     association = kendall([o.position for o in seen], [float(o.score_pct is None) for o in seen])
     if association is None:
         return None

@@ -1,4 +1,4 @@
-"""The last-trial block: what the latest training did, in numbers and one verdict."""
+"""The last-trial block: the latest training in numbers, and one verdict on it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from typing import ClassVar
 from harness.space import Config, Space
 from harness.tcs.analysis.configs import assignments
 from harness.tcs.analysis.curve import Curve, Log, Tail, read_curve
-from harness.tcs.analysis.verdict import Judgement, bars, judge, rise_text
+from harness.tcs.analysis.verdict import Judgement, best_of_others, judge, rise_text
 from harness.tcs.view.section import Assignments, Cell, Detail, Level, Phrase, Scalar, View
-from harness.tcs.view.words import beside, bounded, clean_error, named_trials, points, shortest, signed, trials_text
+from harness.tcs.view.words import bounded, clean_error, named_trials, neighbours, points, shortest, signed, trials_text
 from harness.trial import Status as Ending
 from harness.trial import Trajectory
 
-_ROUNDING = 9  # decimals of a slope or a noise; what is left below is the rounding of a curve that runs straight
+_ROUNDING = 9  # decimals of a slope or a noise; smaller digits are rounding errors of a straight curve
 
 
 @dataclass(frozen=True)
 class LastTrial:
-    """The latest trial; every field but `number` is None when there is no trial yet (`number` 0).
+    """The latest trial. When there is no trial yet, `number` is 0 and the optional fields are None.
 
-    `rank` counts from 1 among the scored trials: one more than there are better ones; None when it failed. `tied` numbers the trials
-    of equal score, and `beside` holds the next lower and the next higher score.
+    rank: 1 plus the number of better scored trials; None when the trial failed.
+    tied: the numbers of the earlier trials with the same score.
+    beside: the next lower and the next higher score of the other trials.
+    scored: the number of trials with a score.
     """
 
     name: ClassVar[str] = "last_trial"
@@ -73,7 +75,7 @@ class LastTrial:
 
 
 def last_trial(space: Space, trajectory: Trajectory, budget: int) -> LastTrial:  # noqa: ARG001  (the contract of a block)
-    """Read the latest trial."""
+    """Summarize the latest trial."""
     if not len(trajectory):
         return LastTrial(0)
     trial = trajectory[-1]
@@ -89,15 +91,15 @@ def last_trial(space: Space, trajectory: Trajectory, budget: int) -> LastTrial: 
         shown_config=assignments(space, trial.config, trajectory),
         rank=None if score is None else len(scores) - bisect_right(scores, score) + 1,
         tied=tuple(t.number for t in others if bounded(t.score or 0.0) == score),
-        beside=() if score is None else beside(score, scores),
+        beside=() if score is None else neighbours(score, scores),
         scored=len(scores),
         curve=curve,
-        judgement=judge(trial.outcome, bars(trajectory.trials)[-1], curve),
+        judgement=judge(trial.outcome, best_of_others(trajectory.trials)[-1], curve),
     )
 
 
 def log_text(log: Log) -> str:
-    """Say what a log lacks; empty for a complete one."""
+    """Say what is missing in a log; empty for a complete one."""
     lacks = []
     if not log.rows:
         return "empty: no epoch was logged"

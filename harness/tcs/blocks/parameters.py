@@ -1,4 +1,4 @@
-"""The parameters block: for each hyperparameter what was tried, what it gave, what it seems to do, and what is left to try."""
+"""The parameters block: for each hyperparameter, the tried values with their scores, the effect on the score, and the untried ranges."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from harness.trial import Trajectory
 
 
 class BestAt(StrEnum):
-    """Where among the tried values of a number or an ordered choice the best one lies, in order of position.
+    """Where the best value lies among the tried values of a number or an ordered choice.
 
-    `ONLY`: no other value has a score. `SHARED`: several values have the best score, so none is the best.
+    `ONLY`: no other value has a score. `SHARED`: several values have the best score, so no single value is the best.
     """
 
     LOWEST = "low end"
@@ -46,11 +46,18 @@ class BestAt(StrEnum):
 class Parameter:
     """What the trials say about one hyperparameter.
 
-    groups: tried values in their order, at most 24 (more are joined around the best one); of unordered choices the best 24, best first.
-    best_value: the value of the best scored trial (the first on ties) in which it was active, and best_pct that trial's score.
-    beyond: whether its range goes on past `best_value` on the side on which that lies, and no other value is as good, by its best
-    trial or by its mean. failed_past: the nearest values below and above all scored ones, tried and failed; None where there is none.
-    The hyperparameter itself is `hp`, short name `shown_name`.
+    hp, shown_name: the hyperparameter and its short name.
+    active_trials: the number of trials in which it was active.
+    groups: the tried values in order, at most 24 groups (more are joined around the best value); for an unordered choice the 24 best
+        levels, best first.
+    best_value, best_position, best_pct: value, position in [0, 1] and score of the best scored trial in which it was active (the first
+        one on a tie); None when no such trial has a score.
+    best_at: where the best value lies among the tried ones; None for an unordered choice.
+    beyond: True when the best value is the outermost tried value, the range continues past it, and no other value is as good, neither
+        by its best trial nor by its mean.
+    failed_past: the nearest value below all scored values, and the nearest above them, that was tried and failed; None where there is
+        none.
+    effect, coverage: see `analysis/effects.py` and `analysis/axis.py`.
     """
 
     hp: Hyperparameter
@@ -68,17 +75,17 @@ class Parameter:
 
     @property
     def ordered(self) -> bool:
-        """Whether its values have a sense of more and less."""
+        """Whether its values have an order."""
         return not isinstance(self.hp, Choice) or self.hp.ordered
 
     def holds_best(self, g: Group) -> bool:
-        """Whether a trial of a group has the best score."""
+        """Say whether a trial of group `g` has the best score."""
         return g.best_pct is not None and g.best_pct == self.best_pct
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """All hyperparameters, in the order of the space. `decimals` is how finely scores need to be written to tell them apart."""
+    """All hyperparameters, in the order of the space. `decimals` is the number of decimals with which scores are written."""
 
     name: ClassVar[str] = "parameters"
     trials: int
@@ -88,7 +95,7 @@ class Parameters:
 
     @property
     def tested(self) -> int:
-        """Hyperparameters whose effect could be tested."""
+        """The number of hyperparameters whose effect could be tested."""
         return sum(1 for item in self.items if item.effect.p is not None and item.effect.strength is not Strength.TOO_LITTLE)
 
     def view(self, detail: Detail) -> View:
@@ -112,9 +119,9 @@ class Parameters:
 
 
 class _Latest:
-    """The answer for the latest question. Two blocks ask for it in turn, and it is a quarter of the work on 1,000 trials.
+    """A cache of one result. Two blocks need the same result, and it is a quarter of the work on 1,000 trials.
 
-    Space and trajectory are frozen, so the same objects have the same answer; they are compared by identity, which costs nothing.
+    Space and trajectory are immutable, so the same objects give the same result. They are compared by identity, which is fast.
     """
 
     def __init__(self) -> None:
@@ -131,7 +138,7 @@ _latest = _Latest()
 
 
 def parameters(space: Space, trajectory: Trajectory, budget: int) -> Parameters:  # noqa: ARG001  (the contract of a block)
-    """Read the trajectory along each axis of the space."""
+    """Summarize the trajectory for each hyperparameter of the space."""
     return _latest(space, trajectory)
 
 
@@ -164,7 +171,7 @@ def _read(hp: Hyperparameter, shown_name: str, seen: list[Observation]) -> Param
 
 
 def _levels(seen: list[Observation]) -> tuple[Group, ...]:
-    """Group by level, best mean first, levels without a score last."""
+    """Group the trials by level: the best mean first, levels without a score last."""
     groups = axis.group(seen, None, most=len(seen))
     ranked = sorted(groups, key=lambda g: (g.mean_pct is None, -(g.mean_pct or 0.0)))
     return tuple(ranked[:POINTS_KEPT])
@@ -190,7 +197,7 @@ def _goes_on(hp: Hyperparameter, best: Observation, where: BestAt | None) -> boo
 
 
 def _best_by_mean(groups: tuple[Group, ...], best: Observation) -> bool:
-    """Say whether the mean at the best value exceeds all other means: a lucky trial among bad ones points nowhere."""
+    """Say whether the mean at the best value exceeds all other means: one lucky trial among bad ones is no evidence for a direction."""
     own = [g.mean_pct for g in groups if g.mean_pct is not None and g.low_position <= best.position <= g.high_position]
     rest = [g.mean_pct for g in groups if g.mean_pct is not None and not g.low_position <= best.position <= g.high_position]
     return max(own, default=0.0) > max(rest, default=-math.inf)
@@ -225,7 +232,7 @@ def _row(item: Parameter, detail: Detail, of: Parameters) -> tuple[Cell, ...]:
 
 
 def wording(item: Parameter, groups: Sequence[Group]) -> Wording:
-    """Return how to write the values of a hyperparameter where these groups of tried values are shown."""
+    """Return how to write the values of a hyperparameter when these groups of tried values are shown."""
     gap = item.coverage.gap
     ends = [end for g in groups for end in (g.low, g.high)] + [end for end in item.failed_past if end is not None]
     return Wording(item.hp, [*ends, gap.low, gap.high] if gap else ends, rough=True)
@@ -244,7 +251,7 @@ def _point(item: Parameter, g: Group, decimals: int, means: Sequence[float], wri
 
 
 def _edge_text(item: Parameter) -> str:
-    """Say that the best value lies at an end of what was tried, and whether the range goes on there."""
+    """Say that the best value is the lowest or the highest tried one, and whether the range continues there."""
     if item.best_at not in (BestAt.LOWEST, BestAt.HIGHEST):
         return ""
     end = sides(item.hp)[item.best_at is BestAt.HIGHEST].end
@@ -267,13 +274,13 @@ def _effect_text(item: Parameter, scored: int, detail: Detail, write: Wording) -
     numbers = f"({effect.strength}, tau {signed(tau, apart=(-1.0, 0.0, 1.0))}, {p})"
     if effect.level is not None:
         return f"{write(effect.level)} {'better' if effect.direction > 0 else 'worse'} {numbers}"
-    # The effect is that among the scored: on its good side training may fail.
+    # Only scored trials count for the effect. On its good side trainings may still fail, so the text says where they did.
     failed = item.failed_past[effect.direction > 0]
     return f"{sides(item.hp)[effect.direction > 0].toward} is better{'' if failed is None else f', x at {write(failed)}'} {numbers}"
 
 
 def gap_text(item: Parameter, write: Wording) -> str:
-    """Write the widest gap of a number as a range of values that were not tried."""
+    """Write the widest gap of a number as a range of untried values."""
     gap = item.coverage.gap
     assert gap is not None
     if gap.open_low and gap.open_high:
@@ -294,7 +301,7 @@ def _coverage_text(item: Parameter, detail: Detail, write: Wording) -> str | Non
         return f"{share_text(found.share)}; {gap}" if detail.level is Level.FULL else gap
     if found.untried:
         return f"untried: {_listed(found.untried, most, write)}"
-    # A level without a score was tried, but nobody knows what it is worth.
+    # A level that was tried and failed has no score, so its worth is unknown.
     return f"all tried, failed: {_listed(found.failed, most, write)}" if found.failed else "all tried"
 
 

@@ -1,17 +1,17 @@
-"""The phase block: explore or exploit, by a written rule of budget, stagnation and evidence.
+"""The phase block: it says whether the next trial should explore or exploit, by fixed rules on budget, stagnation and evidence.
 
-The first line that holds decides (numbers in `thresholds.py`; T is the budget):
+The first rule that holds decides (the numbers are in `thresholds.py`):
 
     finished   no trial is left
     explore    no trial has a score yet
-    exploit    the last 20 % of the budget, or the last trial: there is no time left to gain from exploring
+    exploit    the last 20 % of the budget, or the last trial: too few trials are left to profit from exploring
     explore    the first 30 % of the budget, or one of the first two trials
-    explore    stagnation: no improvement for 20 % of T, and at least 3 trials
+    explore    stagnation: no improvement for 20 % of the budget, and for at least 3 trials
     explore    thin evidence: no hyperparameter shows an effect, and at least half of them have a gap of half their range
     exploit    otherwise
 
-To explore means to change several hyperparameters and to aim at the widest gaps; to exploit, to stay near the incumbent, change one
-or two, and follow what has evidence.
+To explore means: change several hyperparameters and aim at the widest gaps. To exploit means: stay near the incumbent, change one or
+two hyperparameters, and follow the effects that have evidence.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _UNTRIED_KEPT = 3
 
 
 class Mode(StrEnum):
-    """What the next trial is for."""
+    """The purpose of the next trial."""
 
     EXPLORE = "explore"
     EXPLOIT = "exploit"
@@ -40,7 +40,7 @@ class Mode(StrEnum):
 
 
 class Rule(StrEnum):
-    """The line of the rule that decided."""
+    """The rule that decided, as the summary words it."""
 
     NO_TRIAL_LEFT = "no trial is left"
     NO_SCORE = "no trial has a score yet"
@@ -55,11 +55,14 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What the next trial should be for, and the counts that decided it.
+    """The purpose of the next trial, and the counts that decided it.
 
-    trials_since_improvement: since the incumbent was found; None while no trial has a score.
-    targets: names of hyperparameters by widest gap (explore), or by evidence, best first (exploit); `hints` says for each, in the
-    same order, where to.
+    left: trials that may still be run.
+    trials_since_improvement: trials since the incumbent was found; None while no trial has a score.
+    effects, wide_gaps: the number of hyperparameters that show an effect (weak ones included), and that have a wide gap.
+    hyperparameters: the number of all hyperparameters.
+    targets: names of hyperparameters, at most 4: the widest gap first (explore), or the clearest evidence first (exploit).
+    hints: for each target, in the same order, the values to try.
     """
 
     name: ClassVar[str] = "phase"
@@ -96,7 +99,7 @@ class Phase:
 
 
 def phase(space: Space, trajectory: Trajectory, budget: int) -> Phase:
-    """Apply the rule of the module's docstring."""
+    """Apply the rules of the module's docstring."""
     read = parameters(space, trajectory, budget)
     best = trajectory.incumbent
     since = len(trajectory) - best.number if best else None
@@ -135,13 +138,13 @@ def _decide(done: int, budget: int, since: int | None, thin: bool) -> tuple[Mode
 
 
 def _openness(item: Parameter) -> float:
-    """Return the share of the range in the widest gap; of a choice, the share of untried levels."""
+    """Return which share of the range the widest gap takes; for a choice, the share of untried levels."""
     gap = item.coverage.gap
     return gap.share if gap is not None else 1 - item.coverage.share if item.coverage.untried else 0.0
 
 
 def _gaps(read: Parameters) -> tuple[tuple[Parameter, str], ...]:
-    # One that is not part of the incumbent can only be tried together with its parent: it comes last.
+    # A hyperparameter that most trials did not use needs its parent changed too, so it comes last.
     open_ones = [item for item in read.items if _openness(item) > 0]
     ranked = sorted(open_ones, key=lambda item: (item.active_trials * 2 < read.trials, -_openness(item)))
     return tuple((item, _gap_hint(item)) for item in ranked[:4])
@@ -158,7 +161,7 @@ def _gap_hint(item: Parameter) -> str:
 
 
 def _leads(effects: list[Parameter], read: Parameters) -> tuple[tuple[Parameter, str], ...]:
-    """Return what has evidence, clearest first; then best values at the edge of what was tried, where the range goes on."""
+    """Return hyperparameters with an effect, the clearest first; then those with the best value at the edge of the tried ones."""
     ranked = sorted(effects, key=lambda item: item.effect.p or 0.0)
     edges = [item for item in read.items if item not in effects and item.beyond and item.best_at is not BestAt.ONLY]
     return tuple((item, _lead_hint(item)) for item in (*ranked, *edges))[:4]

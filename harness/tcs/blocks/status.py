@@ -1,4 +1,4 @@
-"""The status block: where the search stands, who leads, and whether the lead and the trend mean anything."""
+"""The status block: budget and counts, the incumbent and the runner-up, and the trend, each with the noise that it must exceed."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from harness.tcs.view.words import (
 )
 from harness.trial import Trajectory, Trial, incumbents
 
-_NO_NOISE = 1e-6  # points; below is the rounding of curves that run straight, which say nothing of noise
+_NO_NOISE = 1e-6  # points; smaller values are rounding errors of straight curves, from which no noise can be estimated
 
 
 class Trend(StrEnum):
-    """What the incumbent gained in the last third of the trials (at least 2): 0.5 points or more, less, nothing."""
+    """How much the incumbent gained in the last third of the trials (at least 2): 0.5 points or more, less than that, or nothing."""
 
     RISING = "rising"
     SLOW = "slow"
@@ -40,7 +40,7 @@ class Trend(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Improvement:
-    """A trial that became the incumbent. `shown_pct` is its score in as few digits as tell it from every other score."""
+    """A trial that became the incumbent. `shown_pct` is its score with the fewest digits that distinguish it from every other score."""
 
     trial: int
     score_pct: float
@@ -49,10 +49,11 @@ class Improvement:
 
 @dataclass(frozen=True, slots=True)
 class RunnerUp:
-    """The best trial with a lower score than the incumbent, how far it is behind, and the noise to hold that against.
+    """The best trial among those with a lower score than the incumbent.
 
-    `noise_pct` is the epoch-to-epoch noise of the two curves together, which is a lower bound of the noise between two seeds; None
-    where a curve is too short.
+    behind_pct: the difference to the incumbent's score, in points.
+    noise_pct: the epoch-to-epoch noise of that difference, from both curves; a lower bound of the noise between two seeds. None when a
+        curve is too short.
     """
 
     trial: int
@@ -68,10 +69,14 @@ class RunnerUp:
 
 @dataclass(frozen=True)
 class SearchStatus:
-    """Where the search stands. `config` is the incumbent's; everything about it is None while no trial has a score.
+    """The state of the search. Everything about the incumbent is None or empty while no trial has a score.
 
-    The incumbent is the first of the trials that have the best score, and `shared` numbers the others. Of the `recent_trials`, over
-    which the trend is taken, `recent_failed` failed.
+    done, budget, failed: trials that were run, that may be run in all, and that failed.
+    incumbent: the trial with the best score (the first one on a tie). shared: the numbers of the other trials with that score.
+    config, shown_config: the incumbent's configuration, exact and as the summary writes it.
+    improvements: every trial that became the incumbent, in order.
+    recent_trials, recent_failed, recent_gain_pct: the window of the trend, the failures in it, and the incumbent's gain in it (points).
+    median_pct, worst_pct: over the scored trials.
     """
 
     name: ClassVar[str] = "status"
@@ -94,7 +99,7 @@ class SearchStatus:
 
     @property
     def left(self) -> int:
-        """Trials that may still be made."""
+        """Trials that may still be run."""
         return max(self.budget - self.done, 0)
 
     def view(self, detail: Detail) -> View:
@@ -133,14 +138,14 @@ class SearchStatus:
                 f"{'one' if scored == 1 else f'{scored}, all equal'}; {failed}", {**counts, "all_equal": scored > 1 or None}
             )
         low = points(worst, 1, (best.score_pct, middle))
-        if scored == 2:  # the median of two is no score of theirs
+        if scored == 2:  # the median of two scores is neither of them
             return Phrase(f"two, worst {shortest(low)}; {failed}", {**counts, "worst_pct": low})
         mid = best.shown_pct if middle == best.score_pct else points(middle, 1, (best.score_pct, worst))
         return Phrase(f"median {shortest(mid)}, worst {shortest(low)}, {failed}", {**counts, "median_pct": mid, "worst_pct": low})
 
 
 def status(space: Space, trajectory: Trajectory, budget: int) -> SearchStatus:
-    """Say where the search stands."""
+    """Summarize the state of the search."""
     best = trajectory.incumbent
     scores = sorted(bounded(t.score) for t in trajectory if t.score is not None)
     steps = _improvements(trajectory, scores)
@@ -176,7 +181,7 @@ def _improvements(trajectory: Trajectory, scores: Sequence[float]) -> tuple[Impr
 
 
 def _gain(steps: tuple[Improvement, ...], before: int) -> float | None:
-    """Return what the incumbent gained after trial `before`; None when there was no incumbent by then."""
+    """Return the incumbent's gain after trial `before`, in points; None when there was no incumbent by then."""
     earlier = [step for step in steps if step.trial <= before]
     return steps[-1].score_pct - earlier[-1].score_pct if earlier else None
 
@@ -206,18 +211,18 @@ def _runner_up(trajectory: Trajectory, best: Trial | None) -> RunnerUp | None:
 
 
 def pair_noise_pct(a: Trial, b: Trial) -> float | None:
-    """Return the epoch-to-epoch noise of a difference of two trials' scores, in points; None when a curve is too short to tell."""
+    """Return the epoch-to-epoch noise of the difference of two trials' scores, in points; None when a curve is too short."""
     tails = [read_curve(trial.outcome.curve).tail for trial in (a, b)]
     noises = [tail.noise_pct for tail in tails if tail is not None]
     return math.hypot(*noises) if len(noises) == 2 else None
 
 
 def noise_text(difference_pct: float, noise_pct: float) -> str:
-    """Hold a difference that is not 0 against the noise of the two curves."""
+    """Say whether a difference (not 0) is within the noise of the two curves or beyond it."""
     if noise_pct < _NO_NOISE:
         return "no epoch noise seen"
     word = "within" if abs(difference_pct) <= noise_pct else "beyond"
-    decimals = 2 if noise_pct == abs(difference_pct) else 1  # as the difference, where it is that
+    decimals = 2 if noise_pct == abs(difference_pct) else 1  # equal numbers get equal decimals
     return f"{word} epoch noise {points_text(noise_pct, decimals, (0.0, abs(difference_pct)))}"
 
 

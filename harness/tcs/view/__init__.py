@@ -1,1 +1,1 @@
-"""How sections become text."""
+"""Turn sections into text."""

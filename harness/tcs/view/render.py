@@ -1,7 +1,7 @@
-"""A summary as text, JSON or Markdown tables, within the bound on its size.
+"""Write a summary as text, JSON or Markdown tables, within a bound on its size.
 
-The three hold the same facts. A summary is written with full detail; while it is over its bound it is written again with less, and in
-the last resort (a space of very many hyperparameters) lists and rows are cut. Whatever is left out is counted.
+The three formats hold the same facts. A summary is written with full detail first. If it exceeds its bound, it is written again with
+less detail. If that is not enough (a space with very many hyperparameters), lists and rows are cut. The text counts what is left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any
 
 from harness.errors import SettingsError, near
 from harness.tcs import thresholds as limit
@@ -26,7 +25,7 @@ Titled = Sequence[tuple[str, View]]
 
 
 class Format(StrEnum):
-    """How a summary is written."""
+    """The format of a written summary."""
 
     TEXT = "text"
     JSON = "json"
@@ -34,21 +33,27 @@ class Format(StrEnum):
 
 
 def token_bound(trials: int) -> int:
-    """Return the most tokens that a summary of so many trials may take: 1,500 up to 10 trials, 500 more for each tenfold, at most 2,500."""
+    """Return the most tokens that a summary of `trials` trials may take.
+
+    The bound is 1,500 up to 10 trials, 2,000 at 100 trials, and 2,500 from 1,000 trials on; it grows with the logarithm in between.
+    """
     more = math.log10(max(trials, 1) / limit.FEW_TRIALS)
     grown = limit.TOKENS_FEW_TRIALS + math.floor(500 * max(more, 0.0))
     return min(grown, limit.TOKENS_MANY_TRIALS)
 
 
 def format_named(name: str) -> Format:
-    """Return the format of this name. Raises SettingsError."""
+    """Return the format called `name`. Raises SettingsError for an unknown name."""
     if name not in set(Format):
         raise SettingsError(f"tcs.format: unknown format '{name}'{near(name, Format)}")
     return Format(name)
 
 
 def render(summary: Summary, form: str = Format.TEXT) -> str:
-    """Write a summary; at most `token_bound(summary.trials)` tokens by `estimate_tokens`. Raises SettingsError for an unknown format."""
+    """Write a summary in at most `token_bound(summary.trials)` tokens, as `estimate_tokens` counts them.
+
+    Raises SettingsError for an unknown format.
+    """
     write = {Format.TEXT: _text, Format.JSON: _json, Format.MARKDOWN: _markdown}[format_named(form)]
     bound = token_bound(summary.trials)
 
@@ -60,7 +65,7 @@ def render(summary: Summary, form: str = Format.TEXT) -> str:
     fits, written = attempt(DETAILS[0])
     if fits:
         return written
-    # Less detail is never longer by more than a few tokens, so halving finds the most that fits in three more attempts.
+    # Less detail is at most a few tokens longer, so binary search finds the most detail that fits in about three more attempts.
     shortest, low, high = None, 1, len(DETAILS) - 1
     while low <= high:
         middle = (low + high) // 2
@@ -95,7 +100,7 @@ def _cut_cell(cell: Cell, most: int) -> Cell:
     return cell
 
 
-def _over(items: Sequence[Any], most: int) -> int:
+def _over(items: Sequence[object], most: int) -> int:
     return max(len(items) - most, 0)
 
 
@@ -161,22 +166,21 @@ def _json(views: Titled) -> str:
     return "{" + ",\n".join(sections) + "}\n"
 
 
-def _dumps(data: Any) -> str:
+def _dumps(data: object) -> str:
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _json_section(view: View) -> dict[str, Any]:
-    section: dict[str, Any] = {key: _cell_data(cell) for key, cell in view.facts}
+def _json_section(view: View) -> dict[str, object]:
+    section: dict[str, object] = {key: _cell_data(cell) for key, cell in view.facts}
     if view.notes:
         section["notes"] = list(view.notes)
     for table in view.tables:
-        section[table.name] = {"columns": list(table.columns), "rows": [[_cell_data(cell) for cell in row] for row in table.rows]}
-        if table.more:
-            section[table.name]["more"] = table.more
+        rows = [[_cell_data(cell) for cell in row] for row in table.rows]
+        section[table.name] = {"columns": list(table.columns), "rows": rows, **({"more": table.more} if table.more else {})}
     return section
 
 
-def _cell_data(cell: Cell) -> Any:
+def _cell_data(cell: Cell) -> object:
     if isinstance(cell, Phrase):
         return {key: value for key, value in cell.data.items() if value is not None}
     if isinstance(cell, Assignments):

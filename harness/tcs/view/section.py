@@ -1,8 +1,8 @@
-"""The contract of an expert block, and the forms in which its section can be shown.
+"""The contract of an expert block, and the building blocks of what it shows.
 
-A block turns (space, trajectory, budget) into a `Section`: a frozen dataclass of facts at full precision, on which a policy can act.
-A section shows itself as a `View`: facts and small tables, rounded and folded to a level of detail, which `render.py` writes as text,
-JSON or Markdown. So the three formats say the same, and a new block needs no renderer.
+A block turns (space, trajectory, budget) into a `Section`: a frozen dataclass of facts at full precision, which a policy can use.
+`Section.view` turns these facts into a `View`: named facts and small tables, rounded and shortened to a level of detail. `render.py`
+writes views as text, JSON or Markdown. So all three formats hold the same facts, and a new block needs no renderer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 
 
 class Level(IntEnum):
-    """How much a view holds, in four steps."""
+    """How much a view shows, in four steps."""
 
     LEAST = 0
     LESS = 1
@@ -30,9 +30,9 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How much a view holds: a level, and how much the two longest tables hold.
+    """How much a view shows: a level, and limits for the two longest tables.
 
-    points: groups of tried values that each hyperparameter may show (1: the best alone). curves: earlier trials that get a line.
+    points: groups of tried values shown per hyperparameter (1: only the best). curves: earlier trials that get a line.
     """
 
     level: Level = Level.FULL
@@ -40,11 +40,11 @@ class Detail:
     curves: int = CURVES_KEPT
 
     def pick(self, *choices: int) -> int:
-        """Return one of four numbers, given from LEAST to FULL."""
+        """Return the number for this level; `choices` are four numbers, from LEAST to FULL."""
         return choices[self.level]
 
 
-# From most to least; a summary is written with the first that keeps it within its bound.
+# From most to least detail. A summary is written with the first one that keeps it within its token bound.
 DETAILS = (
     Detail(),
     Detail(Level.MORE, 10),
@@ -63,7 +63,7 @@ DETAILS = (
 
 @dataclass(frozen=True, slots=True)
 class Assignments:
-    """A configuration: `name=value, ...`; a JSON object. `more` counts what was left out."""
+    """A configuration, written as `name=value, ...` or as a JSON object. `more` counts the items that were left out."""
 
     items: tuple[tuple[str, Scalar], ...]
     more: int = 0
@@ -71,7 +71,7 @@ class Assignments:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Tried values with what they gave: `value:score value:score`; a JSON list of pairs."""
+    """Tried values with their scores, written as `value:score value:score` or as a JSON list of pairs. `more` counts those left out."""
 
     items: tuple[tuple[Scalar, Scalar], ...]
     more: int = 0
@@ -79,7 +79,7 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A phrase for people and LLMs; in JSON, the same as data."""
+    """A phrase for people and LLMs (`text`), and the same facts as `data` for JSON."""
 
     text: str
     data: Mapping[str, Scalar]
@@ -100,7 +100,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A section as it is shown: named facts, then notes (how to read the tables), then tables."""
+    """What is shown of a section: named facts, then notes (how to read the tables), then tables."""
 
     facts: tuple[tuple[str, Cell], ...] = ()
     tables: tuple[Table, ...] = ()
@@ -108,18 +108,18 @@ class View:
 
 
 class Section(Protocol):
-    """The facts of one block: a frozen dataclass."""
+    """The facts that one block found: a frozen dataclass with a class attribute `name`."""
 
     name: ClassVar[str]
 
     def view(self, detail: Detail) -> View:
-        """Return what is shown at a level of detail. All strings are clean, all numbers finite."""
+        """Return what is shown at a level of detail. All strings are printable and bounded in length, all numbers finite."""
         ...
 
 
 class Block(Protocol):
-    """An expert block: deterministic, bounded, without model, clock, file or randomness."""
+    """An expert block: a deterministic function with a result of bounded size. It uses no model, clock, file or randomness."""
 
     def __call__(self, space: Space, trajectory: Trajectory, budget: int) -> Section:
-        """Return the section about the trials so far; `budget` is how many there may be in all, at least 1."""
+        """Return the section about the trials so far; `budget` is the total number of trials allowed, at least 1."""
         ...

@@ -1,7 +1,7 @@
-"""How the values of a hyperparameter are written: in short, and never two of them alike where they are compared.
+"""Write the values of a hyperparameter: short, but different values that are shown together get different texts.
 
-A reader who sees `0.01 -> 0.01` cannot tell a change from a repeat. So whoever writes values names all that stand beside each other,
-and each gets as many digits as tell it from the others and from the ends of the range.
+A reader who sees `0.01 -> 0.01` cannot distinguish a change from a repeat. So the caller passes all values that are shown together, and
+each value gets enough digits to differ from the others and from the ends of the range.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import NamedTuple
 from harness.space import Choice, Hyperparameter, Number, Value
 from harness.tcs.thresholds import VALUE_BYTES
 from harness.tcs.view.section import Scalar
-from harness.tcs.view.words import beside, clean, digits, shortest, value_text
+from harness.tcs.view.words import clean, digits, neighbours, shortest, value_text
 
-_DIGITS = 3  # significant digits of a number, where they are enough
-_ROUGH = 2  # and on a log scale where a value need not be given back: 5 % is no distance there
-_MOST = 17  # with so many a float is exact
+_DIGITS = 3  # significant digits of a number, if they are enough
+_ROUGH = 2  # significant digits on a log scale, for values that nobody copies into an answer: 5 % is a small step there
+_MOST = 17  # significant digits with which a float is exact
 
 
 class Wording:
-    """How to write the values of `hp` where `values` stand beside each other. A choice is told from all other choices of `hp`.
+    """Writes the values of `hp` so that all of `values` differ as texts. A choice differs from all other choices of `hp`.
 
-    `rough` allows two digits on a log scale; a configuration that may be answered with is not rough.
+    `rough` allows two digits on a log scale. A configuration that the LLM may copy into its answer is never rough.
     """
 
     def __init__(self, hp: Hyperparameter, values: Iterable[Value] = (), *, rough: bool = False) -> None:
@@ -38,15 +38,15 @@ class Wording:
             self._texts = _choice_texts(hp.choices)
 
     def __call__(self, value: Value) -> str:
-        """Write a value; never so rounded that it leaves the range."""
+        """Write a value. Rounding never moves it out of the range."""
         if self._texts:
             return self._texts[_key(value)]
         assert not isinstance(value, str)
-        others = beside(float(value), self._values)
+        others = neighbours(float(value), self._values)
         return _number_text(value, others, self._digits, (self._low, self._high))
 
     def scalar(self, value: Value) -> Scalar:
-        """Return the value that is written, as data."""
+        """Return the written (rounded) value as data."""
         text = self(value)
         if isinstance(value, str | bool):
             return text if isinstance(value, str) else value
@@ -56,9 +56,9 @@ class Wording:
 
 
 def bound_text(hp: Hyperparameter, value: Value, outside: Value, *, rough: bool = False) -> str:
-    """Write `value` as a bound: rounded towards `outside`, but never onto or past it.
+    """Write `value` as a bound: rounded towards `outside`, but never as far as `outside`.
 
-    So of two tried values with none between them, the one keeps to the written bound and the other does not.
+    `outside` is the next tried value. So the written bound separates the two: `value` satisfies it and `outside` does not.
     """
     if not isinstance(hp, Number) or _in_full(value) or value == outside:
         return Wording(hp, (value, outside), rough=rough)(value)
@@ -99,21 +99,21 @@ def _choice_texts(choices: Iterable[Value]) -> dict[tuple[bool, Value], str]:
     texts: dict[tuple[bool, Value], str] = {}
     used: set[str] = set()
     numbers = sorted({float(c) for c in choices if isinstance(c, int | float) and not isinstance(c, bool)})
-    # Texts come last: of `true` and "true" it is the text that is marked.
+    # Strings come last: if `true` and "true" are both choices, the string gets the quotes.
     for choice in sorted(choices, key=lambda c: isinstance(c, str)):
         if isinstance(choice, str):
             text = _unused(choice, used)
         elif isinstance(choice, bool):
             text = value_text(choice)
         else:
-            text = _number_text(choice, beside(float(choice), numbers), _DIGITS, (-math.inf, math.inf))
+            text = _number_text(choice, neighbours(float(choice), numbers), _DIGITS, (-math.inf, math.inf))
         texts[_key(choice)] = text
         used.add(_in_table(text))
     return texts
 
 
 def _unused(choice: str, used: set[str]) -> str:
-    """Return a short text that is not used: as it is, else in quotes, else numbered."""
+    """Return a short text that is not in use yet: the choice itself, else in quotes, else with a number."""
     text, number = clean(choice, VALUE_BYTES), 2
     if _in_table(text) in used and len(choice) < VALUE_BYTES:
         text = f'"{text}"'
@@ -124,12 +124,15 @@ def _unused(choice: str, used: set[str]) -> str:
 
 
 def _in_table(text: str) -> str:
-    # What a table's cell makes of it.
+    # A table cell shows | as /.
     return text.replace("|", "/")
 
 
 class Side(NamedTuple):
-    """The words for one side of an ordered hyperparameter: `toward` it, at its `end`, `past` a value, and a bound."""
+    """The words for one side of an ordered hyperparameter.
+
+    toward: a move to that side ("higher"). end: its end ("high end"). past: beyond a value ("above"). bound: a bound (">=").
+    """
 
     toward: str
     end: str
@@ -142,14 +145,14 @@ _EARLY, _LATE = Side("earlier in order", "early end", "before", "up to"), Side("
 
 
 def sides(hp: Hyperparameter) -> tuple[Side, Side]:
-    """Return the words for the side of low and of high positions. Levels may be numbers that fall, or names without more and less."""
+    """Return the words for the low side and for the high side. Falling levels swap the two; named levels use "earlier" and "later"."""
     if isinstance(hp, Choice) and len(_numbers(hp)) < len(hp.choices):
         return _EARLY, _LATE
     return (_MORE, _LESS) if falls(hp) else (_LESS, _MORE)
 
 
 def falls(hp: Hyperparameter) -> bool:
-    """Say whether the levels are numbers that fall, so that a higher position is a lower number."""
+    """Say whether the levels are falling numbers, so that a higher position means a lower number."""
     return isinstance(hp, Choice) and len(_numbers(hp)) == len(hp.choices) and _numbers(hp) != sorted(_numbers(hp))
 
 

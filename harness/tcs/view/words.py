@@ -1,4 +1,4 @@
-"""How names, values and numbers are written in a summary: short, printable, the same on every machine."""
+"""Write names, values and numbers of a summary: short, printable, and the same on every machine."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from harness.space import Value
 from harness.tcs.thresholds import ERROR_BYTES, MODERATE_P, NAME_BYTES, STRONG_P, VALUE_BYTES, WEAK_P
 
 LARGEST = 1e12
-_FINER = 5  # so many roundings, each with a decimal more, are tried before a number is written in full
+_FINER = 5  # roundings that are tried, each with one more decimal, before a number is written in full
 
 
 def bounded(number: float) -> float:
-    """Return a finite number moved into [-1e12, 1e12], so that sums and squares of foreign values stay finite."""
+    """Clip a finite number to [-1e12, 1e12], so that sums and squares of values from outside stay finite."""
     return number if -LARGEST <= number <= LARGEST else math.copysign(LARGEST, number)
 
 
 def clean(text: str, limit_bytes: int) -> str:
     """Return `text` on one line of printable characters, at most `limit_bytes` long in UTF-8.
 
-    Control, escape, direction-changing and unassigned characters and lone surrogates become '?'; what is cut out of the middle is
-    marked '..', because names and error messages tell most at their ends.
+    Control, escape, direction-changing and unassigned characters and lone surrogates become '?'. A text that is too long is cut in the
+    middle, marked '..', because the ends of names and error messages carry the most information.
     """
     if len(text) <= limit_bytes and text.isascii() and text.isprintable() and "  " not in text:
         return text.strip() or "?"
-    # Longer texts are cut before they are cleaned, or a message of megabytes would cost milliseconds.
+    # A longer text is cut before it is cleaned: cleaning a message of megabytes would take milliseconds.
     keep = 4 * limit_bytes
     text = text if len(text) <= 2 * keep else text[:keep] + text[-keep:]
     line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split())) or "?"
@@ -38,13 +38,13 @@ def clean(text: str, limit_bytes: int) -> str:
 
 
 def clean_names(names: Iterable[str]) -> dict[str, str]:
-    """Return each name's short form; two names that would look alike get a number."""
+    """Return the short form of each name; names whose short forms are equal get a number."""
     shown: dict[str, str] = {}
     used: set[str] = set()
     for name in names:
         short = clean(name, NAME_BYTES)
         number = 2
-        # A cell of a table writes / for |.
+        # A table cell shows | as /.
         while short.replace("|", "/") in used:
             mark = f"#{number}"
             short, number = clean(name, NAME_BYTES - len(mark)) + mark, number + 1
@@ -54,7 +54,7 @@ def clean_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def clean_error(text: str | None) -> str:
-    """Return an error message cut to a phrase."""
+    """Return an error message shortened to one phrase."""
     return clean(text or "no message", ERROR_BYTES)
 
 
@@ -77,7 +77,7 @@ def digits(number: float, count: int = 3) -> str:
 
 
 def shortest(number: float) -> str:
-    """Write a finite number in full, as short as it goes: 0.125, 64, 1.5e-7, 2e6."""
+    """Write a finite number exactly, in as few characters as possible: 0.125, 64, 1.5e-7, 2e6."""
     if isinstance(number, int):
         return str(number)
     if abs(number) >= 1_000:
@@ -88,17 +88,20 @@ def shortest(number: float) -> str:
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}" if e else mantissa.removesuffix(".0")
 
 
-def beside(number: float, ordered: Sequence[float]) -> tuple[float, ...]:
-    """Return the next smaller and the next larger of sorted numbers: two that round alike have nothing between them that does not."""
+def neighbours(number: float, ordered: Sequence[float]) -> tuple[float, ...]:
+    """Return the next smaller and the next larger of the sorted numbers.
+
+    Comparing with these two is enough: if `number` rounds like any other number, it also rounds like one of them.
+    """
     at = bisect_left(ordered, number), bisect_right(ordered, number)
     return (*ordered[max(at[0] - 1, 0) : at[0]], *ordered[at[1] : at[1] + 1])
 
 
 def points(number: float, decimals: int = 2, apart: Sequence[float] = ()) -> float:
-    """Round a score or a difference for display; a large one keeps three significant digits. -0.0 becomes 0.0.
+    """Round a score or a difference for display; a number of 1,000 or more keeps three significant digits. -0.0 becomes 0.0.
 
-    `apart` holds numbers beside which it is read: it keeps as many more decimals as tell it from each that it does not equal. So
-    equal texts stand for equal numbers, and the order of what is written is that of the numbers, if all are written so.
+    `apart` holds the numbers that are shown next to it. The result keeps as many decimals as needed to differ from each of them that is
+    not equal to it. If all are written this way, equal texts mean equal numbers, and the texts have the same order as the numbers.
     """
     others = [other for other in apart if other != number]
     for finer in range(_FINER):
@@ -112,8 +115,8 @@ def points(number: float, decimals: int = 2, apart: Sequence[float] = ()) -> flo
 
 
 def score_anchors(score: float, ordered: Sequence[float]) -> tuple[float, ...]:
-    """Return what a score has to be told from: its neighbours among the sorted scores, nothing and all."""
-    return (*beside(score, ordered), 0.0, 100.0)
+    """Return the numbers from which a shown score must differ: its neighbours among the sorted scores, 0 and 100."""
+    return (*neighbours(score, ordered), 0.0, 100.0)
 
 
 def _rounded(number: float, decimals: int, finer: int) -> float:
@@ -121,18 +124,18 @@ def _rounded(number: float, decimals: int, finer: int) -> float:
 
 
 def points_text(number: float, decimals: int = 2, apart: Sequence[float] = ()) -> str:
-    """Write a score without trailing zeros: 88.1, 100, -1.2e5; `apart` as for `points`."""
+    """Write a score without trailing zeros: 88.1, 100, -1.2e5. `points` explains `apart`."""
     return shortest(points(number, decimals, apart))
 
 
 def signed(number: float, decimals: int = 2, apart: Sequence[float] = ()) -> str:
-    """Write a difference with its sign; zero has none."""
+    """Write a difference with its sign; zero has no sign."""
     text = points_text(number, decimals, apart)
     return f"+{text}" if not text.startswith("-") and text != "0" else text
 
 
 def share_text(share: float) -> str:
-    """Write a share in percent; 0% is nothing and 100% is all."""
+    """Write a share in percent; only a share of exactly 0 is written 0%, and only exactly 1 is written 100%."""
     text = f"{share:.0%}"
     if text == "0%" and share > 0:
         return "<1%"
@@ -140,13 +143,13 @@ def share_text(share: float) -> str:
 
 
 def score_decimals(scores: Sequence[float]) -> int:
-    """Return the decimals that a list of scores needs: 1, or 2 when the best is less than 2 points above the median."""
+    """Return how many decimals a list of scores needs: 1, or 2 when the best is less than 2 points above the median."""
     ordered = sorted(bounded(score) for score in scores)
     return 1 if ordered and ordered[-1] - median(ordered) >= 2 else 2
 
 
 def p_text(p: float) -> str:
-    """Write a p-value: two digits, never below 0.001, and never on the other side of a threshold than p itself."""
+    """Write a p-value: two or three decimals, more where rounding would move it across a threshold; below 0.001 as `<0.001`."""
     if p < 0.001:
         return "<0.001"
     texts = (f"{p:.{decimals}f}" for decimals in range(3 if p < 0.01 else 2, 17))
@@ -172,7 +175,7 @@ def named_trials(numbers: Sequence[int], most: int = 3) -> str:
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the correctly rounded mean (so the same on every machine) of at least one finite number."""
+    """Return the mean of at least one finite number; correctly rounded, so it is the same on every machine."""
     return math.fsum(values) / len(values)
 
 

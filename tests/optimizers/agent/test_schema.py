@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -27,6 +28,13 @@ NESTED = Space.from_mapping(
         "skip": {"type": "bool", "default": False, "meaning": "s", "when": {"layers": [2, 3]}},
     }
 )
+
+
+def config_schema(space: Space) -> dict[str, Any]:
+    """Return the part of the schema that describes the configuration, as a reader of its JSON sees it."""
+    schema: dict[str, Any] = json.loads(json.dumps(reply_schema(space)))
+    config: dict[str, Any] = schema["properties"]["config"]
+    return config
 
 
 def accepts(schema: dict[str, Any], value: Any) -> bool:
@@ -63,7 +71,7 @@ def test_a_mixture_of_two_members_fits_the_schema_only_when_it_is_a_member(one: 
 
 
 def test_conditions_become_branches_with_exactly_the_active_hyperparameters() -> None:
-    config = reply_schema(NESTED)["properties"]["config"]
+    config = config_schema(NESTED)
     shapes = {tuple(branch["properties"]) for branch in config["anyOf"]}
     assert ("model", "optimizer", "momentum", "bias", "layers", "skip") in shapes
     assert ("model", "trees", "layers") in shapes
@@ -73,7 +81,7 @@ def test_conditions_become_branches_with_exactly_the_active_hyperparameters() ->
 
 def test_a_space_without_conditions_is_one_object() -> None:
     space = Space.from_mapping({"x": {"type": "float", "low": 0, "high": 1, "default": 0.5, "meaning": "x"}})
-    config = reply_schema(space)["properties"]["config"]
+    config = config_schema(space)
     assert config["properties"]["x"] == {"type": "number", "minimum": 0.0, "maximum": 1.0}
     assert config["required"] == ["x"]
 
@@ -84,7 +92,7 @@ def test_many_independent_switches_do_not_make_the_schema_explode(switches: int)
     for number in range(switches):
         entries[f"s{number}"] = {"type": "bool", "default": True, "meaning": "switch"}
         entries[f"x{number}"] = {"type": "int", "low": 0, "high": 3, "default": 1, "meaning": "x", "when": {f"s{number}": True}}
-    config = reply_schema(Space.from_mapping(entries))["properties"]["config"]
+    config = config_schema(Space.from_mapping(entries))
     if 2**switches <= MOST_BRANCHES:
         assert len(config["anyOf"]) == 2**switches
     else:
