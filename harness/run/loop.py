@@ -14,12 +14,23 @@ from typing import Any, Protocol
 
 from harness.cell import Cell
 from harness.console import say_once
-from harness.errors import Exhausted
+from harness.errors import Exhausted, HarnessError
 from harness.run.build import build_optimizer
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import SCHEMA, CellFolder
 from harness.training.trainer import Trainer
-from harness.trial import PERCENT, Objective, Proposal, Trajectory, Trial, incumbent
+from harness.trial import PERCENT, Objective, Proposal, Status, Trajectory, Trial, incumbent
+
+
+class EveryTrialCrashed(HarnessError):
+    """All trainings of a cell raised: it is the task that is broken. The next launch of the cell trains anew."""
+
+    def __init__(self, trials: tuple[Trial, ...]) -> None:
+        first = trials[0].outcome
+        self.traceback = first.crash.traceback if first.crash else ""
+        place = f" ({first.crash.place})" if first.crash and first.crash.place else ""
+        count = f"all {len(trials)} trials" if len(trials) > 1 else "the only trial"
+        super().__init__(f"{count} failed: {first.error}{place}")
 
 
 class Tracker(Protocol):
@@ -45,8 +56,8 @@ class Tracker(Protocol):
 def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Run what is missing of a cell in its open folder, and return its summary.
 
-    A training that fails is a trial like any other. What is raised here is the harness's or the method's own failure; the trials
-    before it are on the disk, and a relaunch goes on from there.
+    A training that fails is a trial like any other; when all of them crash, EveryTrialCrashed is raised. What else is raised here is the
+    harness's or the method's own failure; the trials before it are on the disk, and a relaunch goes on from there.
     """
     task, trainer = cell.evaluator.open(cell.task, cell.limits)
     optimizer = build_optimizer(cell, task, folder)
@@ -67,6 +78,7 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
             folder.append(trial)
             tracker.trial(trial)
             trajectory = trajectory.then(trial)
+        _refuse_crashes(folder.trials)
         _warn_of_shares(cell, folder.trials)
         summary = summarise(folder.trials, cell.task.objective)
         tracker.finish(summary, folder.path)
@@ -104,6 +116,11 @@ def summarise(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> dict
         "train_seconds": round(sum(trial.outcome.seconds for trial in trials), 6),
         "propose_seconds": round(sum(trial.propose_seconds for trial in trials), 6),
     }
+
+
+def _refuse_crashes(trials: tuple[Trial, ...]) -> None:
+    if trials and all(trial.outcome.status is Status.CRASHED for trial in trials):
+        raise EveryTrialCrashed(trials)
 
 
 def _warn_of_shares(cell: Cell, trials: tuple[Trial, ...]) -> None:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from harness.cell import Cell
 from harness.console import say_once
 from harness.signals import stop_if_asked
-from harness.store.cell_folder import CALLS, MANIFEST, TRIALS
+from harness.store.cell_folder import CALLS, MANIFEST, TRIALS, failed_launches
 from harness.training.failure import describe
 from harness.trial import MEASURES, PERCENT, Objective, Trial, incumbent
 
@@ -132,7 +132,7 @@ class WandbTracker:
                 say_once(f"W&B: {describe(error)}; runs are kept offline, to upload them later: {later}")
                 wandb.teardown(exit_code=1)  # it would call the run's id taken
         if self._run is None:
-            self._set_aside_broken_off(run_id(cell))
+            self._set_aside_broken_off(self._run_id(cell))
             self._open(cell, manifest, "offline")
         for trial in trials:
             self._log(trial)
@@ -141,7 +141,7 @@ class WandbTracker:
         import wandb  # noqa: PLC0415 - half a second
 
         self._run = wandb.init(
-            id=run_id(cell),
+            id=self._run_id(cell),
             name=f"{cell.task.name}/{cell.arm}/seed{cell.seed}",
             project=self._project,
             entity=self._entity,
@@ -202,15 +202,22 @@ class WandbTracker:
                 self._run.log(row, step=self._step)
             self._step += 1
 
+    def _run_id(self, cell: Cell) -> str:
+        return run_id(cell, failed_launches(self._study / cell.folder))
+
     def _set_aside_broken_off(self, run: str) -> None:
         """Rename earlier runs of this cell, so that `wandb sync` uploads only the whole one."""
         for earlier in self._study.glob(f"wandb/offline-run-*-{run}"):
             earlier.rename(earlier.with_name(f"broken-off-{earlier.name}"))
 
 
-def run_id(cell: Cell) -> str:
-    """Return the id of a cell's run: the cell's own, and six digits for the study, since two studies of a project may share a cell."""
-    return f"{cell.id}-{hashlib.sha256(cell.study.encode()).hexdigest()[:6]}"
+def run_id(cell: Cell, failed: int = 0) -> str:
+    """Return the id of a cell's run: the cell's own, and six digits for the study, since two studies of a project may share a cell.
+
+    A cell that begins anew after all of its trials crashed, so many times, is another run: what W&B has of the first stays.
+    """
+    text = f"{cell.id}-{hashlib.sha256(cell.study.encode()).hexdigest()[:6]}"
+    return f"{text}-{failed + 1}" if failed else text
 
 
 def history_rows(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> Iterator[dict[str, Any]]:

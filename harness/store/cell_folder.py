@@ -6,6 +6,7 @@
         calls.jsonl       one line a call to an LLM, on the disk before its reply is used
         summary.json      written last: its presence says that the cell is done
         failure.json      why the harness gave up on the cell; removed when a relaunch completes it
+        trials-failed-1.jsonl  the trials of an earlier launch, all of which crashed; the next launch trains anew
         .lock, .owner     held while a process runs the cell (see lock.py)
 
 All of it can be read with `cat`. A line that a crash cut short is dropped when the cell is opened again; nothing else is ever rewritten.
@@ -29,6 +30,8 @@ from harness.trial import Trial
 
 SCHEMA = 1
 MANIFEST, TRIALS, CALLS, SUMMARY, FAILURE = "manifest.json", "trials.jsonl", "calls.jsonl", "summary.json", "failure.json"
+# In failure.json: every trial of the cell crashed, so the next launch begins it anew.
+EVERY_TRIAL_CRASHED = "every_trial_crashed"
 _SIBLINGS = Siblings()
 
 
@@ -77,6 +80,7 @@ class CellFolder:
             self.restored = _holds_bytes(self.path / TRIALS)
             manifest = {**self._manifest, "restored": True} if self.restored else self._manifest
             write_json(self.path / MANIFEST, manifest, sync=self._batch is None)
+        self._set_crashed_trials_aside()
         lines = whole_lines(self.path / TRIALS)
         self.trials = _trials_in(self.path / TRIALS, lines, curves=True)
         self._trials_file = Lines(self.path / TRIALS, len(lines))
@@ -84,6 +88,14 @@ class CellFolder:
             # Syncing a file says nothing of its name in the folder, and of the folder's in its own.
             for folder in (self.path, self.path.parent):
                 sync_folder(folder)
+
+    def _set_crashed_trials_aside(self) -> None:
+        """Rename the trials of a cell whose every trial crashed. Killed at any point, the next launch ends where this one would."""
+        if not (self.path / FAILURE).exists() or not every_trial_crashed(self.path):
+            return
+        if _holds_bytes(self.path / TRIALS):
+            (self.path / TRIALS).rename(self.path / f"trials-failed-{failed_launches(self.path) + 1}.jsonl")
+        (self.path / FAILURE).unlink()
 
     def append(self, trial: Trial) -> None:
         """Write one trial as one line; on return it is on the disk (with `sync="trial"`).
@@ -122,6 +134,19 @@ class CellFolder:
         """Write down why the harness gave up on the cell, for the coverage table."""
         with storage_errors(self.path):
             write_json(self.path / FAILURE, failure)
+
+
+def every_trial_crashed(path: Path) -> bool:
+    """Say whether the last launch of a cell gave up on it because all of its trials had crashed."""
+    try:
+        return bool(read_json(path / FAILURE).get(EVERY_TRIAL_CRASHED))
+    except RecordError:  # it is written anew by the next launch that fails
+        return False
+
+
+def failed_launches(path: Path) -> int:
+    """Return how often the trials of a cell were set aside."""
+    return len(list(path.glob("trials-failed-*.jsonl")))
 
 
 def read_trials(folder: Path | PackedFolder, *, curves: bool = True) -> tuple[Trial, ...]:

@@ -51,7 +51,10 @@ def loop(train: Callable[..., Iterator[Epoch]]) -> Factory:
     """Return a task that trains with the generator `train(config, seed, **params)`; `params` are those of the task's YAML."""
 
     def build(space: Space, card: TaskCard, **params: Any) -> Task:
-        inspect.signature(train).bind({}, 0, **params)  # a misspelt parameter is the user's mistake, not a crashed trial
+        try:  # a misspelt parameter is the user's mistake, not a crashed trial
+            inspect.signature(train).bind({}, 0, **params)
+        except TypeError as error:
+            raise TypeError(f"{train.__name__}(config, seed) with its params {params or 'none'}: {error}") from error
         return _Loop(space, card, lambda config, seed: train(config, seed, **params), train)
 
     return build

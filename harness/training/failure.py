@@ -51,6 +51,12 @@ def describe(error: BaseException) -> str:
     return text if len(text) <= ERROR_LENGTH else text[: ERROR_LENGTH - 3] + "..."
 
 
+def located(error: BaseException) -> str:
+    """Return what `describe` does, and the place in the user's own code where there is one."""
+    place = place_of(error)
+    return f"{describe(error)} ({place})" if place else describe(error)
+
+
 def place_of(raised: BaseException) -> str:
     """Return `file:line` of the last frame of the user's own that an exception came through; nothing when there is none."""
     place, trace = "", raised.__traceback__

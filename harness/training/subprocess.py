@@ -23,7 +23,7 @@ from harness.signals import GROUP_WIDE, stop_if_asked, stop_if_asked_soon, stops
 from harness.space import Config
 from harness.task import TaskSpec
 from harness.training.build import build_task
-from harness.training.failure import Failure, describe
+from harness.training.failure import Failure, located
 from harness.training.isolation import Isolation
 from harness.training.memory import used_mb
 from harness.training.trainer import outcome_of, run_epochs
@@ -225,7 +225,7 @@ def serve(descriptor: int, parent: int) -> None:
                 task = build_task(spec)
         # The border to foreign code: the parent turns the reason into its own error.
         except Exception as error:
-            pipe.send(str(error) if isinstance(error, HarnessError) else describe(error))
+            pipe.send(str(error) if isinstance(error, HarnessError) else located(error))
             return
         pipe.send(None)
         while True:
