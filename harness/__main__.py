@@ -14,7 +14,7 @@ from harness.config.overrides import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
 from harness.environment import one_thread
 from harness.errors import HarnessError, shown
 from harness.scrub import scrub_tracebacks
-from harness.signals import Interrupted, heed_signals, ignore_signals, stop_status
+from harness.signals import Interrupted, handle_stop_signals, ignore_stop_signals, stop_status
 
 STOPPED = "stopped; the same command goes on from here"
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 when all cells are done, 1 when some are not, 2 for a mistake in the command, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     try:
-        heed_signals()
+        handle_stop_signals()
         status, text = _run(argv)
     except Interrupted as stop:
         # Whoever calls this has a handler of its own, and waits for what that raised.
@@ -80,10 +80,10 @@ def command() -> NoReturn:
     scrub_tracebacks()
     try:
         status = main()
-        ignore_signals()
+        ignore_stop_signals()
     except KeyboardInterrupt:  # between these two lines
         status = stop_status() or 130
-        ignore_signals()
+        ignore_stop_signals()
     sys.exit(status)
 
 

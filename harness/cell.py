@@ -1,4 +1,4 @@
-"""What a cell is, and what decides its result."""
+"""A cell, and its identity: everything that decides its result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from harness.llm.asking import Asking
 from harness.optimizer import OptimizerSpec
@@ -23,8 +22,8 @@ from harness.trial import PERCENT
 class Cell:
     """One task, tuned by one method, from one seed.
 
-    `asking` is how a method that asks an LLM does so, None for any other, and `asking_identity` what of that decides the result.
-    `versions` names the code that decides the result, part by part (see `harness.importing`).
+    `asking` holds the settings of a method that asks an LLM, None for any other method; `asking_identity` holds those of them that decide
+    the result. `versions` are the versions of the code that decides the result (see `harness.importing`).
     """
 
     study: str
@@ -38,27 +37,27 @@ class Cell:
     evaluator: Evaluator
     limits: Limits = NO_LIMITS
     asking: Asking | None = None
-    asking_identity: Mapping[str, Any] = field(default_factory=dict)
+    asking_identity: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def method_seed(self) -> int:
-        """The seed that the method draws from, in [0, 2**32): another one on each task, the same for every arm of a task and seed.
+        """The seed of the method, in [0, 2**32): different on each task, equal for all arms of a task and seed.
 
-        From the cell's own seed, a method would make the same draws on every task, and its scores would move together over tasks.
+        With the cell's own seed, a method would make the same draws on every task, and its scores on the tasks would be correlated.
         """
         return keyed_seed(self.seed, f"method on {self.task.name}")
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
-        """Everything that decides the result, and nothing that does not (no path, logger or launcher)."""
+    def identity(self) -> dict[str, object]:
+        """Everything that decides the result, and nothing else: no path, logger or launcher."""
         task, optimizer, limits = self.task, self.optimizer, self.limits
         return {
             "task": {
                 "_target_": task.target,
                 "version": task.version,
                 "params": task.params,
-                # The space in full, so that the identity does not depend on how the YAML happened to write it.
+                # The complete space, so that the identity does not depend on how the YAML writes it.
                 "space": task.space.to_mapping(),
                 **({} if task.objective == PERCENT else {"objective": task.objective.to_mapping()}),
             },
@@ -73,7 +72,7 @@ class Cell:
             "train_seed": self.train_seed,
             "budget": self.budget,
             "time_limit_seconds": limits.trial_seconds,
-            # Absent where they say nothing: a cell keeps its id when a further kind of limit or of evaluator comes.
+            # Left out when unset, so that cells keep their ids when the harness gets new limits or evaluators.
             **({} if limits.trial_memory_mb is None else {"memory_limit_mb": limits.trial_memory_mb}),
             **({"evaluator": dict(self.evaluator.identity)} if self.evaluator.identity else {}),
             **self.asking_identity,
@@ -81,17 +80,17 @@ class Cell:
 
     @cached_property
     def id(self) -> str:
-        """Sixteen hexadecimal digits of the identity's SHA-256 (task name and arm included, so that no two rows share a run)."""
+        """Sixteen hexadecimal digits of the SHA-256 of task name, arm and identity. So no two rows of the tables share a cell."""
         text = json.dumps([self.task.name, self.arm, self.identity], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def folder(self) -> str:
-        """The cell's folder inside the study's: named for people, and carrying the id."""
+        """The path of the cell's folder in the study's folder. Its name is readable, and ends in eight digits of the id."""
         return f"{self.task.name}/{self.arm}/seed{self.seed}-{self.id[:8]}"
 
-    def manifest(self, settings: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what `manifest.json` holds."""
+    def manifest(self, settings: Mapping[str, object], environment: Mapping[str, object]) -> dict[str, object]:
+        """Return the contents of `manifest.json`."""
         return {
             "schema": SCHEMA,
             "cell": self.id,

@@ -1,4 +1,4 @@
-"""What the harness says to people outside the report: one line at a time, on standard error."""
+"""Messages to the user on standard error, one line each."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from harness.errors import shown
 
 
 def say(text: str) -> None:
-    """Print one line for the user, beside whatever goes to standard output."""
-    with contextlib.suppress(OSError):  # nobody reads on (`2>&1 | head`): no reason to stop a sweep
+    """Print one line for the user on standard error."""
+    with contextlib.suppress(OSError):  # the reader has ended (`2>&1 | head`); the sweep goes on
         print(shown(text), file=sys.stderr, flush=True)
 
 
@@ -27,5 +27,5 @@ def duration(seconds: float) -> str:
 
 @functools.cache
 def say_once(text: str) -> None:
-    """Print a warning that would be the same for every cell of this process, once."""
+    """Print a warning once per process, although several cells cause it."""
     say(text)

@@ -1,4 +1,4 @@
-"""What this process runs on and with: recorded once a process, never by a subprocess in every cell."""
+"""The machine and the versions with which this process runs, read once per process; and limits on threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 PACKAGES = (
     "tcs-harness",
@@ -28,17 +28,43 @@ PACKAGES = (
     "ollama",
     "openai",
 )
-# Where a worker finds the process id of the command that started it.
+# The variable that holds the process id of the command that started a worker.
 COMMAND_PID = "HARNESS_COMMAND_PID"
 PARENT_POLL_SECONDS = 0.5
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-def one_thread() -> None:
-    """Ask every numerical library that is loaded after this for one thread, unless the user has set a number.
+class GitState(TypedDict):
+    """The commit of a checkout; `dirty` says whether tracked files have uncommitted changes."""
 
-    Two cells side by side must not fight for cores (skopt's GP is up to 15 times slower then), and only one thread gives the same
-    bits everywhere. Must run before NumPy or torch is imported.
+    commit: str
+    dirty: bool
+
+
+class Machine(TypedDict):
+    """One machine; `cores` is None when the system does not say."""
+
+    host: str
+    system: str
+    processor: str
+    cores: int | None
+
+
+class Environment(TypedDict):
+    """The environment of one process, as a manifest records it; `threads` maps each variable to its value, None when unset."""
+
+    python: str
+    packages: dict[str, str]
+    git: GitState | None
+    machine: Machine
+    threads: dict[str, str | None]
+
+
+def one_thread() -> None:
+    """Limit numerical libraries to one thread, unless the user has set a number. Must run before NumPy or torch is imported.
+
+    With more threads, cells that run at the same time compete for cores (skopt's GP is then up to 15 times slower), and results may
+    differ in their last bits between machines.
     """
     for variable in THREAD_VARIABLES:
         os.environ.setdefault(variable, "1")
@@ -46,9 +72,9 @@ def one_thread() -> None:
 
 @functools.cache
 def end_with_command() -> None:
-    """In a launcher's worker on this machine: end this process soon after the command that started it, even when that was killed.
+    """In a launcher's worker on this machine: end this process soon after the command that started it has ended or was killed.
 
-    Otherwise its cells would stay locked, and a relaunch would have to leave them out.
+    Otherwise the worker would keep its cells locked, and a new launch could not run them.
     """
     command = os.getppid()
     if os.environ.get(COMMAND_PID) != str(command):
@@ -63,7 +89,7 @@ def end_with_command() -> None:
 
 
 @functools.cache
-def environment() -> dict[str, Any]:
+def environment() -> Environment:
     """Return versions, git state and machine as plain data."""
     return {
         "python": platform.python_version(),
@@ -79,9 +105,9 @@ def environment() -> dict[str, Any]:
     }
 
 
-def git_state(checkout: Path) -> dict[str, Any] | None:
+def git_state(checkout: Path) -> GitState | None:
     """Return the commit of a checkout and whether its tracked files have uncommitted changes; None when it is not a checkout."""
-    # Looked for just here: a package installed inside somebody else's repository is not part of it.
+    # Parent folders are not searched: the package may be installed inside another repository.
     if not (checkout / ".git").exists():
         return None
     command = ["git", "-C", str(checkout), "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
@@ -94,14 +120,14 @@ def git_state(checkout: Path) -> dict[str, Any] | None:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of those packages that are installed, read from the names of their metadata folders.
+    """Return the versions of the packages that are installed, read from the names of their metadata folders.
 
-    `importlib.metadata` parses an e-mail header for each, which takes longer than a small cell.
+    `importlib.metadata` is not used, because it parses a metadata file per package, which takes longer than a small cell.
     """
     found: dict[str, str] = {}
     for folder in sys.path:
         with contextlib.suppress(OSError):
-            for entry in os.listdir(folder or "."):  # noqa: PTH208 - a path object for each of hundreds of entries costs more
+            for entry in os.listdir(folder or "."):  # noqa: PTH208 - a path object for each of hundreds of entries takes longer
                 if entry.endswith(".dist-info"):
                     name, _, version = entry.removesuffix(".dist-info").partition("-")
                     found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), version)

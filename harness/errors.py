@@ -1,17 +1,17 @@
 """Every error that the harness raises on purpose.
 
     HarnessError                 one line for the user; the command ends with exit status 2
-    ├── SettingsError            a setting, task, space or range that makes no sense
+    ├── SettingsError            an invalid setting, task, space or range
     ├── InvalidConfig            a configuration that is not in its space
-    ├── RecordError              a record that cannot be read, or must not be written over
-    │   └── CellMismatch         the folder holds a cell made with other settings
+    ├── RecordError              a record that cannot be read, or must not be overwritten
+    │   └── CellMismatch         the folder holds a cell with other settings
     ├── StorageError             the disk is full, or the folder cannot be written
     ├── CellBusy                 another process is running this cell
-    └── CellsFailed              the sweep is over and some of its cells failed (exit status 1)
+    └── CellsFailed              the sweep has ended and some of its cells failed (exit status 1)
 
     Exhausted                    not an error: the optimizer has nothing left to propose
 
-A training that fails raises none of these: it is an `Outcome` with a status (see `trial.py`).
+A training that fails raises none of these: it gives an `Outcome` with a status (see `trial.py`).
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from harness.scrub import without_secrets
 
 
 class HarnessError(Exception):
-    """The base: its text is one line that says what is wrong and what to do."""
+    """The base class. Its text is one line that says what is wrong and what to do."""
 
     exit_status = 2
 
 
 class SettingsError(HarnessError):
-    """A setting that cannot be used as it stands."""
+    """An invalid setting."""
 
 
 class InvalidConfig(HarnessError):
-    """A configuration that its space refuses.
+    """A configuration that is not in its space.
 
-    `problems` holds one complaint for each thing that is wrong, in the order of the space.
+    `problems` holds one message per problem, in the order of the space.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -47,23 +47,23 @@ class InvalidConfig(HarnessError):
 
 
 class RecordError(HarnessError):
-    """A record that cannot be read, or that must not be written over."""
+    """A record that cannot be read, or that must not be overwritten."""
 
 
 class CellMismatch(RecordError):
-    """The study already holds this task, arm and seed, made with other settings."""
+    """The study already holds this task, arm and seed with other settings."""
 
 
 class StorageError(HarnessError):
-    """The run folder cannot be written."""
+    """A file cannot be written: the disk is full, or the folder is read-only."""
 
 
 class CellBusy(HarnessError):
-    """Another process holds the cell."""
+    """Another process runs the cell."""
 
 
 class CellsFailed(HarnessError):
-    """A sweep came to its end, and some of its cells had failed."""
+    """The sweep has ended, and some of its cells failed."""
 
     exit_status = 1
 
@@ -73,15 +73,13 @@ class Exhausted(Exception):
 
 
 def printable(text: str) -> str:
-    """Return a text without secrets, in which nothing can move a terminal's cursor, change its colours or turn its direction: such
-    characters are spelt.
-    """
+    """Return a text without secrets, safe for a terminal: characters that are not printable are escaped as Python does."""
     text = without_secrets(text)
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def shown(text: str) -> str:
-    """Return a text for people: `printable`, and what lies below the working folder is named from there."""
+    """Return a text for the user: `printable`, with paths in the working folder made relative to it."""
     with contextlib.suppress(OSError):
         folder = os.getcwd().rstrip("/")  # noqa: PTH109 - no paths are made of it
         text = re.sub(rf"(?<![^\s'\"(:=]){re.escape(folder)}/(?=.)", "", text) if folder else text
@@ -89,7 +87,7 @@ def shown(text: str) -> str:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """Return `"; did you mean 'x'?"` for the nearest known name, else the list of all names (or nothing)."""
+    """Return `"; did you mean 'x'?"` with the most similar known name; without one, a list of all known names, or an empty text."""
     names = sorted(set(known))
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:

@@ -1,6 +1,6 @@
-"""Randomness as a function of (seed, purpose, number): no generator state is carried from one trial to the next.
+"""Random numbers as a function of (seed, purpose, number): no generator keeps a state from one trial to the next.
 
-This is what makes resuming a matter of replaying: trial 7 draws the same numbers whether or not trials 1 to 6 ran in this process.
+So a cell can be resumed: trial 7 draws the same numbers whether or not trials 1 to 6 ran in this process.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import random
 
 
 def keyed_seed(seed: int, purpose: str, number: int = 0, *, bits: int = 32) -> int:
-    """Return an integer in [0, 2**bits) that depends on nothing but the three keys (BLAKE2b of their text)."""
+    """Return an integer in [0, 2**bits) that depends only on seed, purpose and number (BLAKE2b of their text). `bits` is at most 128."""
     digest = hashlib.blake2b(f"{seed}/{purpose}/{number}".encode(), digest_size=16).digest()
     return int.from_bytes(digest, "big") >> (128 - bits)
 
 
 def keyed_random(seed: int, purpose: str, number: int = 0) -> random.Random:
-    """Return a fresh generator for one purpose and one trial number."""
+    """Return a new generator for one seed, purpose and trial number."""
     return random.Random(keyed_seed(seed, purpose, number, bits=128))

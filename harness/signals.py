@@ -1,9 +1,10 @@
-"""What asks a process to stop, kept in mind, so that a stop never passes for what a training or a method did.
+"""Record each signal that asks the process to stop, so that a stop is never taken for a failed training or method.
 
-Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt where the program just is. A launcher or a test runner has signals of its own
-(SIGUSR2 shortly before a time limit, SIGALRM for a test that takes too long), whose handlers raise what they like. Each of these may
-be raised in the middle of a training, and come out of it as an ordinary error, or not at all: so it is also noted here, and whoever
-would take an error for a training's or a method's asks first.
+Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt at whatever line the program runs. A launcher or a test runner uses more signals
+(SIGUSR2 shortly before a time limit, SIGALRM for a test that takes too long), and its handlers raise exceptions of its own.
+
+Such an exception may be raised in the middle of a training. The training's code may catch it, or turn it into another error. So this
+module records every such signal, and the harness calls `stop_if_asked` before it treats an error as the training's or the method's.
 """
 
 from __future__ import annotations
@@ -16,39 +17,38 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
 
 _STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
-# With what launchers and test runners end a program. A training that has a use of its own for one sets its handler while it trains.
+# Signals by which launchers and test runners end a program. A training that uses one for itself sets its handler while it trains.
 _FOREIGN = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGALRM)
-_NOTED = tuple(map(int, (*_STATUS, *_FOREIGN)))
-# With what a whole process group is ended, so that a child may die of it before its parent hears of it.
+_RECORDED = tuple(map(int, (*_STATUS, *_FOREIGN)))
+# Signals that are often sent to a whole process group, so that a child may die before its parent receives the signal.
 GROUP_WIDE = frozenset({*_STATUS, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU})
-# A signal to a whole group reaches its processes within that time of each other, also on a busy machine.
+# A signal to a whole group reaches all its processes within this time, also on a busy machine.
 GROUP_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 
-Handler = Callable[[int, FrameType | None], Any]
-# The function behind signal.getsignal, which makes an enumeration of what this returns, a microsecond each.
-_handler: Callable[[int], Any] = sys.modules["_signal"].getsignal
-_asked: list[int] = []  # signals that stop this process
-_raised: list[BaseException] = []  # what others' handlers raised
-_passed: list[int] = []  # signals whose handler let the program go on
-_heard = 0  # how many signals came to one of the handlers below
+Handler = Callable[[int, FrameType | None], object]
+# `_signal.getsignal`, because `signal.getsignal` converts its result to an enumeration, which takes a microsecond.
+_handler: Callable[[int], object] = sys.modules["_signal"].getsignal
+_asked: list[int] = []  # signals that ask this process to stop
+_raised: list[BaseException] = []  # exceptions raised by handlers of other programs
+_passed: list[int] = []  # signals whose handler did not raise
+_handled = 0  # how many signals the handlers below have received
 _depth = 0
 
 
 class Interrupted(BaseException):
-    """Somebody else's signal handler ended what was going on; what it raised is the `__cause__`.
+    """A signal handler of another program raised an exception, which is the `__cause__`.
 
-    Not an Exception, so that nothing on its way takes it for a failure of its own.
+    It is not an Exception, so that no `except Exception` takes it for a failure.
     """
 
 
-def heed_signals() -> None:
-    """From now on, have Ctrl-C, SIGTERM and SIGHUP stop this process in order; what came before is forgotten. Only in the main thread.
+def handle_stop_signals() -> None:
+    """Make Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt from now on, and forget earlier signals. Only in the main thread.
 
-    A signal that is ignored (SIGHUP under nohup) stays so, and a launcher's own handler stays in its place.
+    A signal that is ignored (SIGHUP under nohup) stays ignored, and a launcher's own handler stays.
     """
     for noted in (_asked, _raised, _passed):
         noted.clear()
@@ -59,8 +59,8 @@ def heed_signals() -> None:
             signal.signal(number, _stop)
 
 
-def ignore_signals() -> None:
-    """From now on, let those signals be: all is done, and what Python does at its end would complain about them."""
+def ignore_stop_signals() -> None:
+    """Ignore these signals from now on. Call it when all work is done, because Python prints errors for signals during its shutdown."""
     for number in _STATUS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -71,10 +71,11 @@ def stop_status() -> int | None:
 
 
 def stop_if_asked(*, failed: bool = False) -> None:
-    """Raise what asked this process to stop, when something swallowed it or made it an error of its own.
+    """Raise an exception when a signal has asked this process to stop; else do nothing.
 
-    That is KeyboardInterrupt, or what a launcher's handler raised (an ordinary exception as the cause of Interrupted). `failed`: what
-    was going on came to no good end. Then a signal that its handler let pass counts too, for it may have ended other processes.
+    Raises KeyboardInterrupt, or what a launcher's handler raised; an ordinary exception of a handler becomes the cause of Interrupted.
+    `failed` says that the current work failed. Then a signal whose handler did not raise counts too, because it may have ended other
+    processes.
     """
     if _raised:
         error = _raised[0]
@@ -88,7 +89,7 @@ def stop_if_asked(*, failed: bool = False) -> None:
 
 
 def stop_if_asked_soon() -> None:
-    """Do as `stop_if_asked` for what failed, once a signal that was sent to all processes had the time to arrive here too."""
+    """Call `stop_if_asked(failed=True)` until a signal to the whole process group has had the time to arrive here too."""
     deadline = time.monotonic() + GROUP_SECONDS
     while time.monotonic() < deadline:
         stop_if_asked(failed=True)
@@ -98,46 +99,46 @@ def stop_if_asked_soon() -> None:
 
 @contextlib.contextmanager
 def stops_noted() -> Iterator[None]:
-    """Note what signal handlers raise while foreign code runs; at the end of the block, raise it, whatever came of it meanwhile.
+    """Record what signal handlers raise while foreign code runs in the block, and raise it again at the end of the block.
 
-    The handlers that are there at the beginning are noted when they raise. Those that foreign code sets meanwhile are its own, but for
-    Ctrl-C, SIGTERM and SIGHUP: these come from outside, and stop this process whatever the handler does. Only in the main thread.
+    It records the handlers that are set at the start of the block. Handlers that foreign code sets in the block are its own. But Ctrl-C,
+    SIGTERM and SIGHUP come from outside: they stop this process even when foreign code handles them. Only in the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     global _depth
     _passed.clear()
-    wrapped, arrivals = _wrap_handlers(), _noted_arrivals()
-    before = arrivals.begin()
+    wrapped, pipe = _wrap_handlers(), _get_signal_pipe()
+    before = pipe.begin()
     _depth += 1
     try:
         try:
             yield
         finally:
-            arrivals.end(before)
+            pipe.end(before)
         stop_if_asked()
     except Exception:
         stop_if_asked()
         raise
     finally:
         _depth -= 1
-        for number, noting in wrapped.items():
-            if _handler(number) is noting:
-                signal.signal(number, noting.handler)
+        for number, recording in wrapped.items():
+            if _handler(number) is recording:
+                signal.signal(number, recording.handler)
         if not _depth:
             _raised.clear()
 
 
-class _Noting:
-    """Somebody else's handler, and a note of what it does."""
+class _RecordingHandler:
+    """A wrapper around a handler of another program, which records whether it raised."""
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        global _heard
-        _heard += 1
+        global _handled
+        _handled += 1
         try:
             self.handler(number, frame)
         except BaseException as error:
@@ -147,88 +148,88 @@ class _Noting:
             _passed.append(number)
 
 
-def _wrap_handlers() -> dict[int, _Noting]:
+def _wrap_handlers() -> dict[int, _RecordingHandler]:
     wrapped = {}
-    for number in _NOTED:
+    for number in _RECORDED:
         handler = _handler(number)
-        if callable(handler) and handler is not _stop and not isinstance(handler, _Noting):
-            wrapped[number] = noting = _Noting(handler)
-            signal.signal(number, noting)
+        if callable(handler) and handler is not _stop and not isinstance(handler, _RecordingHandler):
+            wrapped[number] = recording = _RecordingHandler(handler)
+            signal.signal(number, recording)
     return wrapped
 
 
-class _Arrivals:
-    """The numbers of signals as the system delivers them, whatever handler there is, through Python's own wake-up descriptor."""
+class _SignalPipe:
+    """Receives the number of every signal, whichever handler is set, through `signal.set_wakeup_fd`."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
         for end in (self._read, self._write):
             os.set_blocking(end, False)
-        self._heard = _heard
+        self._handled = _handled
 
     def begin(self) -> int:
-        """Have them written down from now on. Return the descriptor that was there before, for `end`."""
+        """Start receiving. Return the former wake-up descriptor, for `end`."""
         before = signal.set_wakeup_fd(-1)
-        if before not in (-1, self._write):  # an event loop's, whose program does what is to be done about signals
+        if before not in (-1, self._write):  # the descriptor of an event loop, which handles signals itself
             signal.set_wakeup_fd(before)
             return before
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        if self._heard != _heard:
-            self._take()
+        if self._handled != _handled:
+            self._drain()
         return before
 
     def end(self, before: int) -> None:
-        """Note one that ends programs and came to none of the handlers of this module since `begin`."""
+        """Stop receiving. Record a signal that ends programs, when no handler of this module has received it since `begin`."""
         if before != self._write:
             signal.set_wakeup_fd(before)
-        heard, self._heard = self._heard, _heard
-        came = [number for number in self._take() if number in _STATUS]
-        if came and heard == _heard:
+        handled, self._handled = self._handled, _handled
+        came = [number for number in self._drain() if number in _STATUS]
+        if came and handled == _handled:
             _asked.append(came[0])
 
-    def _take(self) -> bytes:
-        self._heard = _heard
+    def _drain(self) -> bytes:
+        self._handled = _handled
         try:
             return os.read(self._read, 4096)
         except BlockingIOError:
             return b""
 
 
-_arrivals: _Arrivals | None = None
+_signal_pipe: _SignalPipe | None = None
 
 
-def _noted_arrivals() -> _Arrivals:
-    global _arrivals
-    if _arrivals is None:
-        _arrivals = _Arrivals()
-        os.register_at_fork(before=_hold_signals, after_in_parent=_let_signals_come, after_in_child=_forget_in_fork)
-    return _arrivals
+def _get_signal_pipe() -> _SignalPipe:
+    global _signal_pipe
+    if _signal_pipe is None:
+        _signal_pipe = _SignalPipe()
+        os.register_at_fork(before=_block_signals, after_in_parent=_unblock_signals, after_in_child=_reset_in_fork)
+    return _signal_pipe
 
 
 _blocked: list[set[int]] = []
 
 
-def _hold_signals() -> None:
-    """Before a fork: a signal that comes to the new process at once must find it as `_forget_in_fork` leaves it."""
+def _block_signals() -> None:
+    """Before a fork: block signals until `_reset_in_fork` has run in the new process."""
     _blocked.append({int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, _STATUS)})
 
 
-def _let_signals_come() -> None:
+def _unblock_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, _blocked.pop())
 
 
-def _forget_in_fork() -> None:
-    """In a process that foreign code forks: a signal to it is its own, and ends it as it would without the harness."""
+def _reset_in_fork() -> None:
+    """In a process that foreign code forked: restore the default handlers, so that a signal ends it as it would without the harness."""
     with contextlib.suppress(ValueError):
         signal.set_wakeup_fd(-1)
         for number in _STATUS:
             if signal.getsignal(number) is _stop:
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    _let_signals_come()
+    _unblock_signals()
 
 
 def _stop(number: int, _: object) -> None:
-    global _heard
-    _heard += 1
+    global _handled
+    _handled += 1
     _asked.append(number)
     raise KeyboardInterrupt

@@ -15,14 +15,14 @@ from harness.config.settings import task_spec
 from harness.console import duration, say
 from harness.environment import one_thread
 from harness.errors import HarnessError, SettingsError, StorageError, near
-from harness.signals import heed_signals, stop_status
-from harness.tabular.bar import Bar
+from harness.signals import handle_stop_signals, stop_status
 from harness.tabular.grid import Grid
 from harness.tabular.header import SUFFIX, Header, Subject, find_table, read_header
-from harness.tabular.journal import Entry, Part
+from harness.tabular.journal import Entry, Journal
 from harness.tabular.machine import signature
+from harness.tabular.progress import ProgressBar
 from harness.tabular.table import read_table, write_table
-from harness.tabular.verify import Comparison, verdict, verify
+from harness.tabular.verify import Comparison, conclusion, verify
 from harness.tabular.workers import Job, train_all
 from harness.task import TaskSpec, prepare_task
 from harness.training.isolation import Isolation
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Stopped, it is the status of the signal, as in `python -m harness`.
     """
     one_thread()
-    heed_signals()
+    handle_stop_signals()
     try:
         arguments = list(sys.argv[1:] if argv is None else argv)
         chosen = _parsed(arguments)
@@ -126,7 +126,7 @@ def _spec(name: str, folders: Sequence[Path]) -> TaskSpec:
 def _make(spec: TaskSpec, out: Path, workers: int) -> None:
     """Make one task's table, unless it is there already."""
     name, subject = spec.name, Subject.of(spec)
-    path, part_path = out / f"{name}{SUFFIX}", out / f"{name}.part.jsonl"
+    path, journal_path = out / f"{name}{SUFFIX}", out / f"{name}.part.jsonl"
     if path.exists() and read_header(path).subject == subject:
         say(f"{name}: {path} is there already; nothing to train")
         return
@@ -136,17 +136,17 @@ def _make(spec: TaskSpec, out: Path, workers: int) -> None:
     jobs: list[Job] = [(i, grid.complete(config), seed) for seed in subject.train_seeds for i, config in enumerate(grid.configs)]
     here = signature()
     try:
-        with Part(part_path, subject, here) as part:
-            missing = [job for job in jobs if (job[0], job[2]) not in part.entries]
-            if part.entries:
-                say(f"{name}: goes on from {part_path}, with {len(part.entries)} of {len(jobs)} trainings done")
+        with Journal(journal_path, subject, here) as journal:
+            missing = [job for job in jobs if (job[0], job[2]) not in journal.entries]
+            if journal.entries:
+                say(f"{name}: goes on from {journal_path}, with {len(journal.entries)} of {len(jobs)} trainings done")
             if missing:
-                _train(spec, grid, missing, workers, part)
-            header = write_table(path, subject, part.entries, here)
+                _train(spec, grid, missing, workers, journal)
+            header = write_table(path, subject, journal.entries, here)
     except OSError as error:
         raise StorageError(f"cannot write {error.filename or out}: {error.strerror or error}") from error
-    part_path.unlink()
-    say(_told(name, path, header, list(part.entries.values())))
+    journal_path.unlink()
+    say(_description(name, path, header, list(journal.entries.values())))
 
 
 def _fetch_data(spec: TaskSpec) -> None:
@@ -156,7 +156,7 @@ def _fetch_data(spec: TaskSpec) -> None:
             prepare_task(spec.target, spec.params)
 
 
-def _told(name: str, path: Path, header: Header, entries: Sequence[Entry]) -> str:
+def _description(name: str, path: Path, header: Header, entries: Sequence[Entry]) -> str:
     seconds = sum(entry.cpu_seconds for entry in entries)
     ends = Counter(str(entry.outcome.status) for entry in entries if not entry.outcome.ok)
     failed = f" ({', '.join(f'{count} {status}' for status, count in sorted(ends.items()))})" if ends else ""
@@ -166,11 +166,11 @@ def _told(name: str, path: Path, header: Header, entries: Sequence[Entry]) -> st
     )
 
 
-def _train(spec: TaskSpec, grid: Grid, missing: Sequence[Job], workers: int, part: Part) -> None:
-    with Bar(spec.name, len(missing)) as bar:
+def _train(spec: TaskSpec, grid: Grid, missing: Sequence[Job], workers: int, journal: Journal) -> None:
+    with ProgressBar(spec.name, len(missing)) as bar:
 
         def done(entry: Entry) -> None:
-            part.append(entry, grid.configs[entry.config])
+            journal.append(entry, grid.configs[entry.config])
             bar.advance()
 
         train_all(spec, missing, workers, done)
@@ -188,7 +188,7 @@ def _verify(spec: TaskSpec, count: int) -> int:
             f"{spec.name} {state}: {_score(comparison.recorded.val_score_pct)} there, "
             f"{_score(comparison.trained.val_score_pct)} here, train_seed={comparison.seed} {comparison.config}"
         )
-    print(f"{spec.name}: {verdict(found, table.header.signature, signature())}")
+    print(f"{spec.name}: {conclusion(found, table.header.signature, signature())}")
     return 0 if all(comparison.equal for comparison in found) else 1
 
 

@@ -1,7 +1,7 @@
-"""The values that everything else passes around: Epoch, Outcome, Proposal, Trial, Trajectory.
+"""The values that all other parts use: Objective, Epoch, Outcome, Proposal, Trial, Trajectory.
 
-A method sees a `Trajectory`, and a trajectory refuses a trial that still shows a test score: what validation chose is judged by a
-score that no method has seen.
+A method sees a `Trajectory`. A trajectory refuses a trial with a test score, so that no method ever sees the score by which the chosen
+configuration is judged.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ class Objective:
         return self.unit == "%"
 
     @property
+    def is_identity(self) -> bool:
+        """Whether scores are points as they are: percentages to be maximised."""
+        return self.is_percentage and self.direction is Direction.MAXIMIZE
+
+    @property
     def sign(self) -> float:
         """1 where higher is better, -1 where lower is."""
         return 1.0 if self.direction is Direction.MAXIMIZE else -1.0
@@ -90,7 +95,7 @@ class Objective:
         """Say whether one score is better than another."""
         return self.sign * one > self.sign * other
 
-    def to_mapping(self) -> dict[str, Any]:
+    def to_mapping(self) -> dict[str, object]:
         """Return plain data, as a task's `metric` and `test` write it."""
         return {
             "name": self.name,
@@ -130,7 +135,7 @@ class Epoch:
         return None
 
     def without_test(self) -> Epoch:
-        """Return the epoch as a method may see it."""
+        """Return the epoch without its test score, as a method may see it."""
         if self.test_score_pct is None:
             return self
         return Epoch(self.val_score_pct, self.val_loss, self.train_score_pct, self.train_loss, number=self.number)
@@ -151,11 +156,12 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one training returned.
+    """The result of one training.
 
-    A trial's score is that of its best epoch by validation (the first, on a tie), as with early stopping on a kept checkpoint; its
-    test score is the one of that same epoch. A failed training has no score, keeps the curve it reached, and says why.
-    `crash` says where one raised: for people, so two outcomes that differ in nothing else are equal, and no method sees it.
+    Its score is the best validation score of its epochs, as with early stopping that keeps the best checkpoint; the first epoch wins a
+    tie. Its test score is that of the same epoch. A failed training has no score; it has the curve up to the failure and the error.
+    `crash`, for readers only, says where it raised: it does not count when outcomes are compared, and no method sees it. Raises
+    ValueError when status, score and error do not fit each other.
     """
 
     status: Status
@@ -176,13 +182,13 @@ class Outcome:
 
     @classmethod
     def of_curve(cls, curve: tuple[Epoch, ...], seconds: float, objective: Objective = PERCENT) -> Outcome:
-        """Score a finished training. `curve` must hold at least one epoch, all values finite."""
+        """Return the outcome of a finished training. `curve` must hold at least one epoch, and all its values must be finite."""
         best = max(curve, key=lambda epoch: objective.sign * epoch.val_score_pct)
         return cls(Status.OK, curve, seconds, best.val_score_pct, best.test_score_pct, best.number)
 
     @classmethod
     def failed(cls, status: Status, error: str, curve: tuple[Epoch, ...], seconds: float, crash: Crash | None = None) -> Outcome:
-        """Keep what a failed training reached, and why it ended."""
+        """Return the outcome of a failed training: its curve up to the failure, and the error."""
         return cls(status, curve, seconds, error=error, crash=crash)
 
     @property
@@ -195,8 +201,9 @@ class Outcome:
 class Proposal:
     """A configuration and where it came from.
 
-    `source` is one of optimizer, default, llm, llm-retry-N, fallback: a repaired proposal is never passed off as a real one.
-    `note` holds what the method wants kept beside the trial (an analysis text, call records); plain JSON data.
+    `source` is one of optimizer, default, llm, llm-retry-N, fallback. It shows whether the LLM needed N corrections, and whether a random
+    configuration replaced its proposal. `note` holds what the method wants to record with the trial (an analysis text, call records); plain
+    JSON data.
     """
 
     config: Config
@@ -210,7 +217,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Number (from 1), proposal and outcome; `propose_seconds` is what the method took to think."""
+    """One trial: its number (from 1), proposal and outcome. `propose_seconds` is the time that the method took to propose."""
 
     number: int
     proposal: Proposal
@@ -228,13 +235,13 @@ class Trial:
         return self.outcome.val_score_pct
 
     def without_test(self) -> Trial:
-        """Return the trial as a method may see it."""
+        """Return the trial without test scores, as a method may see it."""
         curve = tuple(epoch.without_test() for epoch in self.outcome.curve)
         return replace(self, outcome=replace(self.outcome, curve=curve, test_score_pct=None, crash=None))
 
     def in_points(self, objective: Objective) -> Trial:
         """Return the trial with its scores in points."""
-        if objective.sign == objective.point == 1.0:
+        if objective.is_identity:
             return self
         outcome = self.outcome
         curve = tuple(
@@ -252,7 +259,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The trials so far, in order, numbered 1..n, without their test scores. This is all that a method learns from.
+    """The trials so far, in order, numbered 1 to n, without their test scores. A method learns from nothing else.
 
     Scores are in points: higher is better. For a percentage that is the score itself; `objective` turns points back into any other
     metric's unit.
@@ -278,7 +285,7 @@ class Trajectory:
         return Trajectory((*self.trials, trial.without_test().in_points(self.objective)), self.objective)
 
     def shuffled(self, rng: random.Random) -> Trajectory:
-        """Give each trial the outcome of another: the same configurations and the same outcomes, in no relation to each other."""
+        """Return the trajectory with its outcomes in random order, so that they are unrelated to the configurations."""
         outcomes = [trial.outcome for trial in self.trials]
         rng.shuffle(outcomes)
         turned = (replace(trial, outcome=outcome) for trial, outcome in zip(self.trials, outcomes, strict=True))
@@ -300,7 +307,7 @@ class Trajectory:
 
 
 def incumbents(trials: Iterable[Trial], objective: Objective = PERCENT) -> Iterator[Trial | None]:
-    """Yield after each trial the one with the best validation score so far, the first on a tie; None while none has a score."""
+    """Yield, after each trial, the trial with the best validation score so far, the first on a tie; None while none has a score."""
     best: Trial | None = None
     for trial in trials:
         if trial.score is not None and (best is None or best.score is None or objective.better(trial.score, best.score)):

@@ -1,9 +1,9 @@
-"""What a proposal of skopt's GP and of Optuna's TPE costs through the harness, beside the plain library with the same seed.
+"""Measure the time of a proposal of skopt's GP and of Optuna's TPE: through the harness, and by the plain library with the same seed.
 
     python scripts/bench_proposals.py [--trials 20] [--rounds 5]
 
-Both sides are told the same scores of a cheap function on six mixed hyperparameters, three start-up trials. Milliseconds of the
-processor for ask and tell together, medians over the rounds, in which the sides take turns.
+Both get the scores of the same cheap function of six mixed hyperparameters, with three start-up trials. The table shows milliseconds of
+processor time for ask and tell together: medians over the rounds, in which the two take turns.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def score_of(config: Config) -> float:
 
 
 def ours(method: Optimizer, trials: int) -> float:
-    """Return the seconds that the harness's method takes to propose so many configurations."""
+    """Return the processor seconds in which the harness's method proposes this many configurations."""
     trajectory, started = Trajectory(), time.process_time()
     for number in range(1, trials + 1):
         proposal = method.propose(trajectory)
@@ -74,7 +74,7 @@ def ours(method: Optimizer, trials: int) -> float:
 
 
 def plain_skopt(trials: int) -> float:
-    """Return what `skopt.Optimizer` takes, asked and told directly."""
+    """Return the processor seconds of `skopt.Optimizer`, by direct calls of `ask` and `tell`."""
     import skopt  # noqa: PLC0415
     from skopt.space import Categorical, Integer, Real  # noqa: PLC0415
 
@@ -98,7 +98,7 @@ def plain_skopt(trials: int) -> float:
 
 
 def plain_tpe(trials: int) -> float:
-    """Return what an Optuna study takes, asked and told directly."""
+    """Return the processor seconds of an Optuna study, by direct calls of `ask` and `tell`."""
     import optuna  # noqa: PLC0415
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,10 +1,10 @@
-"""What a study of many cells costs: planning, running, the folders it leaves, the report, and the pack, at each size.
+"""Measure a study of many cells, for each size: planning, running, the files on the disk, the report and the pack.
 
     python scripts/bench_scale.py [--sizes 1000,10000,100000] [--folder DIR]
 
-Six tasks that take nothing, twelve arms of random search, and as many seeds as the size asks for, in one process with
-`store.sync=cell` and without W&B. Every step is a command of its own, as a user gives it; its processor time does not depend on what
-else the machine does, its clock time does. DIR must lie on the disk that the records will lie on; 100,000 cells take 2 GB there.
+The study has six tasks that take no time, twelve arms of random search, and as many seeds as the size needs. It runs in one process with
+`store.sync=cell` and without W&B. Every step is one command, as a user gives it. Its processor time does not depend on other work on the
+machine; its wall time does. DIR must be on the disk that will hold the records; 100,000 cells take 2 GB there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TASKS, ARMS = 6, 12
 
 @dataclass(frozen=True)
 class Taken:
-    """What one command took: seconds on the clock and of processors, and megabytes at its peak."""
+    """The seconds of wall time and processor time of one command, and its peak memory in megabytes (2^20 bytes)."""
 
     wall: float
     cpu: float
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measured(size: int, parent: Path | None) -> list[tuple[str, str]]:
-    """Run a study of at least `size` cells from its plan to its pack, and return the rows of its column."""
+    """Run a study of at least `size` cells, from its plan to its pack. Return the rows of its column: (name, value)."""
     seeds = math.ceil(size / (TASKS * ARMS))
     cells = seeds * TASKS * ARMS
     with tempfile.TemporaryDirectory(dir=parent) as scratch:
@@ -122,7 +122,7 @@ def command(folder: Path, *arguments: str) -> Taken:
 
 
 def left(study: Path) -> tuple[int, int, float]:
-    """Return how many files a study holds, the most entries in a folder of it, and its megabytes."""
+    """Return the number of files of a study, the most entries in one of its folders, and its megabytes (10^6 bytes)."""
     files, fullest, size = 0, 0, 0
     for folder, folders, names in os.walk(study):
         files, fullest = files + len(names), max(fullest, len(names) + len(folders))

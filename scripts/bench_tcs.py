@@ -1,9 +1,9 @@
-"""Measure the summarizer: size in each format and milliseconds, for 1 to 1,000 trials of a space of 14 hyperparameters.
+"""Measure the summarizer: the size of a summary in each format and the milliseconds, for 1 to 1,000 trials of 14 hyperparameters.
 
     python scripts/bench_tcs.py [--trials 1 3 10 100 1000] [--repeats 7]
 
-The trials are drawn at random, with curves of 100 epochs (200 for 100 trials and more) and 8 % failures. Times are
-processor time: of the first call, which also counts the exact distributions that later ones reuse, and the median of the later ones.
+The trials are random, with curves of 100 epochs (200 for 100 trials and more) and 8 % failures. All times are processor time. The first
+call is shown separately, because it also computes exact distributions that later calls reuse; of the later calls the median is shown.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import random
 import statistics
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from harness.space import Config, Space
 from harness.tcs import Format, estimate_tokens, render, summarize, token_bound
 from harness.trial import Epoch, Outcome, Proposal, Status, Trajectory, Trial
 
-SPACE: dict[str, dict[str, Any]] = {
+SPACE: dict[str, dict[str, object]] = {
     "learning_rate": {"type": "float", "low": 1e-5, "high": 1.0, "scale": "log", "default": 1e-3, "meaning": "step size"},
     "batch_size": {"type": "ordinal", "levels": [16, 32, 64, 128, 256], "default": 32, "meaning": "rows per step"},
     "optimizer": {"type": "categorical", "choices": ["sgd", "adamw", "rmsprop"], "default": "adamw", "meaning": "update rule"},
@@ -39,7 +38,7 @@ SPACE: dict[str, dict[str, Any]] = {
 
 
 def quality(config: Config) -> float:
-    """Return the score in percent that a configuration would reach: best near a learning rate of 0.003, with main effects beside it."""
+    """Return the score of a configuration in percent: best near a learning rate of 0.003, with additive effects of the others."""
     rate = math.log10(float(config["learning_rate"])) + 2.5
     score = 93 - 6 * rate**2 - 20 * (float(config["dropout"]) - 0.25) ** 2 + 1.5 * math.log2(float(config["hidden_size"]) / 64)
     return min(max(score + (1.5 if config["optimizer"] == "adamw" else 0.0), 10.0), 99.0)
@@ -47,10 +46,10 @@ def quality(config: Config) -> float:
 
 def curve(config: Config, epochs: int, rng: random.Random) -> tuple[Epoch, ...]:
     """Return a curve that rises to the quality of the configuration and overfits without dropout."""
-    goal, pace, rows = quality(config), rng.uniform(3, 25), []
+    best, epochs_to_rise, rows = quality(config), rng.uniform(3, 25), []
     over = 12 * (0.3 - float(config["dropout"])) if float(config["dropout"]) < 0.3 else 0.0
     for number in range(1, epochs + 1):
-        reached = 10 + (goal - 10) * (1 - math.exp(-number / pace))
+        reached = 10 + (best - 10) * (1 - math.exp(-number / epochs_to_rise))
         val = min(reached - over * number / epochs + rng.gauss(0, 0.6), 100.0)
         train = min(reached + over + rng.gauss(0, 0.3), 100.0)
         rows.append(Epoch(val, (100 - val) / 40, train, (100.5 - train) / 40, number=number))
@@ -72,8 +71,8 @@ def trajectory_of(space: Space, trials: int, epochs: int) -> Trajectory:
 
 
 def milliseconds(space: Space, trajectory: Trajectory, budget: int, form: Format) -> float:
-    """Return the processor time of one summary, written: what it takes on a core of its own, whatever else the machine does."""
-    trajectory = Trajectory(trajectory.trials)  # a new object, so that nothing is remembered of it
+    """Return the processor time, in milliseconds, of making and writing one summary."""
+    trajectory = Trajectory(trajectory.trials)  # a new object, so that nothing is cached for it
     start = time.process_time()
     render(summarize(space, trajectory, budget), form)
     return (time.process_time() - start) * 1e3

@@ -1,11 +1,11 @@
-"""Random tuning problems to develop a method on, so that no constant of it is chosen on the problems that judge it.
+"""Random tuning problems for developing a method. So its constants are not chosen on the problems by which it is judged.
 
-A problem is drawn from its number: 3 to 9 hyperparameters on mixed scales, some of them conditional, a loss that adds one-dimensional
-bowls and valleys and products of pairs, now and then a region in which trainings fail, and a little noise. Half of the problems carry
-the names that hyperparameters usually have, and then the optimum often lies where textbooks put it; the other half have names that say
-nothing. The default is near the optimum, or a textbook's, or anywhere.
+A problem follows from its number. It has 3 to 9 hyperparameters on mixed scales, some of them conditional. Its loss is a sum of
+one-dimensional bowls and valleys and of products of pairs, with a little noise; in some problems trainings fail in a region. Half of the
+problems have the usual names of hyperparameters, and their optimum is often near the usual value in textbooks. The other half have names
+without meaning. The default is near the optimum, or a textbook's value, or random.
 
-The lowest loss is 0 by construction. None of the numbers here was fitted to any task.
+The lowest loss is 0 by construction. No number in this file was fitted to a task.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-from harness.space import Config, Space
+from harness.space import Config, Space, Value
 from harness.space.hyperparameter import Choice, Hyperparameter
 
 Shape = Callable[[float], float]
+# The entry of a hyperparameter in a space, as `Space.from_mapping` reads it.
+Entry: TypeAlias = dict[str, Any]
 
-# name, lowest and highest plausible bound, scale, where textbooks put it
+# name, range of the lower bound, range of the upper bound, scale, usual value in textbooks
 _NUMBERS: tuple[tuple[str, tuple[float, float], tuple[float, float], str, float], ...] = (
     ("weight_decay", (1e-8, 1e-5), (1e-2, 1e0), "log", 1e-4),
     ("dropout", (0.0, 0.0), (0.5, 0.9), "linear", 0.25),
@@ -37,11 +39,11 @@ _RATE_AT = {"sgd": 3e-2, "adam": 1e-3, "rmsprop": 1e-3}
 
 @dataclass
 class _Draft:
-    """A problem in the making: entries of its space, and where the optimum is on each scale."""
+    """The space of a problem while it is made; `named` says whether hyperparameters have their usual names."""
 
     rng: random.Random
     named: bool
-    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
 
     def name(self, usual: str) -> str:
         return usual if self.named else f"x{len(self.entries) + 1}"
@@ -79,22 +81,22 @@ def _space(rng: random.Random, *, named: bool) -> Space:
     return Space.from_mapping({name: _with_default(entry) for name, entry in draft.entries.items()})
 
 
-def _add(draft: _Draft, usual: str, low: float, high: float, scale: str, when: Mapping[str, Any] | None = None) -> None:
+def _add(draft: _Draft, usual: str, low: float, high: float, scale: str, when: Mapping[str, object] | None = None) -> None:
     whole = usual in ("hidden_size", "num_layers", "max_depth")
-    entry: dict[str, Any] = {"type": "int" if whole else "float", "scale": scale}
+    entry: Entry = {"type": "int" if whole else "float", "scale": scale}
     entry |= {"low": round(low) if whole else low, "high": round(high) if whole else high}
     draft.entries[draft.name(usual)] = entry | ({"when": dict(when)} if when else {})
 
 
-def _with_default(entry: dict[str, Any]) -> dict[str, Any]:
+def _with_default(entry: Entry) -> Entry:
     first = (entry.get("choices") or entry.get("levels") or [entry.get("low")])[0]
     return entry | {"default": first, "meaning": "generated"}
 
 
-def _textbook(hp: Hyperparameter, optimum: Mapping[str, Any]) -> float | None:
-    """Return the position in [0, 1] at which a textbook puts the optimum, None where it says nothing."""
+def _prior(hp: Hyperparameter, optimum: Mapping[str, Value]) -> float | None:
+    """Return the position in [0, 1] of the usual value in textbooks, None when there is none."""
     at = {name: value for name, _, _, _, value in _NUMBERS} | {"beta1": 0.9}
-    value: Any = at.get(hp.name)
+    value = at.get(hp.name)
     if hp.name == "learning_rate":
         value = _RATE_AT.get(str(optimum.get("optimizer")), 3e-3)
     if value is None:
@@ -105,18 +107,18 @@ def _textbook(hp: Hyperparameter, optimum: Mapping[str, Any]) -> float | None:
 def _optimum_and_default(space: Space, rng: random.Random) -> tuple[dict[str, float], Space]:
     optimum: dict[str, float] = {}
     entries = space.to_mapping()
-    values: dict[str, Any] = {}
+    values: dict[str, Value] = {}
     good_default = rng.random() < 0.5
     for hp in sorted(space, key=lambda hp: not isinstance(hp, Choice)):
-        book = _textbook(hp, values)
+        prior = _prior(hp, values)
         anywhere = rng.random()
-        optimum[hp.name] = _near(book, 0.15, rng) if book is not None and rng.random() < 0.7 else anywhere
+        optimum[hp.name] = _near(prior, 0.15, rng) if prior is not None and rng.random() < 0.7 else anywhere
         values[hp.name] = hp.from_unit(optimum[hp.name])
         kind = rng.random()
-        usual = _near(optimum[hp.name], 0.15, rng) if good_default or kind < 0.4 else book if book is not None else rng.random()
+        usual = _near(optimum[hp.name], 0.15, rng) if good_default or kind < 0.4 else prior if prior is not None else rng.random()
         default = hp.from_unit(usual)
         entries[hp.name]["default"] = default
-    # A number's optimum is a value that it can take, so that the lowest loss is 0.
+    # The optimum of a number is rounded to a value that it can have, so that the lowest loss is 0.
     return {hp.name: hp.to_unit(values[hp.name]) for hp in space}, Space.from_mapping(entries)
 
 
@@ -125,7 +127,7 @@ def _near(position: float, spread: float, rng: random.Random) -> float:
 
 
 def _shape(rng: random.Random) -> Shape:
-    """Return a function of the signed distance from the optimum, 0 at 0 and about 1 at half of the range."""
+    """Return a function of the signed distance from the optimum. It is 0 at distance 0 and about 1 at half of the range."""
     left, right = (math.exp(rng.gauss(0, 0.5)) for _ in range(2))
     kind = rng.choice(("bowl", "bowl", "valley", "plateau"))
 
@@ -162,12 +164,12 @@ def _loss(space: Space, optimum: Mapping[str, float], rng: random.Random) -> Cal
     return loss
 
 
-def _offsets(hp: Choice, best: float, rng: random.Random) -> dict[Any, float]:
+def _offsets(hp: Choice, best: float, rng: random.Random) -> dict[Value, float]:
     return {choice: 0.0 if choice == hp.from_unit(best) else rng.uniform(0.05, 1.0) for choice in hp.choices}
 
 
 def _failing(space: Space, rng: random.Random) -> Callable[[Mapping[str, float]], bool]:
-    """Fail beyond a distance above the optimum of the first hyperparameter (a rate), or nowhere."""
+    """Return whether a training fails: above a distance from the optimum of the first hyperparameter (a rate), or never."""
     first = space.hyperparameters[0].name
     if rng.random() < 0.6:
         return lambda _: False

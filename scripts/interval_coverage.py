@@ -1,12 +1,13 @@
-"""How often do the report's intervals hold the truth? `python scripts/interval_coverage.py [--repeats 1000] [--write]`.
+"""Measure how often the report's intervals contain the true value: `python scripts/interval_coverage.py [--repeats 1000] [--write]`.
 
-Draws paired differences whose mean is known, and counts how often the report's 95 % intervals hold it. A false PASS is an arm that is
-worse by just the margin and passes: the interval lies wholly above the truth, 2.5 % where 95 % is meant. What the report gives no
-interval for is not counted; `shown` says how often it gives one. Beside it, the percentile bootstrap stratified by task that is common
-in the field (Agarwal et al. 2021). `--write` keeps the figures in harness/report/, from where the page's method section tells them.
+The script draws paired differences with a known mean, and counts how often the report's 95 % intervals contain the mean. A false PASS is an
+arm that is worse by exactly the margin and passes: its interval is wholly above the true value, which should happen in 2.5 % of the draws.
+Draws for which the report gives no interval are not counted; `shown` says how often it gives one. For comparison, `percentile` is the
+percentile bootstrap stratified by task, which is common in the field (Agarwal et al. 2021). `--write` saves the figures in harness/report/,
+where the section on methods shows them.
 
-The real differences are drawn from the recorded trainings in tasks/tabular: random search of ten trials, the default first in one
-arm. `start`: both arms share their other draws, as the harness's do, so that most pairs tie. `live`: the arms draw apart.
+The real differences come from the recorded trainings in tasks/tabular: random search of ten trials, where one arm starts from the default.
+`start`: both arms share their other draws, as in the harness, so that most pairs are ties. `live`: the arms draw independently.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ from harness.tabular.table import Table, read_table
 TABLES = Path(__file__).resolve().parent.parent / "tasks" / "tabular"
 HOW = Resampling(resamples=1000)
 TRIALS, POPULATION = 10, 3000
-# Correlation over tasks of the scores of one seed, as it was when methods drew the same numbers on every task.
+# Correlation between tasks of the scores of one seed, as measured when methods drew the same numbers on every task.
 CORRELATION = 0.37
 TABLES_COUNT = 6
+# The figures of one case by their names.
+Case: TypeAlias = dict[str, Any]
 Draw: TypeAlias = Callable[[np.random.Generator, tuple[int, int]], Array]
 
-# Each returns differences of mean 0, shape (tasks, seeds). Skew and collapses are on the side that makes an arm pass falsely.
+# Each function returns differences with mean 0, shape (tasks, seeds). Skew and rare large losses are on the side of a false PASS.
 DISTRIBUTIONS: dict[str, Draw] = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "skewed": lambda rng, shape: 1.0 - rng.exponential(size=shape),
@@ -59,17 +62,17 @@ EFFECTS = ("normal", "skewed", "equal")
 
 
 def spreads(tasks: int) -> Array:
-    """Return how much each task's differences spread, shape (tasks, 1): unlike ones, from 0.4 to 2.7."""
+    """Return the scale of each task's differences, shape (tasks, 1): from 0.4 to 2.7."""
     return np.exp(np.linspace(-1.0, 1.0, tasks))[:, None] if tasks > 1 else np.ones((1, 1))
 
 
 def drawn(source: str, rng: np.random.Generator, shape: tuple[int, int], first: int = 0) -> Array:
-    """Return differences of mean 0, shape (tasks, seeds); from real trainings, those on the tables from number `first` on."""
+    """Return differences with mean 0, shape (tasks, seeds). Real differences use the tables from number `first` on."""
     if source in REAL:
         pool = real_differences(shared=source == "real: start")
         rows = [pool[(first + task) % len(pool)] for task in range(shape[0])]
         return np.array([rng.choice(values, shape[1]) - values.mean() for values in rows])
-    # Tasks that move together must spread alike, or one of them would be all that counts.
+    # Correlated tasks get the same scale, or one of them would decide the result alone.
     return DISTRIBUTIONS[source](rng, shape) * (1.0 if source == REPEATED else spreads(shape[0]))
 
 
@@ -95,7 +98,7 @@ def _differences(table: Table, shared: bool) -> Array:
 
 
 def _scores(table: Table) -> tuple[Array, Array]:
-    """Return best validation scores and the test scores beside them, shape (seeds, configurations); -inf and NaN for failures."""
+    """Return the best validation scores and their test scores, shape (seeds, configurations); -inf and NaN for failures."""
     val, test = np.full((2, *table.starts.shape), -np.inf)
     for seed, config in np.argwhere(table.arrays["status"] == 0):
         start = int(table.starts[seed, config])
@@ -113,7 +116,7 @@ def percentile(strata: Sequence[Array], rng: np.random.Generator) -> Estimate:
 
 
 class Tally:
-    """Counts intervals that were shown, those that hold the truth, and those that lie above it."""
+    """Counts the intervals: shown, containing the true value, and wholly above it."""
 
     def __init__(self) -> None:
         self.shown = self.held = self.above = 0
@@ -130,8 +133,8 @@ class Tally:
         return 100 * count / self.shown if self.shown else float("nan")
 
 
-def simulate(source: str, tasks: int, seeds: int, repeats: int) -> dict[str, Any]:
-    """Return the figures of one case, for these tasks; shares are percentages. One real task is each of them in turn."""
+def simulate(source: str, tasks: int, seeds: int, repeats: int) -> Case:
+    """Return the figures of one case, for the same tasks; shares are percentages. With one real task, each table is used in turn."""
     rng = np.random.default_rng([tasks, seeds])
     ours, field, better = Tally(), Tally(), Tally()
     turns = TABLES_COUNT if source in REAL and tasks == 1 else 1
@@ -155,8 +158,8 @@ def simulate(source: str, tasks: int, seeds: int, repeats: int) -> dict[str, Any
     }
 
 
-def simulate_others(effects: str, tasks: int, seeds: int, repeats: int) -> dict[str, Any]:
-    """Return the figures of one case, for other tasks: each task has an effect of its own, drawn anew each time."""
+def simulate_others(effects: str, tasks: int, seeds: int, repeats: int) -> Case:
+    """Return the figures of one case, for other tasks: each task has its own effect, which is drawn in every repetition."""
     rng, ours = np.random.default_rng([tasks, seeds]), Tally()
     for _ in range(repeats):
         own = {"normal": rng.standard_normal(tasks), "skewed": 1.0 - rng.exponential(size=tasks), "equal": np.zeros(tasks)}[effects]
@@ -172,7 +175,7 @@ def simulate_others(effects: str, tasks: int, seeds: int, repeats: int) -> dict[
     }
 
 
-def cases(repeats: int) -> Iterator[dict[str, Any]]:
+def cases(repeats: int) -> Iterator[Case]:
     """Yield every case."""
     for source in (*DISTRIBUTIONS, *REAL):
         yield from (simulate(source, *design, repeats) for design in DESIGNS if source != REPEATED or design[0] > 1)

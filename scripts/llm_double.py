@@ -1,11 +1,11 @@
-"""Run a double of Ollama's or OpenAI's API by hand, to try the harness where there is no LLM.
+"""Run a double of Ollama's or OpenAI's API, to try the harness without an LLM.
 
     python scripts/llm_double.py --api ollama --port 11434
     python scripts/llm_double.py --api openai --port 8000 --script faults.json
 
-By default every call gets a valid configuration, drawn from the JSON schema of the request: the double says in its version that it is
-one, and so do commands, records and reports. `--script` names a JSON file as
-harness/testing/servers/script.py describes it; `curl http://127.0.0.1:PORT/double` shows what was answered and what was injected.
+By default every call gets a valid configuration, drawn from the request's JSON schema. The double says in its version that it is one, and
+so do commands, records and reports. `--script` names a JSON file in the format of harness/testing/servers/script.py.
+`curl http://127.0.0.1:PORT/double` shows the numbers of answers and of injected faults.
 """
 
 from __future__ import annotations

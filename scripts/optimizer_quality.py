@@ -1,10 +1,10 @@
-"""Measure how good the arms without an LLM are at few trials, and what a proposal costs.
+"""Measure how good the arms without an LLM are with few trials, and how long a proposal takes.
 
     python scripts/optimizer_quality.py --seeds 20 --jobs 1
 
-Seven cheap analytic problems with known minima are tuned by every arm that asks no LLM, from nothing and from the default. Regret is
-normalised on each problem: 0 is the minimum, 1 the median random configuration (and anything worse). "Worth" is the number of random
-trials whose expected best has the same regret, averaged over the problems. Prints Markdown.
+Every arm that asks no LLM tunes seven cheap analytic problems with known minima, with and without the default as its first trial. Regret is
+normalised on each problem: 0 is the minimum, 1 is the median random configuration or anything worse. "Worth" is the number of random trials
+whose expected best has the same regret, averaged over the problems. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before any library reads it: two threads are slower, see the arms
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before any library reads it: these problems are slower with two threads
 
 from omegaconf import OmegaConf
 
@@ -40,7 +40,7 @@ STARTS = ("none", "default")
 
 @dataclass(frozen=True)
 class Problem:
-    """A loss over a space, with the lowest value that it can take. A loss of infinity is a training that fails."""
+    """A loss on a space, and its lowest value. An infinite loss means a training that fails."""
 
     space: Space
     loss: Callable[[Config], float]
@@ -96,7 +96,7 @@ def _number(config: Config, name: str) -> float:
 
 
 def _mixed(config: Config) -> float:
-    """Like a training: rates on log scales, a best rate that depends on the optimizer and the batch, divergence above it."""
+    """Return a loss like that of a training: the best rate depends on the optimizer and the batch size, and rates far above it diverge."""
     rate, batch = math.log10(_number(config, "rate")), math.log2(_number(config, "batch"))
     best = {"sgd": -1.2, "adam": -2.8, "rmsprop": -3.1}[str(config["optimizer"])] + 0.15 * (batch - 6)
     if rate > best + 1.5:
@@ -108,7 +108,7 @@ def _mixed(config: Config) -> float:
 
 
 def _branching(config: Config) -> float:
-    """Two update rules with knobs of their own, and a decay that is only there when it is switched on."""
+    """Return a loss with two update rules, each with its own hyperparameters, and a decay that is active only when it is switched on."""
     rate = math.log10(_number(config, "rate"))
     if config["optimizer"] == "sgd":
         loss = 0.1 * (rate + 1) ** 2 + 1.2 * (_number(config, "momentum") - 0.85) ** 2
@@ -117,11 +117,11 @@ def _branching(config: Config) -> float:
     return loss + (0.02 * (math.log10(_number(config, "decay")) + 4) ** 2 if config["regularise"] else 0.15)
 
 
-_BRANIN: dict[str, dict[str, Any]] = {
+_BRANIN: dict[str, dict[str, object]] = {
     "x": {"type": "float", "low": -5, "high": 10, "default": 2.5, "meaning": "coordinate"},
     "y": {"type": "float", "low": 0, "high": 15, "default": 7.5, "meaning": "coordinate"},
 }
-_MIXED: dict[str, dict[str, Any]] = {
+_MIXED: dict[str, dict[str, object]] = {
     "rate": {"type": "float", "low": 1e-6, "high": 1.0, "scale": "log", "default": 1e-3, "meaning": "step size"},
     "decay": {"type": "float", "low": 1e-7, "high": 1e-1, "scale": "log", "default": 1e-5, "meaning": "weight decay"},
     "batch": {"type": "ordinal", "levels": [16, 32, 64, 128, 256], "default": 32, "meaning": "rows per step"},
@@ -129,8 +129,8 @@ _MIXED: dict[str, dict[str, Any]] = {
     "layers": {"type": "int", "low": 1, "high": 8, "default": 2, "meaning": "depth"},
     "dropout": {"type": "float", "low": 0.0, "high": 0.8, "default": 0.0, "meaning": "share dropped"},
 }
-_DECAY: dict[str, Any] = {"type": "float", "low": 1e-7, "high": 1e-1, "scale": "log", "default": 1e-3, "meaning": "weight decay"}
-_BRANCHING: dict[str, dict[str, Any]] = {
+_DECAY: dict[str, object] = {"type": "float", "low": 1e-7, "high": 1e-1, "scale": "log", "default": 1e-3, "meaning": "weight decay"}
+_BRANCHING: dict[str, dict[str, object]] = {
     "optimizer": {"type": "categorical", "choices": ["sgd", "adam"], "default": "adam", "meaning": "update rule"},
     "rate": {"type": "float", "low": 1e-6, "high": 1.0, "scale": "log", "default": 1e-3, "meaning": "step size"},
     "momentum": {"type": "float", "low": 0.0, "high": 0.99, "default": 0.9, "meaning": "of SGD", "when": {"optimizer": "sgd"}},
@@ -151,7 +151,7 @@ PROBLEMS = {
 
 @cache
 def random_losses(name: str) -> tuple[float, ...]:
-    """Return the losses of the pool of random configurations, in rising order."""
+    """Return the losses of POOL random configurations, sorted."""
     problem = PROBLEMS[name]
     rng = random.Random(name)
     return tuple(sorted(problem.loss(problem.space.sample(rng)) for _ in range(POOL)))
@@ -165,14 +165,14 @@ def regret(name: str, loss: float) -> float:
 
 @cache
 def chance(trials: int) -> float:
-    """Return the expected regret of the best of so many random trials, averaged over the problems; exact for the pool."""
+    """Return the expected regret of the best of `trials` random trials, averaged over the problems; exact for the pool."""
     weights = [(1 - k / POOL) ** trials - (1 - (k + 1) / POOL) ** trials for k in range(POOL)]
     each = [sum(w * regret(name, loss) for w, loss in zip(weights, random_losses(name), strict=True)) for name in PROBLEMS]
     return statistics.mean(each)
 
 
 def worth(mean_regret: float, most: int = 300) -> float:
-    """Return how many random trials have this expected regret, interpolated; `most` when more."""
+    """Return the number of random trials with this expected regret, interpolated; at most `most`."""
     low = 1
     while low < most and chance(low + 1) > mean_regret:
         low += 1
@@ -183,7 +183,7 @@ def worth(mean_regret: float, most: int = 300) -> float:
 
 @dataclass(frozen=True)
 class Run:
-    """One arm on one problem from one seed: the regret of its best trial, and the milliseconds that each proposal took."""
+    """One arm on one problem from one seed: the regret of its best trial, and the milliseconds of each proposal."""
 
     regret: float
     milliseconds: tuple[float, ...]
@@ -220,8 +220,8 @@ def _trial(number: int, proposal: Proposal, name: str, loss: float) -> Trial:
 
 
 def arms(names: list[str], trials: int) -> list[dict[str, Any]]:
-    """Return the settings of the named arms, or of every one that asks no LLM."""
-    whole = {"budget": trials, "agent": {"names": "real"}}  # what options refer to
+    """Return the settings of the named arms, or of every arm that asks no LLM."""
+    whole = {"budget": trials, "agent": {"names": "real"}}  # the settings that options of arms refer to
     found: list[Any] = []
     for path in sorted(CONF.glob("*.yaml")):
         config = OmegaConf.create({**whole, "optimizer": OmegaConf.load(path)})
@@ -250,7 +250,7 @@ def main() -> None:
 def print_tables(
     results: Mapping[tuple[str, str], Mapping[str, list[Run]]], startup: Mapping[str, int], trials: int, seeds: int
 ) -> None:
-    """Print what each arm reached, then the regret on each problem beside that of its default."""
+    """Print the regret of each arm, and then the regret on each problem, with that of the default."""
     print(f"\n{trials} trials, {seeds} seeds, {len(PROBLEMS)} problems; regret ± its standard error over seeds\n")
     print("| arm | start | regret | random trials worth the same | ms per proposal, start-up / model |\n|---|---|---|---|---|")
     for (arm, start), runs in results.items():

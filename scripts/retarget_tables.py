@@ -1,6 +1,6 @@
-"""Give recorded trainings the new name of their task's code: `python scripts/retarget_tables.py OLD=NEW ... FILE.npz ...`.
+"""Change the name of the task's class in tables of recorded trainings: `python scripts/retarget_tables.py OLD=NEW ... FILE.npz ...`.
 
-A table names the `_target_` whose trainings it holds. Where code only moved, the header is rewritten and every array stays as it is.
+A table names the `_target_` of its task. When the code was only moved, this script rewrites the header; the arrays are unchanged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness.tabular.header import MEMBER, read_header
 
 
 def retarget(path: Path, names: dict[str, str]) -> str:
-    """Rewrite one file whose target is among `names`, and return a line that says what was done."""
+    """Rewrite one file when `names` maps its target to a new name. Return a line that says what was done."""
     before = read_header(path)
     new = names.get(before.subject.target)
     if new is None:

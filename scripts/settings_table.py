@@ -1,6 +1,6 @@
-"""Write the table of settings in conf/README.md anew, from the texts in the schema: `python scripts/settings_table.py [--check]`.
+"""Write the table of settings in conf/README.md from the texts in the schema: `python scripts/settings_table.py [--check]`.
 
---check changes nothing, and exits with status 1 when the table is not the schema's.
+With --check nothing is written, and the exit status is 1 when the table differs from the schema.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Show how tunable each task is: what random configurations score, against how much a score moves with the training seed.
+"""Show how much tuning can gain on each task: scores of random configurations, compared with the spread over training seeds.
 
     python scripts/task_table.py                          # all core tasks, 50 configurations, 5 seeds, Markdown on the terminal
     python scripts/task_table.py --tasks digits text --jobs 2 --csv tasks.csv
@@ -41,7 +41,7 @@ configurations that did not fail, one training seed. *room*: (best - median) in 
 
 @dataclass(frozen=True)
 class Row:
-    """One task's line. Scores are in percent, times in seconds."""
+    """The row of one task. Scores are in percent, times in seconds."""
 
     task: str
     domain: str
@@ -90,13 +90,13 @@ def load_task(name: str) -> Task:
 
 
 def train(name: str, config: Config, seed: int) -> tuple[Outcome, float]:
-    """Train once, as the harness does; return the outcome and the processor's seconds, which other programs do not lengthen."""
+    """Train once, as the harness does. Return the outcome and the processor seconds."""
     trainer, started = InProcess(load_task(name)), time.process_time()
     return trainer.train(config, seed=seed), time.process_time() - started
 
 
 def measure(name: str, configs: int, seeds: int) -> Row:
-    """Train the default and `configs` random configurations, and the best of these from every seed."""
+    """Train the default with every seed, `configs` random configurations with one seed, and the best of these with every seed."""
     space, card = load_task(name).space, load_task(name).card
     default = [_score(train(name, space.default(), seed)[0]) for seed in range(seeds)]
     drawn = [space.sample(keyed_random(0, "task table", number)) for number in range(configs)]
@@ -127,7 +127,7 @@ def measure(name: str, configs: int, seeds: int) -> Row:
 
 
 def expected_best(scores: Sequence[float], draws: int) -> float:
-    """Return the mean, over all sets of `draws` of the scores, of the best in the set. A failure enters as the worst score."""
+    """Return the expected best of `draws` scores drawn without replacement: the mean over all subsets of that size."""
     rising, sets = sorted(scores), math.comb(len(scores), draws)
     return sum(score * math.comb(below, draws - 1) / sets for below, score in enumerate(rising))
 
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, help="write the unrounded numbers here as well")
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    # Fresh processes read the thread limit before NumPy and PyTorch start their pools.
+    # New processes, because NumPy and PyTorch read the thread limit when they are imported.
     with ProcessPoolExecutor(given.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         rows = list(pool.map(measure, given.tasks, [given.configs] * len(given.tasks), [given.seeds] * len(given.tasks)))
     for cells in [HEADER, ["---"] * len(HEADER), *[row.cells() for row in rows]]:

@@ -1,7 +1,7 @@
 """Print the pip options for the PyTorch build that fits this machine; used by `make setup`.
 
-PyPI's Linux build of PyTorch brings gigabytes of CUDA. On a Linux machine without an NVIDIA driver, PyTorch's own index of CPU builds is
-added, if it can be reached; everywhere else pip's ordinary choice is right, and nothing is printed.
+PyPI's Linux build of PyTorch contains gigabytes of CUDA libraries. On a Linux machine without an NVIDIA driver, this script adds PyTorch's
+index of CPU builds, if it can be reached. On other machines pip's default is right, and nothing is printed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Tunable problems, one a file; each is named and described by a YAML in `conf/task/`. The core suite has six, over five domains.
+"""Tunable problems, one per file. A YAML in `conf/task/` names and describes each of them.
 
-`fitting.py` is the training loop that its neural networks share; `measures.py` turns predictions into an epoch's losses and scores.
+core/     six small tasks from five domains, on generated data or data that scikit-learn ships
+full/     tasks on public data sets
+toy.py    a task without training cost, to test the harness itself
+common/   shared code: `training_loop.py` trains the neural networks, `metrics.py` turns predictions into losses and scores
 """

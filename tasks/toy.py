@@ -1,6 +1,6 @@
-"""A task that costs nothing: a smooth bowl with a known top, for benchmarks of the harness itself and for trying a method out.
+"""A task without training cost: a smooth function with a known maximum, to benchmark the harness itself and to try out a method.
 
-Standard library only, so that timing it times the harness.
+It uses the standard library only, so that its running time is the running time of the harness.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from harness import Config, Epoch, Space, TaskCard, keyed_random
 
 
 class Toy:
-    """Score 100 at learning_rate 1e-2, momentum 0.9; a learning rate above 1 diverges at the second epoch."""
+    """The score is 100 at learning_rate 1e-2 and momentum 0.9. A learning rate above 1 diverges at the second epoch."""
 
     def __init__(self, space: Space, card: TaskCard, *, epochs: int = 3, noise_pct: float = 0.1) -> None:
         self.space = space
@@ -21,7 +21,7 @@ class Toy:
         self._noise_pct = noise_pct
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
-        """Yield a curve that rises to the bowl's value at `config`, plus noise that depends on the seed."""
+        """Yield a curve that rises to the function's value at `config`, plus noise that depends on the seed."""
         rate, momentum = float(config["learning_rate"]), float(config["momentum"])
         distance = (math.log10(rate) + 2) ** 2 + 4 * (momentum - 0.9) ** 2
         shift = keyed_random(seed, "toy").gauss(0.0, self._noise_pct)

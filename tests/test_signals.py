@@ -24,7 +24,7 @@ from harness import signals as stop
 from harness.config.settings import task_spec
 from harness.errors import CellsFailed
 from harness.run.study import Result, conclude, run_cells
-from harness.signals import Interrupted, heed_signals, stop_if_asked, stop_status, stops_noted
+from harness.signals import Interrupted, handle_stop_signals, stop_if_asked, stop_status, stops_noted
 from harness.space import Config
 from harness.store.cell_folder import TRIALS
 from harness.training.subprocess import InChild
@@ -71,7 +71,7 @@ def trained(**options: Any) -> Outcome:
 @pytest.mark.parametrize("cleans_up", CLEAN_UPS)
 @pytest.mark.parametrize("number", STOPS)
 def test_ctrl_c_sigterm_and_sighup_in_a_training_are_no_trial(number: signal.Signals, cleans_up: str | None) -> None:
-    heed_signals()
+    handle_stop_signals()
     with pytest.raises(KeyboardInterrupt):
         trained(stop=number.name, cleans_up=cleans_up)
     assert stop_status() == STATUS[number.name]
@@ -129,7 +129,7 @@ class Handling:
 def test_what_ends_a_program_does_so_too_where_a_training_has_a_handler_of_its_own(
     number: signal.Signals, handler: Callable[..., None]
 ) -> None:
-    heed_signals()
+    handle_stop_signals()
     with pytest.raises(KeyboardInterrupt):
         InProcess(Handling(number, handler)).train({}, seed=0)  # type: ignore[arg-type]
     assert stop_status() == STATUS[number.name]
@@ -137,7 +137,7 @@ def test_what_ends_a_program_does_so_too_where_a_training_has_a_handler_of_its_o
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM])
 def test_a_training_may_use_a_signal_for_its_own_ends(number: signal.Signals) -> None:
-    heed_signals()
+    handle_stop_signals()
     assert InProcess(Handling(number, lambda *_: None)).train({}, seed=0).status is Status.OK  # type: ignore[arg-type]
     failed = InProcess(Handling(number, raising(TimeoutError("too slow")))).train({}, seed=0)  # type: ignore[arg-type]
     assert (failed.status, failed.error) == (Status.CRASHED, "TimeoutError: too slow")
@@ -166,7 +166,7 @@ def test_an_event_loop_s_own_wake_up_descriptor_stays_in_its_place() -> None:
 
 def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    heed_signals()
+    handle_stop_signals()
     assert trained(stop="SIGHUP").status is Status.OK
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
@@ -214,7 +214,7 @@ def test_a_job_that_its_launcher_stopped_is_a_line_of_the_sweep(tmp_path: Path) 
 
 
 def test_a_stop_that_a_method_swallowed_is_not_what_it_proposes(tmp_path: Path) -> None:
-    heed_signals()
+    handle_stop_signals()
     (cell,), settings = cells_of(tmp_path, *odd("swallow a signal"))
     with pytest.raises(KeyboardInterrupt):
         run_cells([cell], settings)
@@ -222,7 +222,7 @@ def test_a_stop_that_a_method_swallowed_is_not_what_it_proposes(tmp_path: Path) 
     assert len((folder / TRIALS).read_text().splitlines()) == 2
     assert not (folder / "failure.json").exists()
     methods.Odd.broken = False
-    heed_signals()
+    handle_stop_signals()
     try:
         assert run_cells([cell], settings).done == 1
     finally:

@@ -27,7 +27,7 @@ from harness.config.settings import cells, refuse_unused, register, resolved
 from harness.environment import COMMAND_PID, end_with_command, one_thread
 from harness.errors import HarnessError, SettingsError
 from harness.run.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells, study_folder
-from harness.signals import Interrupted, heed_signals, stops_noted
+from harness.signals import Interrupted, handle_stop_signals, stops_noted
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -98,7 +98,7 @@ def job(config: Any) -> Result:
     one_thread()
     end_with_command()
     if os.environ.get(COMMAND_PID) != str(os.getpid()):
-        heed_signals()  # the command itself does already
+        handle_stop_signals()  # the command itself does already
     try:
         with stops_noted():
             return _job(config)

@@ -127,9 +127,9 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any]) -> Settings:
 def _evaluated(task: TaskSpec, evaluator: str) -> tuple[TaskSpec, Evaluator]:
     if evaluator == "live":
         return task, Live()
-    from harness.tabular.replay import on_table  # noqa: PLC0415 - live cells do without
+    from harness.tabular.replay import with_table  # noqa: PLC0415 - live cells do without
 
-    return on_table(task)
+    return with_table(task)
 
 
 def _recorded(plain: Mapping[Any, Any], task: TaskSpec, evaluator: Evaluator) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""What a method that asks an LLM is given, and the base class of such methods."""
+"""The settings that a method needs to ask an LLM, and the base class of such methods."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from harness.llm.settings import LlmSettings
 from harness.task import TaskCard
@@ -26,17 +26,17 @@ class Asking:
 
 
 class LlmOptimizer:
-    """Base of a method whose YAML has a `context`: it asks an LLM.
+    """Base class of methods that ask an LLM. Their YAML has a `context`.
 
-    It is built as `cls(space, seed, asking=Asking, card=TaskCard, budget=int, backend=Backend, **options)`. The harness records each
-    call that goes through `backend`, retries lost ones, and answers those that an earlier launch of the cell made from its records.
+    The harness builds one as `cls(space, seed, asking=Asking, card=TaskCard, budget=int, backend=Backend, **options)`. It records each call
+    that goes through `backend` and retries lost calls. A call that an earlier launch of the cell made is answered from the records.
     """
 
     versions: ClassVar[Mapping[str, int]] = {}
 
     @classmethod
-    def identity(cls, asking: Asking, card: TaskCard) -> dict[str, Any]:
-        """Return what of the settings decides the result, for the cell's identity. Raises SettingsError for what makes no sense."""
+    def identity(cls, asking: Asking, card: TaskCard) -> dict[str, object]:
+        """Return the settings that decide the result, for the cell's identity. Raises SettingsError for settings that make no sense."""
         agent = {key: value for key, value in asdict(asking).items() if key not in ("llm", "blocks", "format")}
         tcs = {"blocks": list(asking.blocks), "format": asking.format}
         return {"agent": agent, "card": card.to_mapping(), "llm": asking.llm.identity(), "tcs": tcs}

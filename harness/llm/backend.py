@@ -1,16 +1,16 @@
-"""The contract of an LLM: `complete(request) -> reply`, and the two values that cross it.
+"""The contract of an LLM backend: `complete(request) -> reply`, and the two values `Request` and `Reply`.
 
     class MyBackend:
         def __init__(self, settings: LlmSettings): ...
         def complete(self, request: Request) -> Reply: ...           # raises BackendError, and nothing else
         @staticmethod
-        def ready(settings: LlmSettings) -> Readiness: ...           # for `python -m harness.doctor`; quick; raises HarnessError at most
+        def ready(settings: LlmSettings) -> Readiness: ...           # for the doctor; must be quick; may raise HarnessError only
 
-Behaviour is added by wrapping (see `build.py`): a wrapper is a backend too.
+Retries, records, caps and checks are wrappers around a backend, and each wrapper is a backend too (see `build.py`).
 
-What repeats: a record, which answers the same request with the same reply for ever (`replay.py`). What does not: a live reply at a
-temperature above 0, although the seed is sent. On one Ollama the first call, the same call with its prompt cached, and the call after
-a reload gave three texts, each of them stable.
+A recorded call always gives the same reply to the same request (`replay.py`). A live model at a temperature above 0 does not, although
+the seed is sent: one Ollama server gave three different texts for the first call, for the same call with its prompt in the cache, and
+for the call after the model was loaded again. Each of the three could be repeated.
 """
 
 from __future__ import annotations
@@ -25,11 +25,16 @@ from typing import Any, Protocol
 
 from harness.scrub import foreign_text, one_line
 
+# A JSON schema: an object of any depth.
 Schema = Mapping[str, Any]
 
 
 class ReplyFormat(StrEnum):
-    """How the reply is held to the JSON schema: by the sampler, to any JSON object, or by asking for it in the prompt alone."""
+    """How a reply is made to fit its JSON schema.
+
+    `schema`: the server's sampler enforces the schema. `json`: the sampler enforces a JSON object of any form. `prompt`: the prompt asks
+    for the schema, and nothing enforces it.
+    """
 
     SCHEMA = "schema"
     JSON = "json"
@@ -38,7 +43,7 @@ class ReplyFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn; `role` is system, user or assistant."""
+    """One turn of a conversation; `role` is system, user or assistant."""
 
     role: str
     content: str
@@ -48,9 +53,10 @@ class Message:
 class Request:
     """One question to a model, with everything that decides the answer.
 
-    `schema` is the JSON schema of the reply (None: free text). None in a decoding field leaves it to the server. `num_ctx` is the
-    window in tokens, prompt and reply together; `max_tokens` bounds the reply. `trial` (from 1), `call` (from 1 within the trial) and
-    `attempt` (from 1, counted by the retry wrapper) only say which question this is: they are not part of `key`.
+    `schema` is the JSON schema of the reply (None: free text). A decoding field that is None is left to the
+    server. `num_ctx` is the window in tokens, prompt and reply together; `max_tokens` is the most tokens of the reply. `trial` (from 1),
+    `call` (from 1 within the trial) and `attempt` (from 1, counted by the retry wrapper) only number the question: they are not part of
+    `key`.
     """
 
     messages: tuple[Message, ...]
@@ -61,19 +67,19 @@ class Request:
     temperature: float | None = None
     max_tokens: int | None = None
     num_ctx: int | None = None
-    think: bool | None = None
+    think: bool | str | None = None
     trial: int = 0
     call: int = 0
     attempt: int = 1
 
     @property
-    def decoding(self) -> dict[str, Any]:
-        """What decides the answer beside the messages and the schema, as plain data."""
+    def decoding(self) -> dict[str, object]:
+        """The decoding settings: all that decides the answer besides model, messages and schema, as plain data."""
         return {name: getattr(self, name) for name in DECODING} | {"reply_format": str(self.reply_format)}
 
     @cached_property
     def schema_key(self) -> str | None:
-        """A hash of the schema, None without one."""
+        """A hash of the schema; None without a schema."""
         return None if self.schema is None else digest(self.schema)
 
     @cached_property
@@ -82,8 +88,9 @@ class Request:
         return digest([[m.role, m.content] for m in self.messages], self.model, self.schema_key, self.decoding)
 
     def wire_messages(self, reply_format: ReplyFormat) -> list[dict[str, str]]:
-        """Return the messages as the servers take them; where the sampler does not hold the reply to the schema, the last one asks
-        for it in a fenced block.
+        """Return the messages in the form that servers accept.
+
+        Where the sampler does not enforce the schema, the last message asks for it in a fenced block.
         """
         wire = [{"role": m.role, "content": m.content} for m in self.messages]
         if self.schema is not None and reply_format is not ReplyFormat.SCHEMA:
@@ -92,9 +99,9 @@ class Request:
         return wire
 
 
-# What a server that is a test double has in what it calls itself.
+# A server that is a test double has this word in its name or version.
 DOUBLE = "double"
-# The server broke the reply off, because it had become a loop.
+# The finish_reason of a reply that the server stopped because it repeated itself.
 ABORTED = "aborted"
 _LONGEST_FACT = 300
 DECODING = ("seed", "temperature", "max_tokens", "num_ctx", "think")
@@ -102,12 +109,12 @@ DECODING = ("seed", "temperature", "max_tokens", "num_ctx", "think")
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What answered, as far as the server says; None where it does not. No text of it can hold a secret.
+    """What the server says about the model that answered; None where it says nothing. Secrets are removed from all texts.
 
-    `model` is the name that the server gives the model, which may say more than the one that was asked for. `server` is what the server
-    calls itself: Ollama's version, OpenAI's `system_fingerprint`. `digest` identifies the weights, `context_tokens` is the window that
-    the model was trained for, `reply_format` is what the server accepted, and `adapted` names request fields that it made the backend
-    send otherwise.
+    `model` is the server's name of the model, which may be longer than the name in the request. `server` identifies the server: Ollama's
+    version, OpenAI's `system_fingerprint`. `digest` identifies the weights. `context_tokens` is the window that the model was trained for.
+    `reply_format` is the format that the server accepted. `adapted` names request fields that the server refused and that the backend
+    then sent in another form.
     """
 
     backend: str
@@ -131,10 +138,10 @@ class ModelFacts:
 
     @property
     def is_double(self) -> bool:
-        """Say whether a test double answered: it says so in what it calls itself."""
+        """Say whether a test double answered, which it says in `server`."""
         return DOUBLE in (self.server or "")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the known facts as plain data."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v not in (None, ())}
 
@@ -147,11 +154,12 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: any text at all, judged by nobody yet, and without secrets.
+    """The reply of a model. Its text is not checked yet; secrets are removed.
 
-    `thinking` is what the server itself set apart from the text (a model's own `<think>` block stays in `text`). Tokens are the server's
-    counts, None where it gives none. `seconds` is the wall time of the call, `load_seconds` the part that loaded the model.
-    `finish_reason` is the server's word (stop, length, ...), or `aborted`: the server broke the reply off because it had become a loop.
+    `thinking` is the reasoning that the server returned separately (a `<think>` block in the text stays in `text`). Tokens are the
+    server's counts, None where it gives none. `seconds` is the wall time of the call, `load_seconds` the part of it in which the model
+    was loaded. `finish_reason` is the server's word (stop, length, ...), or `aborted` when the server stopped a reply that repeated
+    itself.
     """
 
     text: str
@@ -170,10 +178,10 @@ class Reply:
 
 
 class Backend(Protocol):
-    """Something that answers."""
+    """Something that answers requests: a client of a server, a local model, records, or a wrapper around one of these."""
 
     def complete(self, request: Request) -> Reply:
-        """Return the model's reply, whatever its text is worth. Raises BackendError."""
+        """Return the model's reply, whether its text is usable or not. Raises BackendError."""
         ...
 
 
@@ -181,7 +189,7 @@ def _fact(text: str) -> str:
     return one_line(text, limit=_LONGEST_FACT, guess=False)
 
 
-def digest(*parts: Any) -> str:
+def digest(*parts: object) -> str:
     """Return a hash of plain data: 32 hexadecimal digits of BLAKE2b over its JSON, keys sorted."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""What calls cost, and a cap on it."""
+"""What calls to an LLM cost, and a wrapper that stops before a cap is exceeded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT_PRICES = Path(__file__).with_name("prices.toml")
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per million tokens; `shutdown` is the day on which the provider takes the model away, None when unknown."""
+    """Prices in US dollars per million tokens. `shutdown` is the day on which the provider ends the model, None when unknown."""
 
     prompt_usd: float
     completion_usd: float
@@ -31,7 +31,7 @@ class Price:
 
 @dataclass(frozen=True)
 class Prices:
-    """A price list as of `date`, from `source`."""
+    """The price list of one day, `date`; `source` says where it comes from."""
 
     date: date
     source: str
@@ -39,7 +39,7 @@ class Prices:
 
     @classmethod
     def read(cls, path: Path | str | None = None) -> Prices:
-        """Read a price file (TOML; see prices.toml beside this module). Raises SettingsError."""
+        """Read a price file (TOML, like prices.toml in this folder). Raises SettingsError."""
         path = Path(path) if path else DEFAULT_PRICES
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -52,11 +52,11 @@ class Prices:
             raise SettingsError(f"llm.prices={path}: not a price file ({type(error).__name__}: {error})") from error
 
     def of(self, model: str) -> Price | None:
-        """Return the price of a model; a dated snapshot costs what its family does. None when it is not listed."""
+        """Return the price of a model, None when it is not listed. A dated snapshot has the price of the model without the date."""
         return self.models.get(model) or self.models.get(_SNAPSHOT.sub("", model))
 
     def usd(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """Return what so many tokens cost in US dollars (cached input counted at full price), None for an unlisted model."""
+        """Return the cost in US dollars, None for an unlisted model. Cached input is counted at full price."""
         price = self.of(model)
         if price is None:
             return None
@@ -65,19 +65,19 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What calls have cost: tokens (prompt and completion), wall seconds, US dollars (0 for what has no price)."""
+    """What calls have cost: tokens (prompt and completion), wall seconds, US dollars (0 for a model without a price)."""
 
     tokens: int = 0
     seconds: float = 0.0
     usd: float = 0.0
 
     def plus(self, tokens: int, seconds: float, usd: float) -> Spend:
-        """Return the sum."""
+        """Return this cost plus that of one more call."""
         return Spend(self.tokens + tokens, self.seconds + seconds, self.usd + usd)
 
     @classmethod
     def of(cls, records: Iterable[CallRecord], prices: Prices | None = None) -> Spend:
-        """Add up what recorded calls cost, failed ones included."""
+        """Return the total cost of recorded calls, failed calls included."""
         total = cls()
         for record in records:
             prompt, completion = _tokens(record.reply)
@@ -88,7 +88,7 @@ class Spend:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The most that a cell's calls may cost; None: no cap."""
+    """The most that the calls of one cell may cost; None for no cap."""
 
     tokens: int | None = None
     seconds: float | None = None
@@ -97,10 +97,11 @@ class Caps:
 
 @dataclass
 class Budgeted:
-    """Raises BudgetSpent before a call that could pass a cap: its prompt estimated high, its reply as long as `max_tokens` allows.
+    """A wrapper that raises BudgetSpent before a call that could exceed a cap.
 
-    So a cap on tokens or money holds, unless `max_tokens` is unset; a cap on seconds may be passed by one call. `spent` starts with
-    what earlier launches of the cell cost. Raises SettingsError for a cap in dollars on a model without a price.
+    A call is expected to take the highest estimate of its prompt's tokens, and `max_tokens` for its reply. So a cap on tokens or dollars
+    is never exceeded, unless `max_tokens` is unset. A cap on seconds can be exceeded by one call. `spent` starts with the cost of the
+    cell's earlier launches. `build_backend` refuses a cap in dollars for a model without a price.
     """
 
     inner: Backend

@@ -1,9 +1,9 @@
-"""From settings to a backend with everything around it."""
+"""Build the backend of a cell, with its wrappers, from settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Protocol
 
 from harness.errors import SettingsError
 from harness.importing import load_target
@@ -14,32 +14,45 @@ from harness.llm.recording import Recording, SameModel
 from harness.llm.replay import Replay
 from harness.llm.retrying import Retrying
 from harness.llm.settings import LlmSettings
-from harness.llm.truncation import Guarded
+from harness.llm.truncation import TruncationCheck
+from harness.readiness import Readiness
 
 
-def backend_class(settings: LlmSettings) -> Any:
+class BackendClass(Protocol):
+    """The class of a backend."""
+
+    def __call__(self, settings: LlmSettings) -> Backend: ...
+
+    @staticmethod
+    def ready(settings: LlmSettings) -> Readiness:
+        """Say whether the LLM of these settings can answer now."""
+        ...
+
+
+def backend_class(settings: LlmSettings) -> BackendClass:
     """Return the class that `_target_` names, or Replay when `replay` is set. Raises SettingsError."""
     if settings.replay:
         return Replay
     if not settings._target_:
         raise SettingsError("this method asks an LLM, and llm=none: choose one, e.g. llm=phi4 (the files in conf/llm)")
-    return load_target(settings._target_, "llm._target_")
+    made: BackendClass = load_target(settings._target_, "llm._target_")
+    return made
 
 
 def build_backend(settings: LlmSettings, *, keep: Callable[[CallRecord], None], answered: Iterable[CallRecord] = ()) -> Backend:
-    """Return the LLM of these settings, for one cell.
+    """Return the backend of one cell, with its wrappers.
 
-    `keep` is called with the record of each call before its reply is used; it must write it durably. `answered` are the records that
-    earlier launches of the cell kept: they are answered from again, and count towards the caps. Nothing is connected to, loaded or
+    `keep` is called with the record of each call before its reply is used; it must write the record durably. `answered` are the records
+    of the cell's earlier launches: they answer repeated requests, and their cost counts towards the caps. Nothing is connected, loaded or
     checked before the first call. Raises SettingsError.
 
-    From the outside in: retry lost calls; keep what comes back; refuse another model than before; refuse cut prompts; refuse to pass a
-    cap; ask.
+    From the outside in, the wrappers retry lost calls (Retrying), record replies (Recording), refuse another model than before
+    (SameModel), refuse truncated prompts (TruncationCheck) and refuse to exceed a cap (Budgeted). The innermost backend asks the model.
     """
     answered = tuple(answered)
     backend: Backend = backend_class(settings)(settings)
     if isinstance(backend, Replay):
-        # Nothing is lost, paid or cut in a replay; it is kept like a first run, so that its records are a study of their own.
+        # A replay loses no call, costs nothing and truncates nothing. Its calls are recorded, so that its study can be replayed too.
         return Recording(backend, keep=keep, answered=answered)
     caps = Caps(settings.cap_tokens, settings.cap_seconds, settings.cap_usd)
     prices = Prices.read(settings.prices)
@@ -48,7 +61,7 @@ def build_backend(settings: LlmSettings, *, keep: Callable[[CallRecord], None], 
             f"llm.cap_usd={caps.usd:g}: the price list of {prices.date} has no '{settings.model}'; give llm.prices=FILE or unset the cap"
         )
     budgeted = Budgeted(backend, caps, prices, Spend.of(answered, prices))
-    recording = Recording(SameModel(Guarded(budgeted), answered), keep=keep, answered=answered)
+    recording = Recording(SameModel(TruncationCheck(budgeted), answered), keep=keep, answered=answered)
     return Retrying(
         recording,
         tries=settings.tries,

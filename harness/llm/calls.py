@@ -1,4 +1,4 @@
-"""A call to an LLM as a record: enough to bill it, to judge it, and to give the same answer again without any LLM."""
+"""The record of a call to an LLM: enough to compute its cost, to judge it, and to give the same answer again without an LLM."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ KIND, WHAT = "llm_call", "the record of an LLM call"
 
 @dataclass(frozen=True)
 class CallRecord:
-    """One attempt at one call: what was asked, and the reply or the error.
+    """One attempt at one call: the request, and the reply or the error.
 
-    `key` is `Request.key`; the JSON schema is kept as a hash only. `decoding` has the keys seed, temperature, max_tokens, num_ctx,
-    think, reply_format. `seconds` is the wall time, also of a call that failed.
+    `key` is `Request.key`. Of the JSON schema only a hash is kept. `decoding` has the keys seed, temperature, max_tokens, num_ctx,
+    think, reply_format. `seconds` is the wall time of the call, whether it failed or not.
     """
 
     trial: int
@@ -42,7 +42,7 @@ class CallRecord:
 
     @classmethod
     def of(cls, request: Request, seconds: float, *, reply: Reply | None = None, error: BackendError | None = None) -> CallRecord:
-        """Record what `request` led to: give either the reply or the error."""
+        """Return the record of a request that took `seconds`. Give its reply, its error, or both when a reply must not be used."""
         return cls(
             trial=request.trial,
             call=request.call,
@@ -58,9 +58,9 @@ class CallRecord:
             error_kind=None if error is None else type(error).__name__,
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain JSON data; the inverse of `from_dict`."""
-        row: dict[str, Any] = {"kind": KIND, "schema": SCHEMA}
+        row: dict[str, object] = {"kind": KIND, "schema": SCHEMA}
         row |= {name: getattr(self, name) for name in ("trial", "call", "attempt", "key", "model")}
         row["messages"] = [{"role": m.role, "content": m.content} for m in self.messages]
         row |= {"schema_key": self.schema_key, "decoding": dict(self.decoding), "seconds": self.seconds}
@@ -72,7 +72,7 @@ class CallRecord:
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> CallRecord:
-        """Read plain data. Raises RecordError when it is not a call's."""
+        """Read plain data. Raises RecordError when it is not the record of a call."""
         if row.get("kind") != KIND:
             raise RecordError(f"not {WHAT}")
         try:
@@ -94,9 +94,9 @@ class CallRecord:
             raise RecordError(f"damaged record of an LLM call ({type(error).__name__}: {error})") from error
 
     def differences(self, asked: Request) -> list[str]:
-        """Say in what `asked` differs from the request of this record; empty when the record answers it.
+        """Return the differences between `asked` and the request of this record; empty when the record answers it.
 
-        A decoding field, or a model, that `asked` leaves open (None, or no name) is taken as recorded.
+        A decoding field that is None in `asked`, or an empty model name, is not compared.
         """
         found = []
         if asked.model and asked.model != self.model:
@@ -118,9 +118,9 @@ class CallRecord:
 
 
 def read_calls(file: Readable) -> Iterator[CallRecord]:
-    """Yield the calls in a cell's calls.jsonl, in order; a last line that was cut short is left out, and no file holds no calls.
+    """Yield the calls in a cell's calls.jsonl, in order; nothing when there is no such file. An incomplete last line is left out.
 
-    Raises RecordError naming file and line.
+    Raises RecordError, which names file and line.
     """
     for where, line in read_lines(file):
         row = read_row(line, where, WHAT, SCHEMA)
@@ -131,13 +131,13 @@ def read_calls(file: Readable) -> Iterator[CallRecord]:
 
 
 def calls_below(path: Path) -> Iterator[tuple[Path, CallRecord]]:
-    """Yield every call of a file, or of all cells in a folder, with the file that it stands in. Raises RecordError."""
+    """Yield every call of a file, or of all cells below a folder, each with its file. Raises RecordError."""
     for file in sorted(path.rglob(CALLS)) if path.is_dir() else [path]:
         yield from ((file, call) for call in read_calls(file))
 
 
-def _reply_to_dict(reply: Reply) -> dict[str, Any]:
-    row: dict[str, Any] = {"text": reply.text, "finish_reason": reply.finish_reason, "seconds": reply.seconds}
+def _reply_to_dict(reply: Reply) -> dict[str, object]:
+    row: dict[str, object] = {"text": reply.text, "finish_reason": reply.finish_reason, "seconds": reply.seconds}
     if reply.thinking:
         row["thinking"] = reply.thinking
     for name in ("prompt_tokens", "completion_tokens", "load_seconds"):

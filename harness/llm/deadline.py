@@ -1,8 +1,10 @@
-"""The border to foreign code: a call gets a deadline that holds, and its error is translated once."""
+"""The boundary to the clients of LLM servers: a call gets a deadline, and its error is translated in one place."""
 
 from __future__ import annotations
 
 import queue
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -15,10 +17,10 @@ _LONGEST_CHAIN = 5
 
 
 class ForeignError(Exception):
-    """Stands in as the cause of a translated error where the original's text cannot be shown as it is."""
+    """The cause of a translated error when the original error holds a secret: its text without the secret."""
 
 
-def cross(
+def call_with_deadline(
     call: Callable[[], T],
     *,
     who: str,
@@ -26,11 +28,11 @@ def cross(
     abandon: Callable[[], None],
     translate: Callable[[Exception], BackendError],
 ) -> T:
-    """Return what `call` returns; `who` answers it, for the error's text.
+    """Return what `call` returns; `who` names the server in an error.
 
-    The call runs in a thread of its own, because no client can be trusted to end on time: their timeouts are per read, so a server
-    that sends a byte now and then holds them for ever. When the deadline passes, `abandon` is called (close the connection) and a
-    TransportFault raised. Any other exception becomes `translate(it)`, with the original as its cause.
+    The call runs in its own thread, because a client does not always end on time: its timeout applies to each read, so a server that
+    sends one byte now and then keeps it waiting for ever. After `deadline_seconds`, `abandon` is called, which closes the connection, and
+    TransportFault is raised. Any other exception is replaced by `translate(exception)`, with the original as its cause.
     """
     results: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
 
@@ -45,7 +47,7 @@ def cross(
         result, error = results.get(timeout=min(deadline_seconds, threading.TIMEOUT_MAX))
     except queue.Empty:
         late = True
-    except BaseException:  # Ctrl-C: do not leave the server generating
+    except BaseException:  # Ctrl-C: close the connection, so that the server stops generating
         abandon()
         raise
     else:
@@ -54,7 +56,7 @@ def cross(
         abandon()
         raise TransportFault(f"{who} gave no complete answer within {deadline_seconds:g} s (llm.timeout_seconds)")
     if error is not None:
-        # Outside any `except`, so that the original hangs on the new error as its cause alone, and only if its text may be shown.
+        # Raised outside any `except`: Python would add the original error as context, even when its text must not be shown.
         translated, shown = translate(error), _showable(error)
         if shown is translated:
             raise translated
@@ -64,7 +66,7 @@ def cross(
 
 def _showable(error: Exception) -> Exception:
     """Return the error itself, or its words alone when it, or an error that led to it, says what must not be shown."""
-    texts = [(one, str(one)) for one in _chain(error)]
+    texts = [(one, str(one)) for one in chain(error)]
     shown = [(one, one_line(text, limit=2000)) for one, text in texts]
     if shown == texts:
         return error
@@ -72,10 +74,22 @@ def _showable(error: Exception) -> Exception:
     return ForeignError(" <- ".join(words[:_LONGEST_CHAIN]))
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and those that it came from, as a traceback prints them."""
     met: set[int] = set()
     while error is not None and id(error) not in met:
         met.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
+
+
+def why_unreachable(error: BaseException, url: str) -> str:
+    """Say why no connection to a server came about, empty where it simply refuses one: nothing listens there."""
+    met = list(chain(error))
+    if any(isinstance(one, socket.gaierror) or "getaddrinfo" in str(one) for one in met):
+        return "no machine is known by that name"
+    if any(isinstance(one, ssl.SSLCertVerificationError) for one in met):
+        return "its certificate is not trusted here: SSL_CERT_FILE=FILE.pem names those that are"
+    if any(isinstance(one, ssl.SSLError) or "SSL" in type(one).__name__ for one in met) and url.startswith("https:"):
+        return "it does not speak https: is it http://?"
+    return ""

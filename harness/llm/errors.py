@@ -1,16 +1,16 @@
-"""What can go wrong between the harness and an LLM.
+"""The errors between the harness and an LLM.
 
-    BackendError                 no usable reply; one clear line, with every secret of the environment taken out
-    ├── TransportFault           a call that may be tried again: refused, dropped, timed out, 429, 5xx, garbled
-    ├── BackendUnavailable       the server stays down: the cell stops cleanly, and the next launch resumes it
+    BackendError                 no usable reply; the text is one clear line, from which all secrets are removed
+    ├── TransportFault           a call that may be tried again: refused, dropped, timed out, 429, 5xx, not JSON
+    ├── BackendUnavailable       the server stays down: the cell stops, and the next launch resumes it
     │   └── NotReady             a key, a model, a file or a package is missing; the text says how to get it
-    ├── BadRequest               the server refuses the request as such: trying again cannot help
+    ├── BadRequest               the server refuses the request itself: trying again does not help
     ├── TruncatedPrompt          the prompt did not fit, or the model saw only a part of it
-    ├── OtherModel               another model answers than in the cell's earlier launches
+    ├── OtherModel               the model that answers is not the one of the cell's earlier launches
     ├── BudgetSpent              the next call could cost more than the cap allows
-    └── ReplayDiffers            a replay was asked something that its records do not answer
+    └── ReplayDiffers            a request that the records of a replay do not answer
 
-A reply that is only *bad* (empty, not JSON, out of range) is none of these: it is a `Reply`, and the agent's to judge.
+A reply that is only *bad* (empty, not JSON, out of range) is not an error here: it is a `Reply`, and the agent checks it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from harness.scrub import one_line
 
 
 class BackendError(HarnessError):
-    """The base: its text is one line of at most 600 characters, without control characters and without secrets."""
+    """The base class. Its text is one line of at most 600 characters, without control characters and secrets."""
 
     def __init__(self, text: str) -> None:
         super().__init__(one_line(text, limit=600))
 
 
 class TransportFault(BackendError):
-    """A call that failed on its way. `retry_after_seconds` is the wait that the server asked for, None when it did not."""
+    """A call whose transport failed. `retry_after_seconds` is the wait that the server asked for, None when it asked for none."""
 
     def __init__(self, text: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(text)
@@ -37,22 +37,22 @@ class TransportFault(BackendError):
 
 
 class BackendUnavailable(BackendError):
-    """No reply can be had now. Whoever runs the cell stops it; what is recorded stays, and a relaunch goes on from there."""
+    """The server cannot reply now. The cell stops, its records stay, and the next launch continues it."""
 
 
 class NotReady(BackendUnavailable):
-    """Something must be installed, pulled, started or set first."""
+    """Something must first be installed, downloaded, started or set."""
 
 
 class BadRequest(BackendError):
-    """The server understood the request and refuses it."""
+    """The server understood the request, and refuses it."""
 
 
 class TruncatedPrompt(BackendError):
-    """The prompt and the window do not fit.
+    """The prompt does not fit into the model's window.
 
-    `prompt_tokens` is the estimate (before sending) or the server's count (after), `window_tokens` the window; None where unknown.
-    `reply` is what the model made of the part that it saw: it was paid for, and must not be used.
+    `prompt_tokens` is the estimate (before sending) or the server's count (after), `window_tokens` the size of the window; None where
+    unknown. `reply` is the reply to the part of the prompt that the model saw: it is recorded, and must not be used.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class TruncatedPrompt(BackendError):
 
 
 class OtherModel(BackendError):
-    """The name that was asked for means another model than before. `reply` is that one's: it was paid for, and must not be used."""
+    """The requested name now stands for another model than before. `reply` is that model's: it is recorded, and must not be used."""
 
     def __init__(self, text: str, *, reply: object) -> None:
         super().__init__(text)
@@ -78,11 +78,11 @@ class OtherModel(BackendError):
 
 
 class BudgetSpent(BackendError):
-    """A cap on tokens, seconds or money. Raising the cap and launching again goes on from here."""
+    """The next call could exceed a cap on tokens, seconds or money. A higher cap and a new launch continue the cell."""
 
 
 class ReplayDiffers(BackendError):
-    """A replay left its records: `trial`, `call`, and one text for each thing that differs."""
+    """A request that no record of the replay answers. `differences` holds one text per difference to the nearest record."""
 
     def __init__(self, trial: int, call: int, differences: Sequence[str]) -> None:
         self.trial = trial

@@ -1,7 +1,8 @@
-"""A local model inside this process: llama.cpp through the prebuilt `xllamacpp` wheel (extra `llama-cpp`), any GGUF file, no server.
+"""A local model inside this process: llama.cpp runs any GGUF file, without a server (package `xllamacpp`, extra `llama-cpp`).
 
-The JSON schema becomes a grammar that holds keys, types, enumerations and ranges (those of floats in recent releases only). A reply
-that is cut off at `max_tokens` breaks it all the same, and with `reply_format=prompt` nothing is held: replies still need checking.
+llama.cpp turns the JSON schema into a grammar, which enforces keys, types, enumerations and ranges (ranges of floats in recent releases
+only). Replies must be checked all the same: one that is cut off at `max_tokens` does not fit the schema, and with `reply_format=prompt`
+nothing is enforced.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import importlib.util
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request
-from harness.llm.deadline import cross
+from harness.llm.deadline import call_with_deadline
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.probe import Readiness
 from harness.llm.settings import LlmSettings
@@ -27,9 +29,9 @@ _WHOLE_FILE_BYTES = 256 << 20
 
 
 class LlamaCpp:
-    """Uses the settings path, chat_template, threads and timeout_seconds; the window (`num_ctx`) and decoding come with each request.
+    """Uses the settings path, chat_template, threads and timeout_seconds. The window (`num_ctx`) and decoding are in each request.
 
-    `llm.chat_template` null means the file's own template; a name such as `chatml` serves a GGUF that holds none.
+    `llm.chat_template` null means the template in the file; give a name such as `chatml` for a GGUF file without a template.
     """
 
     def __init__(self, settings: LlmSettings) -> None:
@@ -46,11 +48,11 @@ class LlamaCpp:
         problem, command = _problem(self._settings.path)
         if problem:
             raise NotReady(f"{problem}: {command}")
-        return cross(
+        return call_with_deadline(
             lambda: self._complete(request),
             who="llama.cpp",
             deadline_seconds=self._settings.timeout_seconds,
-            # A generation inside the process cannot be stopped; the next call gets an engine of its own.
+            # A generation inside this process cannot be stopped. The next call loads a new engine.
             abandon=_engine.cache_clear,
             translate=_translate,
         )
@@ -78,42 +80,50 @@ class LlamaCpp:
         )
 
 
+class _Engine(Protocol):
+    """The part of `xllamacpp.Server` that is used here."""
+
+    def handle_chat_completions(self, body: Mapping[str, object]) -> dict[str, Any]: ...
+
+
 @lru_cache(maxsize=1)
-def _engine(path: Path, num_ctx: int, chat_template: str | None, threads: int) -> Any:
+def _engine(path: Path, num_ctx: int, chat_template: str | None, threads: int) -> _Engine:
     """Load a model, and keep it for the next cell. `num_ctx` 0 means the window that the model was trained for."""
-    xllamacpp: Any = importlib.import_module("xllamacpp")
+    xllamacpp = importlib.import_module("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx = num_ctx
     params.n_parallel = 1
     params.cpuparams.n_threads = threads
     params.warmup = False
-    params.verbosity = -1  # its log would write over the progress display
-    # The engine also listens on a local port, and answers nobody there without this.
+    params.verbosity = -1  # its log would overwrite the progress display
+    # The engine also listens on a local port. With this random key, no other program gets an answer there.
     params.api_keys = [secrets.token_hex(16)]
     if chat_template:
         params.chat_template = chat_template
         params.use_jinja = False
     try:
-        return xllamacpp.Server(params)
+        engine: _Engine = xllamacpp.Server(params)
     except RuntimeError as error:
         raise NotReady(f"llama.cpp cannot load {path} ({error}): is it a whole GGUF file, and is there memory for it?") from error
+    return engine
 
 
-def _body(request: Request) -> dict[str, Any]:
-    body: dict[str, Any] = {
+def _body(request: Request) -> dict[str, object]:
+    body: dict[str, object] = {
         "messages": request.wire_messages(request.reply_format),
         "seed": request.seed,
         "temperature": request.temperature,
         "max_tokens": request.max_tokens,
-        # A reused prefix is computed in other batches, and its last bits could differ from run to run.
+        # With a cached prefix the prompt is computed in other batches, and its last bits could differ from run to run.
         "cache_prompt": False,
     }
     if request.think is not None:
-        body["chat_template_kwargs"] = {"enable_thinking": request.think}
+        level = isinstance(request.think, str)
+        body["chat_template_kwargs"] = {"reasoning_effort" if level else "enable_thinking": request.think}
     if request.schema is not None and request.reply_format is ReplyFormat.SCHEMA:
-        held = {"name": "reply", "schema": dict(request.schema), "strict": True}
-        body["response_format"] = {"type": "json_schema", "json_schema": held}
+        json_schema = {"name": "reply", "schema": dict(request.schema), "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": json_schema}
     elif request.schema is not None and request.reply_format is ReplyFormat.JSON:
         body["response_format"] = {"type": "json_object"}
     return {name: value for name, value in body.items() if value is not None}
@@ -123,7 +133,7 @@ def _refusal(error: dict[str, Any], request: Request) -> BackendError:
     text = str(error.get("message", error))
     if error.get("type") == "exceed_context_size_error":
         return TruncatedPrompt(
-            f"llama.cpp refuses the prompt of trial {request.trial}: {text}. Raise llm.num_ctx or shorten the context (agent.log_every=5)",
+            f"llama.cpp refuses the prompt of trial {request.trial}: {text}. Raise llm.num_ctx, or shorten the context",
             prompt_tokens=error.get("n_prompt_tokens"),
             window_tokens=error.get("n_ctx"),
         )
@@ -141,7 +151,7 @@ def _translate(error: Exception) -> BackendError:
 
 
 def _problem(path: str | None) -> tuple[str, str]:
-    """Return what is missing and the command that brings it; empty texts when nothing is."""
+    """Return what is missing and the command that installs or sets it; two empty texts when nothing is missing."""
     if importlib.util.find_spec("xllamacpp") is None:
         return "llama.cpp is not installed", INSTALL
     if not path:
@@ -156,13 +166,13 @@ def _problem(path: str | None) -> tuple[str, str]:
 
 @lru_cache(maxsize=4)
 def _facts(path: Path, reply_format: str | None) -> ModelFacts:
-    xllamacpp: Any = importlib.import_module("xllamacpp")
+    xllamacpp = importlib.import_module("xllamacpp")
     version = f"xllamacpp {xllamacpp.__version__}"
     return ModelFacts("llama_cpp", path.name, server=version, digest=_file_digest(path), reply_format=reply_format)
 
 
 def _file_digest(path: Path) -> str:
-    """Hash a model file; of a large one, its size, head and tail, which hold the metadata and the last tensors."""
+    """Hash a model file. Of a large file, hash the size, the head (metadata) and the tail (last tensors) only."""
     size = path.stat().st_size
     with path.open("rb") as file:
         if size <= _WHOLE_FILE_BYTES:

@@ -1,10 +1,10 @@
 """A local model through Ollama's native API.
 
-Not through its OpenAI-style endpoint, which ignores `num_ctx`. Every chat asks the server to refuse a prompt that does not fit
-(`truncate: false`, `shift: false`: Ollama 0.12.6 and later; older ones ignore it, and `guard.py` reads their counts).
+Ollama's OpenAI-style endpoint is not used, because it ignores `num_ctx`. Every chat asks the server to refuse a prompt that does not fit
+(`truncate: false`, `shift: false`). Ollama 0.12.6 and later does so; older servers ignore it, and `truncation.py` checks their counts.
 
-Seen on a real 0.32.15: a schema's structure, enumerations and bounds of integers are held, bounds of floats are not. The same seed gives
-another text once the prompt is cached or the model was reloaded (see `backend.py`).
+Seen on a real 0.32.15: the sampler enforces a schema's structure, enumerations and bounds of integers, but not bounds of floats. The same
+seed gives another text once the prompt is cached or the model was loaded again (see `backend.py`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import time
 import weakref
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.llm.backend import ABORTED, ModelFacts, Reply, ReplyFormat, Request
-from harness.llm.deadline import cross
-from harness.llm.endpoint import ollama_url, read_key
+from harness.llm.deadline import cross, why_unreachable
+from harness.llm.endpoint import ollama_url, read_key, route_to
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.probe import Readiness, context_length, get_json, ollama_ready, pulled_name
 from harness.llm.retrying import retry_after_seconds
@@ -34,7 +34,7 @@ _CONNECT_SECONDS = 10.0
 
 
 class Ollama:
-    """Uses the settings base_url, timeout_seconds and keep_alive; model and decoding come with each request.
+    """Uses the settings base_url, timeout_seconds and keep_alive. Model and decoding are in each request.
 
     `llm.base_url` null means $OLLAMA_HOST, else http://127.0.0.1:11434. A key for a hosted Ollama is read from $OLLAMA_API_KEY.
     """
@@ -42,18 +42,20 @@ class Ollama:
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
         self._url = ollama_url(settings.base_url)
+        self._route = route_to(self._url, settings.proxy)
+        self._where = f"Ollama at {self._url}{self._route.words}"
         self._client: ollama.Client | None = None
         self._facts: dict[str, ModelFacts] = {}
-        self._headers: dict[str, str] = {}  # of the last answer: the client's ResponseError does not carry them
+        self._headers: dict[str, str] = {}  # of the last answer, because the client's ResponseError does not hold them
 
     @staticmethod
     def ready(settings: LlmSettings) -> Readiness:
         return ollama_ready(settings)
 
     def complete(self, request: Request) -> Reply:
-        return cross(
+        return call_with_deadline(
             lambda: self._complete(request),
-            who=f"Ollama at {self._url}",
+            who=self._where,
             deadline_seconds=self._settings.timeout_seconds,
             abandon=self._hang_up,
             translate=lambda error: self._translate(error, request),
@@ -69,7 +71,7 @@ class Ollama:
             think=request.think,
             format=_format(request),
             options=_options(request),
-            keep_alive=self._settings.keep_alive,
+            keep_alive=self._settings.keep_alive_sent,
         )
         seconds = round(time.perf_counter() - start, 6)
         return Reply(
@@ -80,24 +82,26 @@ class Ollama:
             completion_tokens=response.eval_count,
             seconds=seconds,
             load_seconds=None if response.load_duration is None else response.load_duration / 1e9,
-            # After some 30 repeats of one token the server stops, and says no more than that it is not done. Sent again unchanged,
-            # the request gets the same: it is a bad reply, for the agent to complain about.
+            # After about 30 repeats of one token the server stops and answers `done: false`. The same request would get the same
+            # answer, so this is a bad reply, not a lost call: the agent asks for a correction.
             finish_reason=(response.done_reason or "") if response.done else ABORTED,
         )
 
     def _connected(self) -> ollama.Client:
         if self._client is None:
-            import httpx  # noqa: PLC0415 - 0.3 s that a command without an LLM does not pay
+            import httpx  # noqa: PLC0415 - takes 0.3 s, which a command without an LLM does not need
 
             seconds, key = self._settings.timeout_seconds, read_key("OLLAMA_API_KEY")
-            with _variables_aside():
+            with _without_variables():
                 import ollama  # noqa: PLC0415
 
                 self._client = ollama.Client(
                     host=self._url,
                     headers={"Authorization": f"Bearer {key}"} if key else {},
+                    # With a transport of its own, it does not look for a proxy in the environment.
+                    transport=httpx.HTTPTransport(proxy=self._route.proxy),
                     timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
-                    # No method of this object: the client would keep it alive, and so its own connections open.
+                    # Functions, not methods of this object: the client would keep the object alive, and its connections open.
                     event_hooks={"request": [_ask_for_whole_prompts], "response": [partial(_keep_headers, self._headers)]},
                 )
             weakref.finalize(self, self._client.close)
@@ -110,7 +114,10 @@ class Ollama:
             client.close()  # type: ignore[no-untyped-call]
 
     def _facts_of(self, request: Request) -> ModelFacts:
-        """Ask once per model what it is; refuse a window that the model was not trained for, since Ollama shrinks it silently."""
+        """Return what the server says about a model; ask once per model.
+
+        Raises BadRequest for a window larger than the model was trained for, because Ollama shrinks it silently.
+        """
         facts = self._facts.get(request.model)
         if facts is None:
             facts = self._facts[request.model] = _read_facts(self._connected(), request.model, self._version())
@@ -124,10 +131,12 @@ class Ollama:
         return facts
 
     def _version(self) -> str | None:
-        # The client has no call for it.
+        # The client has no call for the version.
         key = read_key("OLLAMA_API_KEY")
         try:
-            return str(get_json(f"{self._url}/api/version", timeout_seconds=_CONNECT_SECONDS, key=key)["version"])
+            return str(
+                get_json(f"{self._url}/api/version", timeout_seconds=_CONNECT_SECONDS, key=key, route=self._route)["version"]
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -140,44 +149,51 @@ class Ollama:
         if isinstance(error, ollama.ResponseError):
             return self._refusal(error.status_code, _message(error.error), request)
         if isinstance(error, ConnectionError | httpx.ConnectError | httpx.ConnectTimeout):
-            return TransportFault(f"No Ollama at {self._url}. Start it with 'ollama serve', then 'ollama pull {request.model}'.")
+            why = why_unreachable(error, self._url)
+            if why:
+                return TransportFault(f"No {self._where}: {why} (llm.base_url)")
+            return TransportFault(f"No {self._where}. Start it with 'ollama serve', then 'ollama pull {request.model}'.")
         if isinstance(error, httpx.TimeoutException):
             return TransportFault(
-                f"Ollama at {self._url} gave no complete answer within {self._settings.timeout_seconds:g} s (llm.timeout_seconds)"
+                f"{self._where} gave no complete answer within {self._settings.timeout_seconds:g} s (llm.timeout_seconds)"
             )
         if isinstance(error, httpx.TransportError):
-            return TransportFault(f"Ollama at {self._url} dropped the connection ({type(error).__name__}: {error})")
+            return TransportFault(f"{self._where} dropped the connection ({type(error).__name__}: {error})")
         if isinstance(error, ValueError):  # of json or pydantic: the body is not what Ollama sends
-            return TransportFault(f"what answers at {self._url} does not speak Ollama's JSON ({_why(error)})")
-        return BackendUnavailable(f"Ollama at {self._url}: {type(error).__name__}: {error}")
+            return TransportFault(f"what answers at {self._url}{self._route.words} does not speak Ollama's JSON ({_why(error)})")
+        return BackendUnavailable(f"{self._where}: {type(error).__name__}: {error}")
 
     def _refusal(self, status: int, text: str, request: Request) -> BackendError:
-        where = f"Ollama at {self._url}"
+        where = self._where
         if "exceeds the available context size" in text or "exceeds the context length" in text:
             return TruncatedPrompt(
                 f"{where} refuses the prompt of trial {request.trial}: {text}. "
-                f"Raise llm.num_ctx ({request.num_ctx}) or shorten the context (raw logs: agent.log_every=5)",
+                f"Raise llm.num_ctx ({request.num_ctx}), or shorten the context",
                 window_tokens=request.num_ctx,
             )
         if status == 404 and "model" in text:
             return NotReady(f"{where} has no model '{request.model}'. Get it with 'ollama pull {request.model}'.")
+        if status in (404, 405):
+            return NotReady(
+                f"something answers at {self._url}{self._route.words}, and it is not Ollama ({status}): check llm.base_url"
+            )
         if status in (401, 403):
             return NotReady(f"{where} refuses the key ({text}): set OLLAMA_API_KEY")
         if status in (408, 429, 499) or status >= 500 or status < 0:
             return TransportFault(
                 f"{where}: {status} {text}", retry_after_seconds=retry_after_seconds(self._headers.get("retry-after"))
             )
-        if "does not support thinking" in text:
+        if "does not support thinking" in text or "think value" in text:
             return BadRequest(f"{where}: {text}; set llm.think=null")
         return BadRequest(f"{where} refuses the request: {status} {text}")
 
 
 @contextlib.contextmanager
-def _variables_aside() -> Iterator[None]:
-    """Take Ollama's variables out of the environment for a moment.
+def _without_variables() -> Iterator[None]:
+    """Remove Ollama's variables from the environment during the block.
 
-    The client reads them too, as soon as it is imported: it stops at quotes around an address that Ollama's own programs take, and
-    sends a key with the line break that it was read with, which the error then shows.
+    The client reads them when it is imported, and handles them badly: it fails for an address in quotes, which Ollama's own programs
+    accept, and it sends a key together with a line break at its end, so that the error shows the key.
     """
     aside = {name: os.environ.pop(name) for name in ("OLLAMA_HOST", "OLLAMA_API_KEY") if name in os.environ}
     try:
@@ -206,13 +222,13 @@ def _read_facts(client: ollama.Client, model: str, version: str | None) -> Model
     )
 
 
-def _format(request: Request) -> Any:
+def _format(request: Request) -> dict[str, Any] | Literal["json"] | None:
     if request.schema is None or request.reply_format is ReplyFormat.PROMPT:
         return None
     return "json" if request.reply_format is ReplyFormat.JSON else dict(request.schema)
 
 
-def _options(request: Request) -> dict[str, Any]:
+def _options(request: Request) -> dict[str, object]:
     options = {
         "num_ctx": request.num_ctx,
         "seed": request.seed,
@@ -223,11 +239,14 @@ def _options(request: Request) -> dict[str, Any]:
 
 
 def _ask_for_whole_prompts(request: httpx.Request) -> None:
-    """Add what the client cannot say: refuse a prompt that does not fit, and stop rather than shift it out."""
+    """Add two fields that the client cannot send: refuse a prompt that does not fit, and stop instead of dropping its beginning."""
     import httpx  # noqa: PLC0415
 
     if request.url.path.endswith("/api/chat"):
-        body = json.dumps({**json.loads(request.content), "truncate": False, "shift": False}).encode()
+        asked = json.loads(request.content)
+        if isinstance(asked.get("keep_alive"), float) and asked["keep_alive"].is_integer():
+            asked["keep_alive"] = int(asked["keep_alive"])
+        body = json.dumps({**asked, "truncate": False, "shift": False}).encode()
         request.stream = httpx.ByteStream(body)
         request.headers["Content-Length"] = str(len(body))
 
@@ -238,15 +257,15 @@ def _keep_headers(headers: dict[str, str], response: httpx.Response) -> None:
 
 
 def _why(error: ValueError) -> str:
-    """Say what is wrong with a body, without the parts of it that pydantic quotes: half a key would not be known for one."""
+    """Say what is wrong with a body, without quoting it as pydantic does: a part of a key would not be recognised as a secret."""
     if not hasattr(error, "errors"):
         return str(error)
     first = error.errors(include_input=False, include_url=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
-def _message(error: Any) -> str:
-    """Unwrap an error text: newer servers put llama.cpp's own JSON error inside theirs, and others send an object."""
+def _message(error: object) -> str:
+    """Return the text of an error. Newer servers put llama.cpp's JSON error inside their own, and others send an object."""
     text = error if isinstance(error, str) else json.dumps({"error": error})
     for _ in range(2):
         try:

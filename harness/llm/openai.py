@@ -1,13 +1,13 @@
-"""OpenAI, or any server that speaks its chat completions: vLLM, llama.cpp, LM Studio, ... (`llm.base_url`).
+"""OpenAI, or any server with its chat completions API: vLLM, llama.cpp, LM Studio, ... (`llm.base_url`).
 
-Servers differ in what they accept. A request field that one refuses is sent otherwise from then on, and the reply's facts say so: the
-JSON schema (gpt-3.5-turbo takes none: any JSON object, then the prompt alone), `max_tokens` (newer models want
-`max_completion_tokens`), `seed`. The temperature is never dropped silently.
+Servers differ in what they accept. When a server refuses a request field, the backend sends it in another form from then on, and the
+reply's facts say so. This is done for the JSON schema (gpt-3.5-turbo accepts none: the backend asks for any JSON object, and then in the
+prompt alone), for `max_tokens` (newer models want `max_completion_tokens`) and for `seed`. The temperature is never dropped silently.
 """
 
 from __future__ import annotations
 
-import http.client
+import importlib
 import os
 import time
 import weakref
@@ -15,46 +15,50 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
-from harness.llm.backend import DOUBLE, ModelFacts, Reply, ReplyFormat, Request, Schema
+from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request, Schema
 from harness.llm.budget import Prices
-from harness.llm.deadline import cross
-from harness.llm.endpoint import bare, check_address, read_key, state_of
+from harness.llm.deadline import cross, why_unreachable
+from harness.llm.endpoint import bare, check_address, openai_urls, read_key, route_to
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
-from harness.llm.probe import PROBE_SECONDS, Readiness, double_warning, get_json
+from harness.llm.probe import Readiness, compatible_ready
 from harness.llm.retrying import retry_after_seconds
 from harness.llm.settings import LlmSettings
 from harness.scrub import one_line
 
 if TYPE_CHECKING:
     import openai
-    from openai.types.chat import ChatCompletion
+    from openai.types.chat import ChatCompletion, ChatCompletionMessage
 
 _CONNECT_SECONDS = 10.0
-_NAMED_MODELS = 5
+_OPENAI = "https://api.openai.com/v1"
+_THINKING_PARTS = ("thinking", "reasoning", "reasoning_text", "redacted_thinking")
 _NEXT_FORMAT = {ReplyFormat.SCHEMA: ReplyFormat.JSON, ReplyFormat.JSON: ReplyFormat.PROMPT}
 _TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length", "exceeds the available context size")
 
 
 class OpenAI:
-    """Uses the settings base_url, key_env and timeout_seconds; model and decoding come with each request.
+    """Uses the settings base_url, key_env and timeout_seconds. Model and decoding are in each request.
 
-    `llm.base_url` null means $OPENAI_BASE_URL, else OpenAI. The key is read from the variable that `llm.key_env` names, and sent to
+    `llm.base_url` null means $OPENAI_BASE_URL, else OpenAI. The key is read from the variable that `llm.key_env` names, and is sent to
     that address only.
     """
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
-        self._address = _address(settings)
+        self._is_openai = not _addresses(settings)
+        self._urls = list(_addresses(settings) or (_OPENAI,))  # the first is asked; it goes when nothing is there
+        self._route = route_to(self._urls[0], settings.proxy)
         self._client: openai.OpenAI | None = None
-        self._refused: dict[str, str] = {}  # request field -> how it is sent instead
-        self._format: ReplyFormat | None = None  # the best one that the server takes, once it refused a better one
+        self._refused: dict[str, str] = {}  # request field -> the form in which it is sent instead
+        self._format: ReplyFormat | None = None  # the format that the server accepts, once it has refused a better one
 
     @staticmethod
     def ready(settings: LlmSettings) -> Readiness:
-        return _local_ready(settings) if _address(settings) else _openai_ready(settings)
+        addresses = _addresses(settings)
+        return compatible_ready(settings, addresses) if addresses else _openai_ready(settings)
 
     def complete(self, request: Request) -> Reply:
-        return cross(
+        return call_with_deadline(
             lambda: self._complete(request),
             who=self._where(),
             deadline_seconds=self._settings.timeout_seconds,
@@ -65,32 +69,38 @@ class OpenAI:
     def _complete(self, request: Request) -> Reply:
         import openai  # noqa: PLC0415
 
-        client = self._connected()
         start = time.perf_counter()
         while True:
             reply_format = self._format or request.reply_format
             try:
-                completion = client.chat.completions.create(**self._body(request, reply_format))
+                completion = self._connected().chat.completions.create(**self._body(request, reply_format))
                 break
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 if not self._adapt(error, request, reply_format):
                     raise
+            except openai.NotFoundError as error:
+                if len(self._urls) < 2 or _is_about_the_model(error):
+                    raise
+                self._hang_up()
+                del self._urls[0]
         return self._reply(completion, request, reply_format, round(time.perf_counter() - start, 6))
 
-    def _body(self, request: Request, reply_format: ReplyFormat) -> dict[str, Any]:
-        body: dict[str, Any] = {"model": request.model, "messages": request.wire_messages(reply_format)}
+    def _body(self, request: Request, reply_format: ReplyFormat) -> dict[str, Any]:  # keyword arguments of the client
+        body: dict[str, object] = {"model": request.model, "messages": request.wire_messages(reply_format)}
         limit = self._refused.get("max_tokens", "max_tokens")
         body |= {"temperature": request.temperature, limit: request.max_tokens}
         if "seed" not in self._refused:
             body["seed"] = request.seed
         if request.schema is not None:
             body["response_format"] = _response_format(request.schema, reply_format)
-        if request.think is not None:
+        if isinstance(request.think, str):
+            body["reasoning_effort"] = request.think
+        elif request.think is not None:
             body["extra_body"] = {"chat_template_kwargs": {"enable_thinking": request.think}}
         return {name: value for name, value in body.items() if value is not None}
 
     def _adapt(self, error: openai.APIStatusError, request: Request, reply_format: ReplyFormat) -> bool:
-        """Change what the server refused; False when it refused something else."""
+        """Change the form of the field that the server refused. Return False when it refused something else."""
         text = f"{error.param} {error.message}"
         if "max_completion_tokens" in text and "max_tokens" not in self._refused:
             self._refused["max_tokens"] = "max_completion_tokens"
@@ -104,9 +114,9 @@ class OpenAI:
 
     def _reply(self, completion: ChatCompletion | str, request: Request, reply_format: ReplyFormat, seconds: float) -> Reply:
         if isinstance(completion, str) or not completion.choices:
-            raise TransportFault(f"what answers at {self._where()} does not speak OpenAI's JSON")
+            raise TransportFault(f"what answers at {self._where()} does not speak OpenAI's JSON: check llm.base_url")
         choice, usage = completion.choices[0], completion.usage
-        extra = choice.message.model_extra or {}
+        text, thinking = _texts(choice.message)
         facts = ModelFacts(
             backend="openai",
             model=completion.model or request.model,
@@ -115,8 +125,8 @@ class OpenAI:
             adapted=tuple(sorted(self._refused.values())),
         )
         return Reply(
-            text=choice.message.content or choice.message.refusal or "",
-            thinking=str(extra.get("reasoning_content") or extra.get("reasoning") or ""),
+            text=text,
+            thinking=thinking,
             facts=facts,
             prompt_tokens=usage.prompt_tokens if usage else None,
             completion_tokens=usage.completion_tokens if usage else None,
@@ -126,15 +136,19 @@ class OpenAI:
 
     def _connected(self) -> openai.OpenAI:
         if self._client is None:
-            import openai  # noqa: PLC0415 - 0.5 s that a command without an LLM does not pay
+            import openai  # noqa: PLC0415 - takes 0.5 s, which a command without an LLM does not need
 
             key, seconds = read_key(self._settings.key_env), self._settings.timeout_seconds
-            if not key and self._address is None:
+            if not key and self._is_openai:
                 variable = self._settings.key_env or "OPENAI_API_KEY"
                 raise NotReady(f"No key for OpenAI: export {variable}=... (llm.key_env), or set llm.base_url.")
             timeout = openai.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
+            # With a transport of its own, the client does not look for a proxy in the environment.
+            web = openai.DefaultHttpxClient(transport=_transport(self._route.proxy), timeout=timeout)
             # Retries are counted, recorded and paid for in one place: retrying.py.
-            self._client = openai.OpenAI(api_key=key or "none", base_url=self._address, timeout=timeout, max_retries=0)
+            self._client = openai.OpenAI(
+                api_key=key or "none", base_url=self._urls[0], timeout=timeout, max_retries=0, http_client=web
+            )
             weakref.finalize(self, self._client.close)
         return self._client
 
@@ -144,7 +158,7 @@ class OpenAI:
             client.close()
 
     def _where(self) -> str:
-        return self._address or "api.openai.com"
+        return f"{'api.openai.com' if self._is_openai else self._urls[0]}{self._route.words}"
 
     def _translate(self, error: Exception, request: Request) -> BackendError:
         import openai  # noqa: PLC0415
@@ -159,11 +173,14 @@ class OpenAI:
         if isinstance(error, openai.APIConnectionError):
             cause = error.__cause__
             if type(cause).__name__ == "ConnectError":
-                return TransportFault(f"No server at {where}. Start it, or set llm.base_url.")
+                why = why_unreachable(error, self._urls[0])
+                return TransportFault(
+                    f"No server at {where}{f': {why} (' if why else '. Start it, or set '}llm.base_url{')' if why else '.'}"
+                )
             return TransportFault(f"{where} dropped the connection ({type(cause).__name__}: {cause})")
         if isinstance(error, openai.APIStatusError):
             return self._refusal(error, request)
-        # The client builds its objects without checking them: what is missing shows where it is used.
+        # The client does not check its objects, so a missing field raises an error only where it is used.
         if isinstance(error, openai.APIError | ValueError | AttributeError | TypeError | LookupError):
             return TransportFault(f"what answers at {where} does not speak OpenAI's JSON ({error})")
         return BackendUnavailable(f"{where}: {type(error).__name__}: {error}")
@@ -172,8 +189,14 @@ class OpenAI:
         where, text, code = self._where(), _message(error), error.code or ""
         if error.status_code in (401, 403):
             return NotReady(f"{where} refuses the key in {self._settings.key_env or 'llm.key_env (not set)'}: {text}")
+        if error.status_code in (404, 405) and not _is_about_the_model(error):
+            said = one_line(f"{error.status_code} {text}", limit=200)
+            return NotReady(
+                f"a server answers at {where}, and takes no chats there ({said}): the address is off; set llm.base_url to what its "
+                f"manual says, usually http://HOST:PORT/v1"
+            )
         if error.status_code == 404:
-            end = "" if self._address else _retired(request.model)
+            end = _retired(request.model) if self._is_openai else ""
             return NotReady(f"{where} has no model '{request.model}' for this key{end}: choose another with llm.model=NAME")
         if code == "insufficient_quota":
             return NotReady(f"{where}: the account has no credit left ({text})")
@@ -188,26 +211,65 @@ class OpenAI:
             return TransportFault(f"{where}: {error.status_code} {text}", retry_after_seconds=wait)
         if "temperature" in f"{error.param} {text}":
             return BadRequest(f"{where} refuses llm.temperature={request.temperature} ({text}): set llm.temperature=null")
+        if any(field in text for field in ("reasoning_effort", "chat_template_kwargs", "enable_thinking")):
+            return BadRequest(f"{where} refuses llm.think={request.think} ({text}): set llm.think=null")
         return BadRequest(f"{where} refuses the request: {error.status_code} {text}")
 
 
+def _transport(proxy: str | None) -> Any:
+    """Return the transport of the HTTP library that the client was made with: httpx, or httpx2 since its version 3."""
+    import openai  # noqa: PLC0415
+
+    library = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
+    return library.HTTPTransport(proxy=proxy)
+
+
+def _is_about_the_model(error: openai.APIStatusError) -> bool:
+    """Say whether a 404 means that the model is unknown, and not the address."""
+    return isinstance(error.body, Mapping) and "model" in f"{error.code} {_message(error)}".lower()
+
+
+def _texts(message: ChatCompletionMessage) -> tuple[str, str]:
+    """Return the text of a reply and its thinking; some servers send either as a list of parts."""
+    content: Any = message.content
+    extra = message.model_extra or {}
+    thinking = _joined(extra.get("reasoning_content") or extra.get("reasoning"))
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, Mapping)]
+        inner = [part for part in parts if part.get("type") in _THINKING_PARTS]
+        thinking = thinking or _joined(inner)
+        content = _joined([part for part in parts if part not in inner])
+    return content or message.refusal or "", thinking
+
+
+def _joined(value: Any) -> str:
+    """Return the text of what a server sends as a text, or as a list of parts that hold texts or parts."""
+    if isinstance(value, list):
+        return "".join(map(_joined, value))
+    if isinstance(value, Mapping):
+        return _joined(
+            next((value[name] for name in ("text", "thinking", "reasoning", "refusal", "content") if value.get(name)), "")
+        )
+    return value if isinstance(value, str) else ""
+
+
 def _message(error: openai.APIStatusError) -> str:
-    """Return the server's own words."""
+    """Return the error message of the server."""
     body = error.body
     return str(body["message"]) if isinstance(body, Mapping) and "message" in body else error.message
 
 
-def _response_format(schema: Schema, reply_format: ReplyFormat) -> dict[str, Any] | None:
+def _response_format(schema: Schema, reply_format: ReplyFormat) -> dict[str, object] | None:
     if reply_format is ReplyFormat.PROMPT:
         return None
     if reply_format is ReplyFormat.JSON:
         return {"type": "json_object"}
-    held = {"name": "reply", "schema": dict(schema), "strict": is_strict(schema)}
-    return {"type": "json_schema", "json_schema": held}
+    json_schema = {"name": "reply", "schema": dict(schema), "strict": is_strict(schema)}
+    return {"type": "json_schema", "json_schema": json_schema}
 
 
-def is_strict(schema: Any) -> bool:
-    """Say whether OpenAI's strict mode would take a schema: all keys required, no others allowed, no oneOf, allOf, not or if."""
+def is_strict(schema: object) -> bool:
+    """Say whether OpenAI's strict mode accepts a schema: all keys required, no others allowed, no oneOf, allOf, not or if."""
     if isinstance(schema, list):
         return all(is_strict(inner) for inner in schema)
     if not isinstance(schema, Mapping):
@@ -230,14 +292,15 @@ def _about_format(text: str) -> bool:
     )
 
 
-def _address(settings: LlmSettings) -> str | None:
-    """Return the server's address, None for OpenAI's own. Raises SettingsError for one that makes no sense or carries a password."""
+def _addresses(settings: LlmSettings) -> tuple[str, ...]:
+    """Return where the server may be, none for OpenAI's own. Raises SettingsError for what makes no sense or carries a password."""
     if settings.base_url:
-        return settings.base_url
+        return openai_urls(settings.base_url)
     address = bare(os.environ.get("OPENAI_BASE_URL", ""))
-    if address:
-        check_address(address, "OPENAI_BASE_URL")
-    return address or None
+    if not address:
+        return ()
+    check_address(address, "OPENAI_BASE_URL")
+    return openai_urls(address, "OPENAI_BASE_URL")
 
 
 def _retired(model: str) -> str:
@@ -246,7 +309,7 @@ def _retired(model: str) -> str:
 
 
 def _openai_ready(settings: LlmSettings) -> Readiness:
-    """Say whether there is a key, and whether the model is still served. Nothing is sent."""
+    """Say whether a key is set, and whether OpenAI still serves the model. Sends nothing."""
     variable = settings.key_env or "OPENAI_API_KEY"
     price = Prices.read(settings.prices).of(settings.model)
     if price and price.shutdown and price.shutdown <= date.today():
@@ -255,19 +318,3 @@ def _openai_ready(settings: LlmSettings) -> Readiness:
     if read_key(variable) is None:
         return Readiness(settings.name, False, f"{variable} is not set", f"export {variable}=...")
     return Readiness(settings.name, True, f"{variable} is set for {settings.model}")
-
-
-def _local_ready(settings: LlmSettings) -> Readiness:
-    """Say whether the server answers, and which models it names."""
-    address = str(_address(settings)).rstrip("/")
-    key = read_key(settings.key_env)
-    try:
-        listed = get_json(f"{address}/models", timeout_seconds=PROBE_SECONDS, key=key)["data"]
-        names = ", ".join(str(entry["id"]) for entry in listed[:_NAMED_MODELS])
-        double = any(DOUBLE in str(entry.get("owned_by")) for entry in listed)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException) as error:
-        problem = one_line(f"no OpenAI-compatible server at {address} ({error})", limit=200)
-        return Readiness(settings.name, False, problem, "start it, or set llm.base_url")
-    serves = one_line(f"{address} serves {names or 'models that it does not list'}", limit=300)
-    keyed = f"; {state_of(settings.key_env)}" if settings.key_env else ""
-    return Readiness(settings.name, True, f"{serves}{keyed}", warning=double_warning(address) if double else "")

@@ -1,35 +1,40 @@
-"""Is an LLM ready to answer? Quick, read-only questions, for `python -m harness.doctor` and before a run.
+"""Check whether an LLM can answer: quick, read-only requests, for `python -m harness.doctor` and before a run.
 
-Each backend class has a static `ready(settings)` that asks its own; `readiness` finds it, and never raises. Standard library only: the
-doctor must not wait for the clients to import.
+Each backend class has a static method `ready(settings)`; `readiness` calls it, and never raises. This module uses the standard library
+only, because the doctor must not wait for the clients to be imported.
 """
 
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from harness.errors import HarnessError
 from harness.llm.backend import DOUBLE
-from harness.llm.endpoint import ollama_url, read_key, state_of
+from harness.llm.deadline import why_unreachable
+from harness.llm.endpoint import DIRECT, Route, ollama_url, read_key, route_to, state_of
 from harness.llm.settings import LlmSettings
-from harness.readiness import Readiness as Readiness  # the backends take it from here
+from harness.readiness import Readiness as Readiness  # the backends import it from here
 from harness.scrub import one_line
 
 PROBE_SECONDS = 1.5
+_NAMED_MODELS = 5
+# What a probe may raise where something answers, and not as it should.
+_NOT_AS_ASKED = (ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException)
 
 
 @dataclass(frozen=True, slots=True)
 class OllamaStatus:
-    """What an Ollama server says of itself; `problem` is why it does not answer.
+    """What an Ollama server says of itself; `problem` is why it does not answer, `help` what to do where something else answers.
 
-    `windows` holds the pulled models and the window of each in tokens, None where the server's list does not say.
+    `windows` maps each pulled model to its window in tokens, None where the server's list does not say.
     """
 
     url: str
@@ -37,6 +42,7 @@ class OllamaStatus:
     version: str = ""
     windows: Mapping[str, int | None] = field(default_factory=dict)
     problem: str = ""
+    help: str = ""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -45,49 +51,118 @@ class OllamaStatus:
 
 
 def readiness(settings: LlmSettings) -> Readiness:
-    """Say whether the LLM of these settings can answer now, and if not, what makes it ready."""
+    """Say whether the LLM of these settings can answer now, and if not, what to do."""
     from harness.llm.build import backend_class  # noqa: PLC0415 - build imports the wrappers, which the doctor does not need
 
     try:
-        return cast(Readiness, backend_class(settings).ready(settings))
+        return backend_class(settings).ready(settings)
     except HarnessError as error:
         return Readiness(settings.name, False, str(error))
-    except Exception as error:  # a check that breaks is an answer too: not ready
+    except Exception as error:  # a check that fails means: not ready
         return Readiness(settings.name, False, one_line(f"{type(error).__name__}: {error}", limit=200))
 
 
-def ollama_status(base_url: str | None = None, *, timeout_seconds: float = PROBE_SECONDS) -> OllamaStatus:
+def ollama_status(base_url: str | None = None, *, timeout_seconds: float = PROBE_SECONDS, proxy: str | None = None) -> OllamaStatus:
     """Ask an Ollama server for its version and its models. Raises SettingsError for an address or a key that makes no sense."""
     url, key = ollama_url(base_url), read_key("OLLAMA_API_KEY")
+    route = route_to(url, proxy)
+    at, elsewhere = f"{url}{route.words}", "set llm.base_url (or OLLAMA_HOST) to Ollama's address, e.g. http://HOST:11434"
     try:
-        version = get_json(f"{url}/api/version", timeout_seconds=timeout_seconds, key=key)["version"]
-        listed = get_json(f"{url}/api/tags", timeout_seconds=timeout_seconds, key=key)["models"]
+        version = get_json(f"{url}/api/version", timeout_seconds=timeout_seconds, key=key, route=route)["version"]
+        listed = get_json(f"{url}/api/tags", timeout_seconds=timeout_seconds, key=key, route=route)["models"]
         windows = {str(entry["name"]): _window_of(entry) for entry in listed}
         return OllamaStatus(url, True, str(version), windows)
     except urllib.error.HTTPError as error:
         said = one_line(f"{error.code} {error.reason}", limit=100)
-        lets_in = f"; {state_of('OLLAMA_API_KEY')}" if error.code in (401, 403) else ""
-        return OllamaStatus(url, False, problem=f"what answers at {url} is not Ollama, or lets nobody in (it says {said}{lets_in})")
-    except urllib.error.URLError as error:
-        return OllamaStatus(url, False, problem=f"no Ollama at {url} ({one_line(str(error.reason), limit=100)})")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException) as error:
-        return OllamaStatus(url, False, problem=f"what answers at {url} is not Ollama ({one_line(str(error), limit=100)})")
+        if error.code in (401, 403):
+            problem = f"what answers at {at} is not Ollama, or lets nobody in (it says {said}; {state_of('OLLAMA_API_KEY')})"
+            return OllamaStatus(url, False, problem=problem, help="export OLLAMA_API_KEY=...")
+        return OllamaStatus(url, False, problem=f"something answers at {at}, and it is not Ollama (it says {said})", help=elsewhere)
+    except _NOT_AS_ASKED as error:
+        problem = f"something answers at {at}, and it is not Ollama ({_not_as_asked(error)})"
+        return OllamaStatus(url, False, problem=problem, help=elsewhere)
+    except OSError as error:
+        return OllamaStatus(url, False, problem=f"no Ollama at {at} ({_unreachable(error, url)})")
+
+
+def _unreachable(error: OSError, url: str) -> str:
+    return why_unreachable(error, url) or one_line(str(getattr(error, "reason", error)), limit=200)
+
+
+def _not_as_asked(error: Exception) -> str:
+    page = isinstance(error, ValueError) and not isinstance(error, UnicodeDecodeError)
+    return "its answer is no JSON, as of a web page" if page else one_line(f"its answer lacks {error}", limit=100)
+
+
+def compatible_ready(settings: LlmSettings, urls: Sequence[str]) -> Readiness:
+    """Say whether an OpenAI-compatible server answers at one of `urls`, and which models it names."""
+    key, route = read_key(settings.key_env), route_to(urls[0], settings.proxy)
+    said = ""
+    for url in urls:
+        try:
+            listed = get_json(f"{url}/models", timeout_seconds=PROBE_SECONDS, key=key, route=route)["data"]
+            names = ", ".join(str(entry["id"]) for entry in listed[:_NAMED_MODELS])
+            return _serving(settings, url, names, any(DOUBLE in str(entry.get("owned_by")) for entry in listed))
+        except urllib.error.HTTPError as error:
+            code = one_line(f"{error.code} {error.reason}", limit=100)
+            if error.code in (401, 403):
+                return _locked(settings, f"{url}{route.words}", code)
+            if error.code not in (404, 405):
+                return Readiness(
+                    settings.name, False, f"the server at {url}{route.words} says {code}", "wait for it, or read its log"
+                )
+            if _takes_chats(url, key, route):
+                return _serving(settings, url, "", False)
+            said = said or code
+        except _NOT_AS_ASKED as error:
+            said = said or _not_as_asked(error)
+        except OSError as error:
+            problem = f"no OpenAI-compatible server at {url}{route.words} ({_unreachable(error, url)})"
+            return Readiness(settings.name, False, one_line(problem, limit=300), "start it, or set llm.base_url")
+    problem = f"a server answers at {urls[0]}{route.words}, and not as an OpenAI-compatible one ({said}): the address is off"
+    return Readiness(settings.name, False, problem, "set llm.base_url to what its manual says, usually http://HOST:PORT/v1")
+
+
+def _serving(settings: LlmSettings, url: str, names: str, double: bool) -> Readiness:
+    serves = one_line(f"{url} serves {names or 'models that it does not list'}", limit=300)
+    keyed = f"; {state_of(settings.key_env)}" if settings.key_env else ""
+    return Readiness(settings.name, True, f"{serves}{keyed}", warning=double_warning(url) if double else "")
+
+
+def _locked(settings: LlmSettings, at: str, said: str) -> Readiness:
+    variable = settings.key_env or "LLM_API_KEY"
+    state = state_of(variable) if settings.key_env else "llm.key_env names no variable"
+    named = "" if settings.key_env else ", and give llm.key_env=LLM_API_KEY"
+    return Readiness(
+        settings.name, False, f"{at} lets nobody in without its key ({said}; {state})", f"export {variable}=...{named}"
+    )
+
+
+def _takes_chats(url: str, key: str | None, route: Route) -> bool:
+    """Say whether a server that lists no models takes chats: it finds fault with an empty one, and not with the address."""
+    try:
+        get_json(f"{url}/chat/completions", timeout_seconds=PROBE_SECONDS, key=key, body={}, route=route)
+    except urllib.error.HTTPError as error:
+        return error.code not in (404, 405, 501)
+    except (OSError, *_NOT_AS_ASKED):
+        return False
+    return True
 
 
 def ollama_ready(settings: LlmSettings) -> Readiness:
     """Say whether the server is up and has the model, and whether `llm.num_ctx` fits the model's window."""
-    status = ollama_status(settings.base_url)
+    status = ollama_status(settings.base_url, proxy=settings.proxy)
     if not status.up:
         start = f"ollama serve && ollama pull {settings.model}"
         command = (
             start if settings.base_url or shutil.which("ollama") else f"curl -fsSL https://ollama.com/install.sh | sh && {start}"
         )
-        return Readiness(settings.name, False, status.problem, command)
+        return Readiness(settings.name, False, status.problem, status.help or command)
     name = pulled_name(settings.model, status.models)
     if name is None:
         return Readiness(settings.name, False, f"Ollama {status.version} has no {settings.model}", f"ollama pull {settings.model}")
     warnings = [double_warning(status.url)] if DOUBLE in status.version else []
-    window = status.windows[name] or _trained_window(status.url, name)
+    window = status.windows[name] or _trained_window(status.url, name, settings.proxy)
     warnings += filter(None, [window_warning(settings, window)])
     return Readiness(
         settings.name, True, f"Ollama {status.version} at {status.url} has {settings.model}", warning="; ".join(warnings)
@@ -95,7 +170,7 @@ def ollama_ready(settings: LlmSettings) -> Readiness:
 
 
 def window_warning(settings: LlmSettings, window_tokens: int | None) -> str:
-    """Return one line when `llm.num_ctx` and the model's window do not fit each other, else nothing."""
+    """Return a warning when `llm.num_ctx` does not fit the model's window, else an empty text."""
     if window_tokens is None:
         return ""
     if settings.num_ctx is None:
@@ -111,14 +186,14 @@ def window_warning(settings: LlmSettings, window_tokens: int | None) -> str:
 
 
 def double_warning(address: str) -> str:
-    """Return the line that says that no model answers."""
+    """Return the warning that a test double answers, not a model."""
     return f"the server at {address} is a test double: its answers are random configurations"
 
 
 def pulled_name(model: str, pulled: Iterable[str]) -> str | None:
-    """Return the name under which Ollama lists `model`, None when it does not.
+    """Return the name under which Ollama lists `model`, None when it is not listed.
 
-    Case does not count, a name without a tag means `:latest`, and one without a registry Ollama's own.
+    Case is ignored. A name without a tag means `:latest`, and a name without a registry means Ollama's own registry.
     """
     return next((name for name in pulled if _canonical(name) == _canonical(model)), None)
 
@@ -129,30 +204,51 @@ def _canonical(name: str) -> str:
 
 
 def _window_of(entry: Mapping[str, Any]) -> int | None:
-    """Return the window that /api/tags gives a model; servers before 2026 give none."""
+    """Return the window of a model in an entry of /api/tags, None from servers before 2026, which do not list it."""
     details = entry.get("details") or {}
     window = entry.get("context_length") or details.get("context_length")
     return window if isinstance(window, int) else None
 
 
-def _trained_window(url: str, model: str) -> int | None:
+def _trained_window(url: str, model: str, proxy: str | None) -> int | None:
     """Ask an Ollama server for a model's window; None when it does not say."""
+    key, route = read_key("OLLAMA_API_KEY"), route_to(url, proxy)
     try:
-        shown = get_json(f"{url}/api/show", timeout_seconds=PROBE_SECONDS, key=read_key("OLLAMA_API_KEY"), body={"model": model})
+        shown = get_json(f"{url}/api/show", timeout_seconds=PROBE_SECONDS, key=key, body={"model": model}, route=route)
         return context_length(shown.get("model_info") or {})
     except (OSError, ValueError, TypeError, AttributeError, http.client.HTTPException):
         return None
 
 
 def context_length(model_info: Mapping[str, Any]) -> int | None:
-    """Return the window in tokens from a model file's metadata, where it stands under the architecture's name."""
+    """Return the window in tokens from a model file's metadata, whose key begins with the architecture's name."""
     return next((int(value) for key, value in model_info.items() if key.endswith(".context_length")), None)
 
 
-def get_json(url: str, *, timeout_seconds: float, key: str | None = None, body: Any = None) -> Any:
+def get_json(url: str, *, timeout_seconds: float, key: str | None = None, body: Any = None, route: Route = DIRECT) -> Any:
     """Fetch a JSON document; with a `body`, by POST. Raises what urllib, http.client and json raise."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers=headers)
-    with urllib.request.urlopen(request, timeout=timeout_seconds) as response:
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"} if data else {})
+    if key:
+        request.add_unredirected_header("Authorization", f"Bearer {key}")  # another server has no business with it
+    if route.proxy and not route.proxy.startswith("http:"):
+        return _by_httpx(request, timeout_seconds, route.proxy)
+    proxies = dict.fromkeys(("http", "https"), route.proxy) if route.proxy else {}
+    with urllib.request.build_opener(urllib.request.ProxyHandler(proxies)).open(request, timeout=timeout_seconds) as response:
         return json.loads(response.read(1 << 22))
+
+
+def _by_httpx(request: urllib.request.Request, timeout_seconds: float, proxy: str) -> Any:
+    """Fetch it through a proxy that urllib does not know: SOCKS, or one that is spoken to by TLS. Raises what urllib would."""
+    import httpx  # noqa: PLC0415 - 0.3 s
+
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(proxy=proxy), timeout=timeout_seconds, follow_redirects=True) as client:
+            content: Any = request.data
+            answer = client.request(request.get_method(), request.full_url, headers=dict(request.header_items()), content=content)
+    except httpx.HTTPError as error:
+        raise urllib.error.URLError(str(error)) from error
+    if answer.status_code >= 400:
+        fields = http.client.HTTPMessage()
+        raise urllib.error.HTTPError(request.full_url, answer.status_code, answer.reason_phrase, fields, io.BytesIO(answer.content))
+    return answer.json()

@@ -1,6 +1,6 @@
-"""Keep every call, pay for none twice, and hold a cell to one model.
+"""Record every call, never repeat an answered one, and make sure that one model answers all calls of a cell.
 
-A name may come to mean another model between two launches (`ollama pull`, a test double on the same port).
+The same name may stand for another model at the next launch: after `ollama pull`, or with a test double on the same port.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from harness.llm.errors import BackendError, BadRequest, OtherModel, TransportFa
 
 
 class Recording:
-    """Hands a record of each call to `keep` before its reply goes on, so that what was paid for is on the disk first.
+    """Calls `keep` with a record of each call before the reply is used, so that the reply is on the disk first.
 
     `answered` are the cell's earlier records. A request that one of them answers (same trial, same call, same key) gets that reply
-    again, without a call and without a new record: this is how a cell that was killed between a reply and its trial goes on.
+    again, without a call and without a new record. So a cell that was killed after a reply, before its trial, does not ask again.
     """
 
     def __init__(self, inner: Backend, *, keep: Callable[[CallRecord], None], answered: Iterable[CallRecord] = ()) -> None:
@@ -43,15 +43,15 @@ class Recording:
 
 
 def _reached_the_server(error: BackendError) -> bool:
-    """Say whether a failed call was made at all, and so is one to count."""
+    """Say whether a failed call was sent, so that it must be recorded."""
     return isinstance(error, TransportFault | BadRequest) or getattr(error, "reply", None) is not None
 
 
 class SameModel:
-    """Raises OtherModel when a reply is another model's than those of the cell's earlier launches.
+    """Raises OtherModel when a reply comes from another model than in the cell's earlier launches.
 
-    Compared are the digests of the weights, where both are known, else the names that the servers gave; and whether a test double
-    answered. `answered` are the records of the earlier launches.
+    It compares the digests of the weights where both are known, else the names that the servers gave. A model and a test double always
+    differ. `answered` are the records of the earlier launches.
     """
 
     def __init__(self, inner: Backend, answered: Iterable[CallRecord]) -> None:
@@ -71,7 +71,7 @@ class SameModel:
 
 
 def is_same(one: ModelFacts, other: ModelFacts) -> bool:
-    """Say whether two replies are the same model's, as far as their servers tell."""
+    """Say whether two replies come from the same model, as far as their servers say."""
     if one.is_double != other.is_double:
         return False
     if one.digest and other.digest:
@@ -80,12 +80,12 @@ def is_same(one: ModelFacts, other: ModelFacts) -> bool:
 
 
 def _full_name(model: str) -> str:
-    """Return a name as Ollama reads it: in any case, and without a tag the latest."""
+    """Return a name as Ollama compares it: in lower case, and without the tag `latest`."""
     return model.lower().removesuffix(":latest")
 
 
 def described(facts: ModelFacts) -> str:
-    """Name a model as the server that answered does."""
+    """Return the name, digest and server of a model, for an error."""
     digest = f" ({facts.digest.removeprefix('sha256:')[:12]})" if facts.digest else ""
     double = f" of a test double ({facts.server})" if facts.is_double else ""
     return f"{facts.model}{digest}{double}"

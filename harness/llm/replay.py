@@ -1,7 +1,7 @@
-"""Answer from the records of a finished study, without any LLM, and say where and in what a replay leaves them.
+"""Answer from the records of a finished study, without an LLM, and say where and how a request differs from the records.
 
-This is what makes an LLM's study repeatable: the same code, settings and records give the same trials. Asked live again, a model may
-answer otherwise, whatever the seed.
+This makes a study with an LLM repeatable: the same code, settings and records give the same trials. A live model may give another answer
+to the same request, even with the same seed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from harness.readiness import Readiness
 
 
 class Replay:
-    """`llm.path` is a file or folder with call records: a cell, or a whole study.
+    """A backend that answers from records. `llm.path` is a file or folder with call records: of one cell, or of a whole study.
 
-    A request is answered by the record of the same trial and call that asked the same. What the request leaves open (no model, None in
-    a decoding field) is taken as recorded, so that `llm=replay llm.path=STUDY` needs none of the original settings; with them
-    (`llm=phi4 llm.replay=STUDY`) they are compared too. Raises ReplayDiffers at the first request that no record answers, with the
-    differences to the nearest one, and when two cells of a study answer the same request differently.
+    A record answers a request of the same trial and call with the same content. Fields that the request leaves open (no model, None in a
+    decoding field) are not compared. So `llm=replay llm.path=STUDY` needs none of the original settings, and `llm=phi4 llm.replay=STUDY`
+    compares them too. Raises ReplayDiffers for the first request that no record answers, with the differences to the nearest record, and
+    when two cells of a study answer the same request differently.
     """
 
     def __init__(self, settings: LlmSettings) -> None:

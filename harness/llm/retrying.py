@@ -1,4 +1,4 @@
-"""Try again when a call was lost on its way. A reply that did arrive is never asked for again here, however bad it is."""
+"""Repeat a call whose transport failed. A reply that arrived is never requested again here, even when it is bad."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from harness.seeding import keyed_random
 
 
 class Retrying:
-    """Repeats a call after a TransportFault: after 1, 2, 4, ... seconds, or when the server says (Retry-After), at most `tries` times.
+    """Sends a call again after a TransportFault, up to `tries` times in total.
 
-    Up to half of a wait is left out, by a draw keyed by the request, so that parallel cells do not come back all at once. Raises
-    BackendUnavailable when the last try fails, or when the server asks for more patience than `longest_wait_seconds`.
+    It waits 1, 2, 4, ... seconds, or as long as the server says (Retry-After). A random part of up to half of each wait is left out, so
+    that parallel cells do not all try again at the same moment; the draw is keyed by the request. Raises BackendUnavailable when the last
+    try fails, or when the server asks for a wait longer than `longest_wait_seconds`.
     """
 
     def __init__(
@@ -62,8 +63,8 @@ def _given_up(fault: TransportFault, tries: int, waited_seconds: float) -> str:
 
 
 def retry_after_seconds(header: str | None, header_ms: str | None = None) -> float | None:
-    """Read a Retry-After header (seconds, or an HTTP date; RFC 9110, 10.2.3) or OpenAI's retry-after-ms. None when there is none."""
-    for text, unit in ((header_ms, 1000.0), (header, 1.0)):  # urllib3 takes whole seconds only, and servers send fractions
+    """Return the wait in seconds that a Retry-After header (RFC 9110, 10.2.3) or OpenAI's retry-after-ms asks for; None without one."""
+    for text, unit in ((header_ms, 1000.0), (header, 1.0)):  # urllib3 accepts whole seconds only, and servers send fractions
         try:
             number = float(text) / unit if text else math.nan
         except ValueError:

@@ -1,8 +1,9 @@
-"""The settings of an LLM, as conf/llm/*.yaml writes them."""
+"""The settings of an LLM, as in conf/llm/*.yaml."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from harness.errors import SettingsError, near
 from harness.llm.backend import Message, ReplyFormat, Request, Schema
-from harness.llm.endpoint import check_address, check_variable
+from harness.llm.endpoint import check_address, check_proxy, check_variable
 
 
 @dataclass(unsafe_hash=True)
@@ -31,6 +32,8 @@ class LlmSettings:
     """whether the report counts it as a small local model; null: where its backend is local"""
     base_url: str | None = None
     """address of the server; null: OLLAMA_HOST, OPENAI_BASE_URL, else the client's own default"""
+    proxy: str | None = None
+    """proxy on the way to the server, or none; null: HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, and none to a server on this machine"""
     key_env: str = ""
     """environment variable that holds the key; empty: none is needed"""
     path: str | None = None
@@ -48,13 +51,13 @@ class LlmSettings:
     """most tokens of a reply, thinking included"""
     num_ctx: int | None = None
     """context window in tokens"""
-    think: bool | None = None
-    """switch the model's thinking on or off, where the server can"""
+    think: Any = None
+    """true | false | low | medium | high: switch the model's thinking on or off, or how much it thinks, where the server can"""
     reply_format: str = "schema"
     """schema | json | prompt: what holds the reply to its form"""
 
     keep_alive: str | None = None
-    """ollama: how long the model stays loaded after a call, e.g. 10m"""
+    """ollama: how long the model stays loaded after a call: 10m, or a number of seconds; 0: not at all; -1: for ever"""
     timeout_seconds: float = 600.0
     """limit of one call, from sending to the last byte"""
     tries: int = 5
@@ -78,7 +81,7 @@ class LlmSettings:
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> LlmSettings:
-        """Read plain data. Raises SettingsError for an unknown key or a value that makes no sense."""
+        """Read plain data. Raises SettingsError for an unknown key or an invalid value."""
         known = [f.name for f in fields(cls)]
         for key in data:
             if key not in known:
@@ -86,17 +89,22 @@ class LlmSettings:
         return cls(**data)
 
     @property
+    def keep_alive_sent(self) -> float | str | None:
+        """What Ollama takes: a number of seconds as a number, a length of time with its unit as text."""
+        return float(self.keep_alive) if self.keep_alive and _SECONDS.fullmatch(self.keep_alive) else self.keep_alive
+
+    @property
     def model_name(self) -> str:
-        """The model's name; of a GGUF file, the file's."""
+        """The name of the model; for a GGUF file, the name of the file."""
         return self.model or (Path(self.path).name if self.path and self.path.endswith(".gguf") else "")
 
-    def identity(self) -> dict[str, Any]:
-        """Return what decides the answers, for the identity of a cell: not where the server is, nor how long it may take."""
+    def identity(self) -> dict[str, object]:
+        """Return the settings that decide the answers, for the identity of a cell. Address and time limits are not among them."""
         keep = ("_target_", "model", "temperature", "max_tokens", "num_ctx", "think", "reply_format", "chat_template")
         return {name.strip("_"): getattr(self, name) for name in keep} | {"model": self.model_name}
 
     def request(self, messages: Sequence[Message], *, schema: Schema | None, seed: int | None, trial: int, call: int) -> Request:
-        """Return a request for this model with this decoding."""
+        """Return a request with the model and the decoding settings of this LLM."""
         return Request(
             messages=tuple(messages),
             model=self.model_name,
@@ -111,6 +119,11 @@ class LlmSettings:
             call=call,
         )
 
+
+_SECONDS = re.compile(r"-?\d+(\.\d+)?")
+_LENGTH_OF_TIME = re.compile(r"[+-]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")  # as Go reads it
+THINKING_LEVELS = ("low", "medium", "high")
+_SWITCHES = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
 _POSITIVE = (
     "max_tokens",
@@ -137,4 +150,28 @@ def _check(settings: LlmSettings) -> None:
         raise SettingsError(f"llm.reply_format={settings.reply_format}{near(settings.reply_format, map(str, ReplyFormat))}")
     if settings.base_url is not None:
         check_address(settings.base_url, "llm.base_url")
+    if settings.proxy is not None:
+        check_proxy(settings.proxy)
+    settings.think = _think(settings.think)
+    settings.keep_alive = _keep_alive(settings.keep_alive)
     check_variable(settings.key_env)
+
+
+def _think(value: Any) -> bool | str | None:
+    if value is None or isinstance(value, bool) or value in THINKING_LEVELS:
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, str) and value.lower() in _SWITCHES:
+        return _SWITCHES[value.lower()]
+    raise SettingsError(f"llm.think={value}: must be true or false, or one of the levels low, medium and high, or null")
+
+
+def _keep_alive(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = str(value)
+    if not (_SECONDS.fullmatch(text) or _LENGTH_OF_TIME.fullmatch(text)):
+        raise SettingsError(
+            f"llm.keep_alive={text}: must be a length of time like 30m or 1h30m, or a number of seconds (0: unload at once, "
+            f"-1: keep for ever)"
+        )
+    return text

@@ -1,8 +1,8 @@
-"""No model answers from a prompt that was silently cut.
+"""Refuse replies to a prompt that the server has silently truncated.
 
-Ollama drops what does not fit into `num_ctx` without an error, oldest messages first, and some releases keep only half of the window;
-when the reply fills the window it shifts the prompt out. So the prompt is measured before it is sent (an estimate that errs high), and
-the server's own count is read afterwards (against an estimate that errs low).
+Ollama drops what does not fit into `num_ctx` without an error, oldest messages first, and some releases keep only half of the window.
+When the reply fills the window, the beginning of the prompt is dropped too. So the prompt is checked twice: before sending, by an estimate
+that is too high rather than too low; and afterwards, by comparing the server's count with an estimate that is too low rather than too high.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from harness.tokens import estimate_tokens
 
 _PIECES = re.compile(r"(?P<letters>[^\W\d_]+)|(?P<digits>\d+)|(?P<marks>(?:[^\w\s]|_)+)")
 _MARGIN = 1.2
-_PER_MESSAGE = 8  # what chat templates put around a turn: role and separators
+_PER_MESSAGE = 8  # tokens that a chat template adds to a turn: role and separators
 _SHORTEST_REPLY_TOKENS = 64
-_USUAL_REPLY_TOKENS = 1024  # kept free for a reply that has no limit
-# Ollama 0.30.0 counts only those prompt tokens that were not in its cache (0.30.1 counts all again). It refuses a prompt that does not
-# fit by itself, so the count is not needed there.
+_USUAL_REPLY_TOKENS = 1024  # reserved for a reply without a limit
+# Ollama 0.30.0 counts only the prompt tokens that were not in its cache (0.30.1 counts all again). That version refuses a prompt that does
+# not fit, so its count need not be checked.
 _COUNTS_WITHOUT_CACHE = re.compile(r"0\.30\.0(?![.\d])")
 
 
 def token_range(text: str) -> tuple[int, int]:
-    """Return fewest and most tokens that the usual vocabularies (byte-pair encodings of 100k to 200k entries) make of `text`.
+    """Return (fewest, most): bounds on the tokens of `text` in the usual vocabularies (byte-pair encodings of 100k to 200k entries).
 
-    Fewest: a word is one token, so are three digits, a mark before a word is part of it, 64 marks in a row are one, spaces are none;
-    and a quarter less than that. Most: the summarizer's estimate, which errs high, and a fifth more. Measured on prompts, logs, tables,
-    JSON, YAML and code against cl100k_base, o200k_base and cl100k_base with single digits (as Qwen and Llama split them): fewest is
-    0.5 to 0.75 times the true count, most 1.2 to 1.4 times. A vocabulary of single letters makes more.
+    Fewest: a word is one token, and so are three digits or 64 punctuation marks in a row; a mark before a word is part of it; spaces
+    count as none. A quarter is subtracted from that. Most: the summarizer's high estimate plus a fifth. Measured on prompts, logs,
+    tables, JSON, YAML and code, with cl100k_base, o200k_base, and cl100k_base with single digits (as Qwen and Llama split them): `fewest`
+    was 0.5 to 0.75 times the true count, `most` 1.2 to 1.4 times. A vocabulary of single letters makes more tokens than `most`.
     """
     fewest = 0
     for match in _PIECES.finditer(text):
@@ -46,13 +46,13 @@ def token_range(text: str) -> tuple[int, int]:
 
 
 def prompt_token_range(request: Request) -> tuple[int, int]:
-    """Return fewest and most prompt tokens of a request, a schema that is asked for in the prompt included."""
+    """Return (fewest, most) prompt tokens of a request. A schema that is sent in the prompt is counted."""
     ranges = [token_range(message["content"]) for message in request.wire_messages(request.reply_format)]
     return sum(low for low, _ in ranges), sum(high + _PER_MESSAGE for _, high in ranges)
 
 
-class Guarded:
-    """Raises TruncatedPrompt instead of sending a prompt that may not fit, or returning a reply to a prompt that was cut."""
+class TruncationCheck:
+    """A wrapper that raises TruncatedPrompt for a prompt that may not fit, and for a reply to a truncated prompt."""
 
     def __init__(self, inner: Backend) -> None:
         self._inner = inner

@@ -1,1 +1,1 @@
-"""Running cells: the loop, the study, W&B."""
+"""Run cells: the loop of one cell, the study, and its mirror on W&B."""

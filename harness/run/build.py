@@ -1,8 +1,6 @@
-"""From a cell to its method."""
+"""Build the method of a cell."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from harness.cell import Cell
 from harness.llm.asking import Asking
@@ -14,9 +12,9 @@ from harness.training.build import call_target
 
 
 def build_optimizer(cell: Cell, task: Task, folder: CellFolder) -> Optimizer:
-    """Build a cell's method, wrapped for `start="default"`. An LLM's calls are kept in `folder`. Raises SettingsError."""
+    """Build a cell's method, wrapped for `start="default"`. Calls to an LLM are recorded in `folder`. Raises SettingsError."""
     spec = cell.optimizer
-    options: dict[str, Any] = dict(spec.options)
+    options: dict[str, object] = dict(spec.options)
     if spec.startup_trials:
         options["startup_trials"] = spec.startup_trials
     if cell.asking:
@@ -26,8 +24,8 @@ def build_optimizer(cell: Cell, task: Task, folder: CellFolder) -> Optimizer:
 
 
 def backend_of(asking: Asking, folder: CellFolder) -> Backend:
-    """Return the LLM of a cell: it keeps each call in the folder, and answers from there what an earlier launch asked."""
-    from harness.llm.build import build_backend  # noqa: PLC0415 - only a method that asks an LLM waits for these
+    """Return the LLM of a cell. It records each call in the folder, and answers calls of earlier launches from these records."""
+    from harness.llm.build import build_backend  # noqa: PLC0415 - only a method that asks an LLM needs these
     from harness.llm.calls import read_calls  # noqa: PLC0415
 
     answered = tuple(read_calls(folder.path / CALLS))

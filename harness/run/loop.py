@@ -1,8 +1,8 @@
 """READ THIS FIRST: the whole life of a cell, from its settings to its last trial.
 
-A cell is one task tuned by one method from one seed. `run_cell` loads the folder, shows the method what is there, trains what it
-proposes, writes the trial down, and goes on until the budget is spent. Nothing happens between `propose` and `append` that is not in
-this file.
+A cell is one task tuned by one method from one seed. `run_cell` reads the trials in the folder and repeats until the budget is spent: the
+method proposes a configuration, the trainer trains it, and the trial is written to the folder. Everything that happens between `propose`
+and `append` is in this file.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.cell import Cell
 from harness.console import say_once
 from harness.errors import Exhausted, HarnessError
 from harness.run.build import build_optimizer
+from harness.run.replies import UNUSABLE, unusable
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import SCHEMA, CellFolder
 from harness.training.trainer import Trainer
@@ -34,30 +35,30 @@ class EveryTrialCrashed(HarnessError):
 
 
 class Tracker(Protocol):
-    """Is told of a cell as it goes; must not raise (see `tracking.py`)."""
+    """Receives the events of a cell while it runs. Its methods must not raise (see `tracking.py`)."""
 
-    def start(self, cell: Cell, manifest: Mapping[str, Any], trials: tuple[Trial, ...]) -> None:
-        """A cell begins, with the trials that an earlier launch left."""
+    def start(self, cell: Cell, manifest: Mapping[str, object], trials: tuple[Trial, ...]) -> None:
+        """The cell starts; `trials` are those of earlier launches."""
         ...
 
     def trial(self, trial: Trial) -> None:
-        """A trial is on the disk."""
+        """A trial has been written to the disk."""
         ...
 
-    def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
-        """The cell is done."""
+    def finish(self, summary: Mapping[str, object], folder: Path) -> None:
+        """The cell is complete."""
         ...
 
     def abort(self) -> None:
-        """The cell was broken off."""
+        """The cell was interrupted or has failed."""
         ...
 
 
-def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Run what is missing of a cell in its open folder, and return its summary.
+def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping[str, object]) -> dict[str, object]:
+    """Run the missing trials of a cell in its open folder, and return its summary.
 
-    A training that fails is a trial like any other; when all of them crash, EveryTrialCrashed is raised. What else is raised here is the
-    harness's or the method's own failure; the trials before it are on the disk, and a relaunch goes on from there.
+    A failed training is a trial like any other; when all of them crashed, EveryTrialCrashed is raised. Any other exception is a failure of
+    the harness or of the method. The trials before it are on the disk, and the next launch continues after them.
     """
     task, trainer = cell.evaluator.open(cell.task, cell.limits)
     optimizer = build_optimizer(cell, task, folder)
@@ -72,7 +73,7 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
             except Exhausted:
                 stop_if_asked()
                 break
-            stop_if_asked()  # a method that goes on without what failed (an LLM's call) takes a stop for a failure too
+            stop_if_asked()  # a method that handles failures (of an LLM call) may have handled the stop as one
             proposal = Proposal(task.space.check(proposal.config), proposal.source, proposal.note)
             trial = _train(trainer, len(trajectory) + 1, proposal, cell.train_seed, time.perf_counter() - started)
             folder.append(trial)
@@ -81,6 +82,8 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
         _refuse_crashes(folder.trials)
         _warn_of_shares(cell, folder.trials)
         summary = summarise(folder.trials, cell.task.objective)
+        if cell.asking and (words := unusable(folder.trials, cell.asking.llm.model_name)):
+            summary[UNUSABLE] = words
         tracker.finish(summary, folder.path)
         folder.finish(summary)
     except BaseException:
@@ -95,10 +98,10 @@ def _train(trainer: Trainer, number: int, proposal: Proposal, seed: int, propose
     return Trial(number, proposal, trainer.train(proposal.config, seed=seed), propose_seconds)
 
 
-def summarise(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> dict[str, Any]:
-    """Return what `summary.json` holds: the incumbent by validation, its test score, and the counts.
+def summarise(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> dict[str, object]:
+    """Return the contents of `summary.json`: the trial with the best validation score, its test score, and counts.
 
-    Scores are in the objective's own unit, also under the names that end in `_pct`.
+    Scores are in the objective's own unit, also when their names end in `_pct`.
     """
     best = incumbent(trials, objective)
     failures: dict[str, int] = {}
@@ -124,7 +127,7 @@ def _refuse_crashes(trials: tuple[Trial, ...]) -> None:
 
 
 def _warn_of_shares(cell: Cell, trials: tuple[Trial, ...]) -> None:
-    """Warn once a task whose percentages are all at most 1: they may be shares."""
+    """Warn once per task when all of its percentages are at most 1: they may be shares."""
     scores = [trial.score for trial in trials if trial.score is not None]
     if cell.task.objective.is_percentage and len(scores) > 1 and max(map(abs, scores)) <= 1.0:
         say_once(

@@ -1,10 +1,13 @@
-"""A study: which cells are planned, which are done, and running what is missing.
+"""A study: plan its cells, and run those that are not done.
 
 OUT/STUDY/
-plan.jsonl                       one line a planned cell; a cell that is planned and has no folder was never started
-TASK/ARM/seed3-1f6c9a2e/...      see `store.py`
-packed.zip                       finished cells whose folders `python -m harness.pack` has put away, see `packed.py`
-wandb/                           see `tracking.py`
+├── plan.jsonl               one line per planned cell; a planned cell without a folder has not been started
+├── blocked.jsonl            one line per cell that could not start, with the reason
+├── TASK/
+│   └── ARM/
+│       └── seed3-1f6c9a2e/  the records of one cell, see `store/cell_folder.py`
+├── packed.zip               finished cells that `python -m harness.pack` has packed, see `store/archive.py`
+└── wandb/                   the W&B runs that are kept offline, see `run/tracking.py`
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.cell import Cell
+from harness.config.seeds import as_text
 from harness.config.values import Settings
 from harness.console import say
 from harness.environment import environment
@@ -29,10 +33,20 @@ from harness.llm.errors import BackendUnavailable
 from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
 from harness.run.loop import EveryTrialCrashed, Tracker, run_cell
+from harness.run.replies import UNUSABLE
 from harness.scrub import without_secrets_in
 from harness.signals import stop_if_asked, stops_noted
 from harness.store.archive import packed
-from harness.store.cell_folder import EVERY_TRIAL_CRASHED, FAILURE, MANIFEST, SUMMARY, CellFolder, differing, refuse_other_settings
+from harness.store.cell_folder import (
+    EVERY_TRIAL_CRASHED,
+    FAILURE,
+    MANIFEST,
+    SUMMARY,
+    CellFolder,
+    differing,
+    read_json,
+    refuse_other_settings,
+)
 from harness.store.files import Batch
 from harness.store.lines import append_lines
 from harness.store.plan import BLOCKED, PLAN, Planned, read_plan
@@ -41,19 +55,19 @@ from harness.training.failure import located
 from harness.training.isolation import Isolation
 from harness.training.live import end_trainers
 
-# It is held for moments only.
+# How long to wait for the lock on the plan; a process holds it for milliseconds.
 PLAN_LOCK_SECONDS = 30
 
 
 def planned(cell: Cell) -> Planned:
-    """Return the plan's line for a cell."""
+    """Return the line of the plan for a cell."""
     return Planned(cell.task.name, cell.arm, cell.seed, cell.budget, cell.id, cell.folder, cell.optimizer.startup_trials)
 
 
 def add_to_plan(study: Path, cells: Sequence[Cell]) -> None:
-    """Append the cells that the plan does not hold yet. Raises CellMismatch for one that is there with other settings.
+    """Append the cells that the plan does not hold yet. Raises CellMismatch for a cell that the study holds with other settings.
 
-    When there are none, nothing is written, so that a finished study can be asked again on a medium that is read-only.
+    Nothing is written when the plan holds all cells. So the command of a finished study also works on a read-only disk.
     """
     _refuse_shared_rows(cells)
     if not _not_planned(study, cells):
@@ -79,7 +93,7 @@ def _plan_lock(study: Path) -> Iterator[None]:
 
 
 def _refuse_shared_rows(cells: Sequence[Cell]) -> None:
-    """Raise SettingsError when two different cells of one command would be the same row and seed of the tables."""
+    """Raise SettingsError when two different cells of one command have the same task, arm and seed."""
     rows: dict[tuple[str, str, int], Cell] = {}
     for cell in cells:
         other = rows.setdefault((cell.task.name, cell.arm, cell.seed), cell)
@@ -97,12 +111,12 @@ def _not_planned(study: Path, cells: Sequence[Cell]) -> list[Cell]:
 
 
 def fingerprint(cells: Sequence[Cell]) -> str:
-    """Return a hash of these cells, which a job compares with the cells that it composes itself."""
+    """Return a hash of these cells. A job compares it with the hash of the cells that it composes itself."""
     return hashlib.sha256(",".join(cell.id for cell in cells).encode()).hexdigest()[:16]
 
 
 def write_blocked(study: Path, cells: Sequence[Cell], reason: str, fix: str = "") -> None:
-    """Write down that these cells cannot start now, why, and what would make them ready. Raises StorageError."""
+    """Record that these cells cannot start now: the `reason`, and in `fix` the command that helps. Raises StorageError."""
     rows = [{"cell": c.id, "task": c.task.name, "arm": c.arm, "seed": c.seed, "reason": reason, "fix": fix} for c in cells]
     try:
         with _plan_lock(study):
@@ -112,9 +126,9 @@ def write_blocked(study: Path, cells: Sequence[Cell], reason: str, fix: str = ""
 
 
 def blocked_by(settings: Settings) -> tuple[str, str] | None:
-    """Return why the cells of a composed config cannot start now, and the command that helps; None when nothing is in the way.
+    """Return why cells with these settings cannot start now, and the command that helps; None when they can.
 
-    That is an LLM that cannot answer, or a task's data that are not here and cannot be fetched.
+    The reason is an LLM that cannot answer, or missing data of the task that cannot be downloaded.
     """
     if settings.task.data and settings.evaluator.trains and (problem := _missing_data(settings.task)):
         return problem, ""
@@ -126,7 +140,7 @@ def blocked_by(settings: Settings) -> tuple[str, str] | None:
 
 @functools.cache
 def _missing_data(task: TaskSpec) -> str:
-    """Have a task fetch its data, and return what went wrong, or nothing."""
+    """Download the data of a task, and return the error, or an empty text."""
     try:
         with Isolation().building():
             prepare_task(task.target, task.params)
@@ -137,8 +151,8 @@ def _missing_data(task: TaskSpec) -> str:
 
 @functools.cache
 def _readiness(llm: LlmSettings) -> Readiness:
-    """Ask once a command, and say once what is ready and yet not as one may think: a test double, a window that does not fit."""
-    from harness.llm.probe import readiness  # noqa: PLC0415 - an HTTP client, and only an agent's cell needs it
+    """Check an LLM, once per command. Print its warning once: a test double answers, or the window does not fit."""
+    from harness.llm.probe import readiness  # noqa: PLC0415 - imports an HTTP client, which only a cell with an LLM needs
 
     found = readiness(llm)
     if found.warning:
@@ -148,7 +162,7 @@ def _readiness(llm: LlmSettings) -> Readiness:
 
 @functools.cache
 def _warn(text: str) -> None:
-    """Print a warning about an LLM, once for all arms that ask it."""
+    """Print a warning about an LLM once, although several arms ask it."""
     say(f"llm: {text}")
 
 
@@ -163,10 +177,10 @@ def is_done(study: Path, cell: Cell | Planned) -> bool:
 
 @dataclass(frozen=True)
 class Result:
-    """What a job did with its cells; plain data, since it may cross processes.
+    """What a job did with its cells. It holds plain data only, because it is sent between processes.
 
-    `failed`, `refused`, `blocked` and `busy` hold one line each; a refused cell failed on its settings before its first trial. `fatal`
-    says why the job could not go on at all, `stopped` what its launcher ended it with.
+    `failed`, `refused`, `blocked` and `busy` hold one line per cell; a refused cell failed because of its settings, before its first
+    trial. `fatal` says why the job could not continue, `stopped` by which signal its launcher ended it.
     """
 
     done: int = 0
@@ -183,14 +197,14 @@ class Result:
 
 
 def study_folder(settings: Settings) -> Path:
-    """Return the folder of the study that settings are of, from the root on: foreign code may change the working folder."""
+    """Return the absolute path of the study's folder, because foreign code may change the working folder."""
     return Path(settings.out).absolute() / settings.study
 
 
 def run_cells(cells: Iterable[Cell], settings: Settings) -> Result:
     """Run the cells that are not done, one after the other.
 
-    A cell that fails is written down and the next one starts; a full disk ends it all.
+    When a cell fails, its error is recorded and the next cell starts. A full disk ends the run.
     """
     study = study_folder(settings)
     result = Result()
@@ -213,13 +227,13 @@ def _run_in_turn(waiting: list[Cell], study: Path, settings: Settings, batch: Ba
         try:
             result += _run(cell, study, settings, batch)
         except BackendUnavailable as error:
-            # The cells of a job share their LLM: each of the others would wait for it just as long, and in vain.
+            # All cells of a job ask the same LLM, so each of the others would wait for it just as long, without success.
             write_blocked(study, [other for other in waiting[place:] if not is_done(study, other)], str(error))
             return result + Result(blocked=(f"{cell.task.name} {cell.arm}: {error}",))
         except CellBusy as busy:
             result += Result(busy=(str(busy),))
         except RecordError as error:
-            # Nothing is written into a folder whose records are damaged, or another's; the other cells go on.
+            # Nothing is written into a folder with damaged records, or with those of another cell. The other cells continue.
             advice = "" if isinstance(error, CellMismatch) else "; to run this cell anew, move its folder away"
             result += Result(failed=(f"{error}{advice}",))
         except StorageError as error:
@@ -228,11 +242,11 @@ def _run_in_turn(waiting: list[Cell], study: Path, settings: Settings, batch: Ba
 
 
 def _run(cell: Cell, study: Path, settings: Settings, batch: Batch) -> Result:
-    manifest = without_secrets_in(cell.manifest(settings.recorded, environment()))  # W&B gets it too
+    manifest = without_secrets_in(cell.manifest(settings.recorded, environment()))  # it is also sent to W&B
     with CellFolder(study / cell.folder, manifest, sync=settings.sync, batch=batch) as folder:
         if folder.restored:
             say(f"{cell.folder}: {MANIFEST} is missing; it is written anew, and the {len(folder.trials)} trials there are kept")
-        if is_done(study, cell):  # another process finished it while this one waited its turn
+        if is_done(study, cell):  # another process has finished it in the meantime
             return Result(skipped=1)
         try:
             run_cell(cell, folder, tracker_for(settings, study), manifest)
@@ -241,7 +255,7 @@ def _run(cell: Cell, study: Path, settings: Settings, batch: Batch) -> Result:
             text = shown(str(error))
             folder.fail({"error": text, "traceback": error.traceback, "trials": len(folder.trials), EVERY_TRIAL_CRASHED: True})
             return Result(failed=(f"{cell.folder}: {text}; see {folder.path / FAILURE}",))
-        # A method's own bug must not cost the rest of the sweep: it is written down, reported, and tried again by a relaunch.
+        # A bug of a method must not end the sweep: the error is recorded and printed, and the next launch tries the cell again.
         except Exception as error:
             stop_if_asked()
             if isinstance(error, StorageError | BackendUnavailable | CellBusy):
@@ -262,7 +276,7 @@ def tracker_for(settings: Settings, study: Path) -> Tracker:
 
 
 def block(study: Path, cells: Sequence[Cell], blocked: tuple[str, str]) -> Result:
-    """Write down that cells are blocked before they began, and return the result that says so."""
+    """Record that cells are blocked before they start, and return their result."""
     reason, fix = blocked
     write_blocked(study, cells, reason, fix)
     arms, tasks = (dict.fromkeys(names) for names in zip(*((cell.arm, cell.task.name) for cell in cells), strict=True))
@@ -281,10 +295,11 @@ def _grouped(lines: Iterable[str]) -> Iterator[str]:
 
 
 def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional: Collection[str] = ()) -> None:
-    """Say what did not end well, a line each. Raises CellsFailed when cells are left to do, SettingsError when nothing but their
-    settings stood in the way, StorageError when nothing could be written.
+    """Say what did not end well, a line each. Raises CellsFailed when cells are left to do, or hold random draws in place of an LLM's
+    proposals, SettingsError when nothing but their settings stood in the way, StorageError when nothing could be written.
 
-    `optional`: ids of cells that may be left.
+    Raises CellsFailed when cells are not done, SettingsError when their settings are the only reason, and StorageError when nothing could
+    be written. `optional` holds the ids of cells that need not be done.
     """
     if result.fatal:
         raise StorageError(result.fatal[0])
@@ -295,9 +310,25 @@ def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional
     problems += [f"failed: {line}" for line in _grouped((*result.refused, *result.failed))]
     total = sum(map(len, planned.values()))
     left = sum(not is_done(study, cell) for study, cells in planned.items() for cell in cells if cell.id not in optional)
-    if total == 1 and left and problems:
-        raise kind(problems[0])
-    for line in problems:
+    drawn = _random_draws(planned)
+    if total == 1 and ((left and problems) or drawn):
+        raise kind((problems + drawn)[0])
+    for line in problems + drawn:
         say(line)
     if left:
         raise kind(f"{left} of {total} cells are not done; the same command goes on with them")
+    if drawn:
+        raise CellsFailed(
+            "the table rows of these cells say nothing about their model; when it answers, a new study=NAME asks it anew"
+        )
+
+
+def _random_draws(planned: Mapping[Path, Sequence[Cell]]) -> list[str]:
+    """Return a line for all seeds of a task and arm whose LLM gave no usable reply, for the same reason. Packed cells are not read."""
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for study, cells in planned.items():
+        for cell in (cell for cell in cells if cell.asking and (study / cell.folder / SUMMARY).exists()):
+            with contextlib.suppress(RecordError):  # the report names what is damaged
+                if words := read_json(study / cell.folder / SUMMARY).get(UNUSABLE):
+                    seeds.setdefault((f"{cell.task.name} {cell.arm}", str(words)), []).append(cell.seed)
+    return [f"{name}, seed {as_text(found)}: {words}" for (name, words), found in seeds.items()]

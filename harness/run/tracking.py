@@ -1,7 +1,7 @@
-"""Weights & Biases: every cell is a run, fed from the same trials as the records.
+"""Weights & Biases: every cell is also a W&B run, made from the same trials as the records.
 
-W&B is a mirror. Whatever goes wrong with it is one warning, and never costs a trial; a cell that is broken off is mirrored anew, and
-in full, by the launch that finishes it.
+W&B is a mirror of the records. Any failure of it is one warning, and no trial is lost. A cell that was interrupted is mirrored again,
+completely, by the launch that finishes it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import contextlib
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Concatenate, Literal, ParamSpec
 
 from harness.cell import Cell
 from harness.console import say_once
@@ -20,6 +20,9 @@ from harness.signals import stop_if_asked
 from harness.store.cell_folder import CALLS, MANIFEST, TRIALS, failed_launches
 from harness.training.failure import describe
 from harness.trial import MEASURES, PERCENT, Objective, Trial, incumbent
+
+if TYPE_CHECKING:
+    import wandb
 
 INIT_TIMEOUT_SECONDS = 30.0
 TAG_LENGTH = 64  # W&B's own limit
@@ -35,54 +38,56 @@ COLUMNS = (
     "error",
 )
 
-F = TypeVar("F", bound=Callable[..., None])
+P = ParamSpec("P")
 
 
 class NoTracker:
     """Tracks nothing."""
 
-    def start(self, cell: Cell, manifest: Mapping[str, Any], trials: tuple[Trial, ...]) -> None:
+    def start(self, cell: Cell, manifest: Mapping[str, object], trials: tuple[Trial, ...]) -> None:
         """Do nothing."""
 
     def trial(self, trial: Trial) -> None:
         """Do nothing."""
 
-    def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
+    def finish(self, summary: Mapping[str, object], folder: Path) -> None:
         """Do nothing."""
 
     def abort(self) -> None:
         """Do nothing."""
 
 
-def _never_costs_a_trial(method: F) -> F:
-    """Turn any failure of W&B into one warning, after which the cell goes on without it.
+def _warn_instead_of_raising(
+    method: Callable[Concatenate[WandbTracker, P], None],
+) -> Callable[Concatenate[WandbTracker, P], None]:
+    """Turn any failure of W&B into one warning; the cell then continues without W&B.
 
-    A stop that was raised inside W&B is none.
+    A signal to stop that arrives while W&B runs is raised, not turned into a warning.
     """
 
     @functools.wraps(method)
-    def guarded(self: WandbTracker, *args: Any, **kwargs: Any) -> None:
+    def wrapped(self: WandbTracker, /, *args: P.args, **kwargs: P.kwargs) -> None:
         if self.broken:
             return
         try:
-            with _environment_of_its_own(self._study):
+            with _wandb_environment(self._study):
                 method(self, *args, **kwargs)
-        # W&B raises its own errors, the network's and the operating system's; none of them is worth a trial.
+        # W&B raises its own errors, and those of the network and the operating system. None of them may cost a trial.
         except Exception as error:
             self.broken = True
             stop_if_asked()
             say_once(f"W&B: {describe(error)}; going on without it, the records are complete")
 
-    return cast(F, guarded)
+    return wrapped
 
 
 _environment: dict[str, str] = {}
 
 
 @contextlib.contextmanager
-def _environment_of_its_own(study: Path) -> Iterator[None]:
-    """Show W&B the variables that are for the harness's runs alone: a training may have runs of its own, with its own settings."""
-    for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # otherwise every run leaves files in the home folder
+def _wandb_environment(study: Path) -> Iterator[None]:
+    """Set W&B's variables for the harness's runs during the block. A training may have its own W&B runs, with its own settings."""
+    for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # otherwise every run writes files to the home folder
         _environment.setdefault(variable, str((study / "wandb").resolve()))
     before = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
     os.environ.update({name: value for name, value in _environment.items() if name not in before})
@@ -91,15 +96,16 @@ def _environment_of_its_own(study: Path) -> Iterator[None]:
     finally:
         after = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
         for name in after.keys() - before.keys():
-            _environment[name] = os.environ.pop(name)  # W&B's address of its own service, for the next call
+            _environment[name] = os.environ.pop(name)  # such as the address of W&B's background service, needed by the next call
         os.environ.update(before)
 
 
 class WandbTracker:
     """One cell as one W&B run: id = cell id, group = study, tags = task, arm, seed.
 
-    History holds a row an epoch (`epoch/...`) and a row a trial (`trial/...`, `best/...`, `config/...`); a table holds the trials,
-    an artifact the record files. When the server cannot be reached, this and the following cells of the process are kept offline.
+    The history holds one row per epoch (`epoch/...`) and one per trial (`trial/...`, `best/...`, `config/...`). A table holds the trials,
+    and an artifact holds the files of the records. When the server cannot be reached, the runs of this and the following cells of the
+    process are kept offline.
     """
 
     server_unreachable: ClassVar[bool] = False
@@ -109,35 +115,35 @@ class WandbTracker:
         self._mode = mode
         self._project = project
         self._entity = entity
-        self._run: Any = None
+        self._run: wandb.Run | None = None
         self._step = 0
         self._skip = 0
         self._trials: tuple[Trial, ...] = ()
         self._objective = PERCENT
         self.broken = False
 
-    @_never_costs_a_trial
-    def start(self, cell: Cell, manifest: Mapping[str, Any], trials: tuple[Trial, ...]) -> None:
-        """Open the run, and log what an earlier launch left."""
+    @_warn_instead_of_raising
+    def start(self, cell: Cell, manifest: Mapping[str, object], trials: tuple[Trial, ...]) -> None:
+        """Open the run, and log the trials of earlier launches."""
         import wandb  # noqa: PLC0415 - half a second
 
         self._objective = cell.task.objective
         if self._mode == "online" and not WandbTracker.server_unreachable:
             try:
                 self._open(cell, manifest, "online")
-            # No key, no network, a server that is down: each has its own error, and each takes up to half a minute to find out.
+            # No key, no network, a server that is down: each raises another error, after up to half a minute.
             except Exception as error:
                 WandbTracker.server_unreachable = True
                 later = f"wandb sync {self._study}/wandb/offline-run-*"
                 say_once(f"W&B: {describe(error)}; runs are kept offline, to upload them later: {later}")
-                wandb.teardown(exit_code=1)  # it would call the run's id taken
+                wandb.teardown(exit_code=1)  # otherwise W&B would refuse the run's id as used
         if self._run is None:
-            self._set_aside_broken_off(self._run_id(cell))
+            self._rename_interrupted_runs(self._run_id(cell))
             self._open(cell, manifest, "offline")
         for trial in trials:
             self._log(trial)
 
-    def _open(self, cell: Cell, manifest: Mapping[str, Any], mode: str) -> None:
+    def _open(self, cell: Cell, manifest: Mapping[str, object], mode: Literal["online", "offline"]) -> None:
         import wandb  # noqa: PLC0415 - half a second
 
         self._run = wandb.init(
@@ -150,12 +156,12 @@ class WandbTracker:
             tags=[tag[:TAG_LENGTH] for tag in (f"task:{cell.task.name}", f"arm:{cell.arm}", f"seed:{cell.seed}")],
             config={"arm": cell.arm, **{key: manifest[key] for key in ("cell", "study", "identity", "settings", "environment")}},
             dir=str(self._study),
-            mode=cast(Any, mode),
+            mode=mode,
             resume="allow" if mode == "online" else None,
             reinit="create_new",
-            settings=quiet_settings(wandb),
+            settings=quiet_settings(),
         )
-        # A resumed online run has its first rows already; offline runs always start anew.
+        # A resumed online run has its first rows already; an offline run always starts from the first row.
         self._skip = self._run.step if mode == "online" else 0
         for group, axis in (
             ("epoch", "epoch/index"),
@@ -165,30 +171,32 @@ class WandbTracker:
         ):
             self._run.define_metric(f"{group}/*", step_metric=axis)
 
-    @_never_costs_a_trial
+    @_warn_instead_of_raising
     def trial(self, trial: Trial) -> None:
         """Log one trial."""
         self._log(trial)
 
-    @_never_costs_a_trial
-    def finish(self, summary: Mapping[str, Any], folder: Path) -> None:
+    @_warn_instead_of_raising
+    def finish(self, summary: Mapping[str, object], folder: Path) -> None:
         """Add the incumbent, the table and the record files, and close the run."""
         import wandb  # noqa: PLC0415
 
+        run = self._run
+        assert run is not None
         names = list(dict.fromkeys(name for trial in self._trials for name in trial.config))
-        rows: list[Any] = [[*table_row(trial), *(trial.config.get(name) for name in names)] for trial in self._trials]
-        self._run.log({"trials": wandb.Table(columns=[*COLUMNS, *names], data=rows, allow_mixed_types=True)}, step=self._step)
-        self._run.summary.update({f"incumbent/{key}": value for key, value in summary.items() if key != "schema"})
-        artifact = wandb.Artifact(f"cell-{self._run.id}", type="records")
+        rows: list[Iterable[object]] = [[*table_row(trial), *(trial.config.get(name) for name in names)] for trial in self._trials]
+        run.log({"trials": wandb.Table(columns=[*COLUMNS, *names], data=rows, allow_mixed_types=True)}, step=self._step)
+        run.summary.update({f"incumbent/{key}": value for key, value in summary.items() if key != "schema"})
+        artifact = wandb.Artifact(f"cell-{run.id}", type="records")
         for path in (folder / name for name in (MANIFEST, TRIALS, CALLS)):
             if path.exists():
-                # By its own path, since it will not change any more: W&B would keep a copy of every record.
+                # The file will not change any more. Without these options, W&B would keep a copy of every record.
                 artifact.add_file(str(path.resolve()), policy="immutable", skip_cache=True)
-        self._run.log_artifact(artifact)
-        self._run.finish()
+        run.log_artifact(artifact)
+        run.finish()
         self._run = None
 
-    @_never_costs_a_trial
+    @_warn_instead_of_raising
     def abort(self) -> None:
         """Close the run as failed."""
         if self._run is not None:
@@ -196,6 +204,7 @@ class WandbTracker:
             self._run = None
 
     def _log(self, trial: Trial) -> None:
+        assert self._run is not None
         self._trials = (*self._trials, trial)
         for row in history_rows(self._trials, self._objective):
             if self._step >= self._skip:
@@ -205,23 +214,23 @@ class WandbTracker:
     def _run_id(self, cell: Cell) -> str:
         return run_id(cell, failed_launches(self._study / cell.folder))
 
-    def _set_aside_broken_off(self, run: str) -> None:
-        """Rename earlier runs of this cell, so that `wandb sync` uploads only the whole one."""
+    def _rename_interrupted_runs(self, run: str) -> None:
+        """Rename earlier runs of this cell, so that `wandb sync` uploads the complete one only."""
         for earlier in self._study.glob(f"wandb/offline-run-*-{run}"):
             earlier.rename(earlier.with_name(f"broken-off-{earlier.name}"))
 
 
 def run_id(cell: Cell, failed: int = 0) -> str:
-    """Return the id of a cell's run: the cell's own, and six digits for the study, since two studies of a project may share a cell.
+    """Return the id of a cell's run: the cell's id, and six digits for the study, because two studies of a project may share a cell.
 
-    A cell that begins anew after all of its trials crashed, so many times, is another run: what W&B has of the first stays.
+    `failed` is how often all of its trials crashed. Each time the cell begins anew it is another run, because W&B cannot take back rows.
     """
     text = f"{cell.id}-{hashlib.sha256(cell.study.encode()).hexdigest()[:6]}"
     return f"{text}-{failed + 1}" if failed else text
 
 
-def history_rows(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> Iterator[dict[str, Any]]:
-    """Yield the history rows of the last of `trials`: one an epoch, then one for the trial."""
+def history_rows(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> Iterator[dict[str, object]]:
+    """Yield the history rows of the last of `trials`: one per epoch, then one for the trial."""
     trial = trials[-1]
     before = sum(len(earlier.outcome.curve) for earlier in trials[:-1])
     for epoch in trial.outcome.curve:
@@ -229,14 +238,17 @@ def history_rows(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> I
         yield {"epoch/index": before + epoch.number, "epoch/number": epoch.number, "epoch/trial": trial.number, **measured}
     best = incumbent(trials, objective)
     values = dict(zip(COLUMNS, table_row(trial), strict=True))
-    row = {"trial/number": trial.number, **{f"trial/{k}": v for k, v in values.items() if k != "trial" and v is not None}}
+    row: dict[str, object] = {
+        "trial/number": trial.number,
+        **{f"trial/{k}": v for k, v in values.items() if k != "trial" and v is not None},
+    }
     row |= {f"config/{name}": value for name, value in trial.config.items()}
     if best is not None:
         row |= {"best/val_score_pct": best.score, "best/test_score_pct": best.outcome.test_score_pct, "best/trial": best.number}
     yield row
 
 
-def table_row(trial: Trial) -> list[Any]:
+def table_row(trial: Trial) -> list[object]:
     """Return a trial's values in the order of COLUMNS."""
     outcome = trial.outcome
     scores = [outcome.val_score_pct, outcome.test_score_pct, outcome.best_epoch]
@@ -244,8 +256,10 @@ def table_row(trial: Trial) -> list[Any]:
     return [trial.number, trial.proposal.source, str(outcome.status), *scores, *times, outcome.error]
 
 
-def quiet_settings(wandb: Any) -> Any:
-    """Return settings that keep W&B's own bookkeeping, subprocesses' output and prompts out of a benchmark."""
+def quiet_settings() -> wandb.Settings:
+    """Return settings without W&B's statistics, console capture and questions, which would disturb a benchmark."""
+    import wandb  # noqa: PLC0415
+
     return wandb.Settings(
         silent=True,
         console="off",
@@ -253,6 +267,6 @@ def quiet_settings(wandb: Any) -> Any:
         x_disable_stats=True,
         x_disable_meta=True,
         x_save_requirements=False,
-        # W&B's default loses up to 15 s of history when the process is killed.
+        # With W&B's default, up to 15 s of history are lost when the process is killed.
         x_transaction_log_flush_interval=1.0,
     )

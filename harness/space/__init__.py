@@ -1,4 +1,4 @@
-"""Search spaces: one hyperparameter (`hyperparameter.py`), and all of a task's with their conditions (`space.py`)."""
+"""Search spaces: a single hyperparameter (`hyperparameter.py`), and all hyperparameters of a task with conditions (`space.py`)."""
 
 from harness.space.hyperparameter import Choice, Config, Hyperparameter, Number, Value
 from harness.space.space import Space

@@ -1,7 +1,12 @@
-"""One axis of a search space: a float, an integer, an ordered set of levels, or an unordered set of choices.
+"""One hyperparameter of a search space: a float, an integer, an ordered set of levels, or an unordered set of choices.
 
-Every kind answers the same five questions: is this value one of yours, what is its exact form, draw one, where does it lie in
-[0, 1] on your scale, and which value lies there.
+Every kind has the same five methods:
+
+    problem     what is wrong with a value
+    exact       the exact Python value for an allowed value
+    sample      draw a value
+    to_unit     the position of a value in [0, 1] on the hyperparameter's own scale
+    from_unit   the value at such a position
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import SupportsFloat, SupportsIndex, SupportsInt, TypeAlias, TypedDict, cast
 
 from harness.errors import SettingsError, near
 
@@ -30,7 +35,7 @@ _KEYS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameter:
-    """What all kinds share. `when` maps each parent's name to the values under which this one is active."""
+    """What all kinds have in common. `when` maps the name of each parent to the parent's values for which this one is active."""
 
     name: str
     default: Value
@@ -38,35 +43,35 @@ class Hyperparameter:
     unit: str = ""
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
 
-    def problem(self, value: Any) -> str | None:
-        """Return what is wrong with `value`, in words that an LLM or a person can act on; None when it is allowed."""
+    def problem(self, value: object) -> str | None:
+        """Return what is wrong with `value`, in words that help a person or an LLM to correct it; None when it is allowed."""
         raise NotImplementedError
 
-    def exact(self, value: Any) -> Value:
-        """Return an allowed value in its exact Python type (16.0 for an integer becomes 16, a NumPy scalar becomes Python's)."""
+    def exact(self, value: object) -> Value:
+        """Return an allowed value in its exact Python type: 16.0 becomes 16 for an integer, a NumPy scalar becomes a Python number."""
         raise NotImplementedError
 
     def from_unit(self, position: float) -> Value:
-        """Return the value at `position` in [0, 1] of this hyperparameter's own scale."""
+        """Return the value at `position`, in [0, 1], on the hyperparameter's own scale."""
         raise NotImplementedError
 
     def to_unit(self, value: Value) -> float:
-        """Return the position in [0, 1] of an allowed value; inverse of `from_unit` up to rounding."""
+        """Return the position of an allowed value, in [0, 1]; the inverse of `from_unit` up to rounding."""
         raise NotImplementedError
 
     def sample(self, rng: random.Random) -> Value:
-        """Draw uniformly on the hyperparameter's own scale (so log-uniformly on a log scale)."""
+        """Draw a value uniformly on the hyperparameter's own scale (log-uniformly on a log scale)."""
         return self.from_unit(rng.random())
 
     @property
     def range_text(self) -> str:
-        """The allowed values in one short phrase, scale included."""
+        """The allowed values and the scale, in one short phrase."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Hyperparameter):
-    """A float, or an integer, between `low` and `high` (both allowed), on a linear or logarithmic scale."""
+    """A float or an integer from `low` to `high` (both included), on a linear or logarithmic scale. Raises SettingsError."""
 
     low: float
     high: float
@@ -84,13 +89,13 @@ class Number(Hyperparameter):
         if self.integer and not (float(self.low).is_integer() and float(self.high).is_integer()):
             raise SettingsError(f"{where}: an integer's low and high must be whole numbers")
 
-    def problem(self, value: Any) -> str | None:
+    def problem(self, value: object) -> str | None:
         kind = "an integer" if self.integer else "a number"
-        if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str):
+        if isinstance(value, bool) or not isinstance(value, (int, float, SupportsFloat)):
             return f"{self.name}: {value!r} is not {kind}"
         try:
             number = float(value)
-        except (OverflowError, TypeError, ValueError):  # an integer of 400 digits, an array
+        except (OverflowError, TypeError, ValueError):  # for example an integer with 400 digits, or an array
             return f"{self.name}: is not {kind} that can be used"
         if not math.isfinite(number):
             return f"{self.name}: {number} is not a finite number"
@@ -101,12 +106,17 @@ class Number(Hyperparameter):
             return f"{self.name}: {_digits(number)} is {side}"
         return None
 
-    def exact(self, value: Any) -> Value:
+    def exact(self, value: object) -> Value:
+        # This method is called for thousands of candidates, and the check against a protocol is slow: Python's own numbers skip it.
+        if isinstance(value, (int, float)):
+            return int(value) if self.integer else float(value)
+        assert isinstance(value, SupportsInt), f"{self.name}: {value!r} was not checked"
+        assert isinstance(value, SupportsFloat), f"{self.name}: {value!r} was not checked"
         return int(value) if self.integer else float(value)
 
     @property
     def _ends(self) -> tuple[float, float]:
-        # An integer owns half a step to either side, so that its first and last value are as likely as the others.
+        # Each integer covers half a step to both sides, so that the first and the last integer are as likely as the others.
         pad = 0.5 if self.integer else 0.0
         low, high = self.low - pad, self.high + pad
         return (math.log(low), math.log(high)) if self.log else (low, high)
@@ -132,7 +142,7 @@ class Number(Hyperparameter):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(Hyperparameter):
-    """One of a few values: `ordered` levels (numbers or names that have a sense of more and less), or unordered choices."""
+    """One of a few values: `ordered` levels (numbers or names from less to more), or unordered choices. Raises SettingsError."""
 
     choices: tuple[Value, ...]
     ordered: bool = False
@@ -151,19 +161,19 @@ class Choice(Hyperparameter):
         if self.ordered and len(numbers) == len(self.choices) and numbers not in (sorted(numbers), sorted(numbers)[::-1]):
             raise SettingsError(f"{where}: its levels are numbers, and neither rise nor fall")
 
-    def _index(self, value: Any) -> int | None:
+    def _index(self, value: object) -> int | None:
         for index, choice in enumerate(self.choices):
-            # True == 1 in Python, so a bool matches only a bool; 16.0 may stand for 16.
+            # True == 1 in Python, so a bool must match a bool only; 16.0 matches 16.
             if isinstance(choice, bool) == isinstance(value, bool) and choice == value:
                 return index
         return None
 
-    def problem(self, value: Any) -> str | None:
+    def problem(self, value: object) -> str | None:
         if isinstance(value, list | dict | set) or self._index(value) is None:
             return f"{self.name}: {value!r} is not one of {self._listed()}"
         return None
 
-    def exact(self, value: Any) -> Value:
+    def exact(self, value: object) -> Value:
         index = self._index(value)
         assert index is not None, f"{self.name}: {value!r} was not checked"
         return self.choices[index]
@@ -186,7 +196,7 @@ class Choice(Hyperparameter):
 
 
 def _digits(number: float) -> str:
-    """Write a number as short as it goes without becoming another one."""
+    """Write a number as short as possible without changing its value."""
     short = f"{number:g}"
     if float(short) == number:
         return short
@@ -194,14 +204,24 @@ def _digits(number: float) -> str:
 
 
 def json_like(value: Value) -> str:
-    """Write a value as JSON would, so that a person and an LLM see the same form that they must answer in."""
+    """Write a value as in JSON, so that a person and an LLM see it in the form in which they must answer."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else f"{value!r}"
 
 
-def parse(name: str, entry: Mapping[str, Any]) -> Hyperparameter:
-    """Read one entry of a space's YAML. Raises SettingsError, naming the hyperparameter and the nearest known key."""
+class _Shared(TypedDict):
+    """The keyword arguments that all kinds of hyperparameter have."""
+
+    name: str
+    default: Value
+    meaning: str
+    unit: str
+    when: dict[str, tuple[Value, ...]]
+
+
+def parse(name: str, entry: Mapping[str, object]) -> Hyperparameter:
+    """Read one entry of a space's YAML. Raises SettingsError, which names the hyperparameter and the most similar known key."""
     where = f"hyperparameter '{name}'"
     given = {key: value for key, value in entry.items() if value is not None}
     for key in ("type", "default", "meaning"):
@@ -221,10 +241,10 @@ def parse(name: str, entry: Mapping[str, Any]) -> Hyperparameter:
     return replace(made, default=made.exact(made.default))
 
 
-def _make(name: str, given: Mapping[str, Any], where: str) -> Hyperparameter:
-    shared: dict[str, Any] = {
+def _make(name: str, given: Mapping[str, object], where: str) -> Hyperparameter:
+    shared: _Shared = {
         "name": name,
-        "default": given["default"],
+        "default": cast(Value, given["default"]),  # `parse` checks it against the finished hyperparameter
         "meaning": " ".join(str(given["meaning"]).split()),
         "unit": str(given.get("unit", "")),
         "when": _conditions(given.get("when", {}), where),
@@ -247,27 +267,32 @@ def _make(name: str, given: Mapping[str, Any], where: str) -> Hyperparameter:
             return Choice(**shared, choices=(False, True))
 
 
-def _conditions(when: Any, where: str) -> dict[str, tuple[Value, ...]]:
+def _conditions(when: object, where: str) -> dict[str, tuple[Value, ...]]:
     if not isinstance(when, Mapping):
         raise SettingsError(f"{where}: when must name a hyperparameter and its value, as in {{optimizer: sgd}}, not {when!r}")
     return {parent: tuple(values) if isinstance(values, list | tuple) else (values,) for parent, values in when.items()}
 
 
-def _need(given: Mapping[str, Any], keys: Sequence[str], where: str) -> None:
+def _need(given: Mapping[str, object], keys: Sequence[str], where: str) -> None:
     for key in keys:
         if key not in given:
             raise SettingsError(f"{where}: type {given['type']} needs '{key}'")
 
 
-def _listed(given: Mapping[str, Any], key: str, where: str) -> tuple[Value, ...]:
-    if not isinstance(given[key], list | tuple):
-        raise SettingsError(f"{where}: {key} must be a list, not {given[key]!r}")
-    return tuple(given[key])
+def _listed(given: Mapping[str, object], key: str, where: str) -> tuple[Value, ...]:
+    values = given[key]
+    if not isinstance(values, list | tuple):
+        raise SettingsError(f"{where}: {key} must be a list, not {values!r}")
+    return tuple(values)
 
 
-def _number(value: Any, where: str) -> float:
+def _number(value: object, where: str) -> float:
+    if isinstance(value, bool):
+        return math.nan
     try:
-        # YAML 1.1 reads 1e-5 as text; a person means the number.
-        return math.nan if isinstance(value, bool) else float(value)
+        # YAML 1.1 reads 1e-5 as text, so a text that is a number is accepted.
+        if isinstance(value, str | SupportsFloat | SupportsIndex):
+            return float(value)
     except (TypeError, ValueError, OverflowError):
-        raise SettingsError(f"{where} must be a number, not {value!r}") from None
+        pass
+    raise SettingsError(f"{where} must be a number, not {value!r}")

@@ -1,17 +1,17 @@
-"""The search space: hyperparameters with ranges, scales, defaults and conditions.
+"""The search space of a task: hyperparameters with ranges, scales, defaults and conditions.
 
-A space is written in a task's YAML and read by `Space.from_mapping`:
+The YAML of a task holds its space, and `Space.from_mapping` reads it:
 
     learning_rate: {type: float, low: 1.0e-5, high: 1.0, scale: log, default: 1.0e-3, meaning: step size of the optimizer}
     batch_size:    {type: ordinal, levels: [16, 32, 64, 128], default: 32, unit: images, meaning: images per gradient step}
     optimizer:     {type: categorical, choices: [sgd, adam], default: adam, meaning: the update rule}
     momentum:      {type: float, low: 0.0, high: 0.99, default: 0.9, meaning: momentum of SGD, when: {optimizer: sgd}}
 
-`when` makes a hyperparameter conditional: it is part of a configuration only while every named parent is itself active and has
-the given value (or one of a list of values). A configuration holds exactly the active hyperparameters, in the order of the space.
+`when` makes a hyperparameter conditional: it is active only while every named parent is active and has the given value (or one of a list
+of values). A configuration holds exactly the active hyperparameters, in the order of the space.
 
-Only the standard library is imported here: a command on a trivial task must not wait for NumPy. (ConfigSpace, which holds the
-same kinds of space, takes 0.8 s to import.)
+This module imports only the standard library, so that a command on a trivial task does not wait for NumPy. (ConfigSpace supports the
+same kinds of space, but takes 0.8 s to import.)
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.errors import InvalidConfig, SettingsError, near
 from harness.space.hyperparameter import Choice, Config, Hyperparameter, Number, Value, parse
@@ -29,7 +28,7 @@ __all__ = ["Choice", "Config", "Hyperparameter", "Number", "Space", "Value"]
 
 @dataclass(frozen=True)
 class Space:
-    """An ordered set of hyperparameters in which every parent stands before its children."""
+    """An ordered set of hyperparameters, in which every parent comes before its children. Raises SettingsError."""
 
     hyperparameters: tuple[Hyperparameter, ...]
 
@@ -46,8 +45,8 @@ class Space:
         object.__setattr__(self, "_by_name", seen)
 
     @classmethod
-    def from_mapping(cls, entries: Mapping[str, Mapping[str, Any]]) -> Space:
-        """Read a space as a task's YAML writes it (see the module's docstring). Raises SettingsError."""
+    def from_mapping(cls, entries: Mapping[str, Mapping[str, object]]) -> Space:
+        """Read a space from the form that a task's YAML has (see the module's docstring). Raises SettingsError."""
         return cls(tuple(parse(name, entry) for name, entry in entries.items()))
 
     def __iter__(self) -> Iterator[Hyperparameter]:
@@ -69,11 +68,11 @@ class Space:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names, in order, conditional ones included."""
+        """The names of all hyperparameters, including conditional ones, in order."""
         return tuple(hp.name for hp in self.hyperparameters)
 
     def active(self, hp: Hyperparameter, config: Mapping[str, Value]) -> bool:
-        """Say whether `hp` is part of a configuration whose parents have the values in `config`."""
+        """Say whether `hp` is active when its parents have the values in `config`."""
         return all(parent in config and config[parent] in values for parent, values in hp.when.items())
 
     def default(self) -> Config:
@@ -81,7 +80,7 @@ class Space:
         return self.restrict({hp.name: hp.default for hp in self})
 
     def restrict(self, full: Mapping[str, Value]) -> Config:
-        """Keep, of a value for every hyperparameter, those that are active, in order and in their exact types."""
+        """Return the configuration of the active hyperparameters, in exact types; `full` has a value for every hyperparameter."""
         config: Config = {}
         for hp in self:
             if self.active(hp, config):
@@ -89,17 +88,17 @@ class Space:
         return config
 
     def sample(self, rng: random.Random) -> Config:
-        """Draw uniformly, each hyperparameter on its own scale.
+        """Draw a configuration, each hyperparameter uniformly on its own scale.
 
-        Inactive ones are drawn too and dropped, so that a draw's other values do not depend on which are active.
+        Inactive hyperparameters are drawn too and then dropped, so that the other values do not depend on which ones are active.
         """
         return self.restrict({hp.name: hp.sample(rng) for hp in self})
 
-    def problems(self, config: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return every complaint about `config`; empty when it is a member of the space.
+    def problems(self, config: Mapping[str, object]) -> tuple[str, ...]:
+        """Return one message per problem of `config`; empty when it is a member of the space.
 
-        Nothing is repaired: an inactive hyperparameter that is given, an unknown one, a missing one and a value out of range are
-        all complaints.
+        Nothing is repaired. Each of these is a problem: an unknown hyperparameter, a missing one, an inactive one that has a value, and
+        a value that is not allowed.
         """
         found = [f"unknown hyperparameter '{name}'{near(str(name), self.names)}" for name in config if name not in self]
         known: Config = {}
@@ -116,25 +115,25 @@ class Space:
                 known[hp.name] = hp.exact(config[hp.name])
         return tuple(found)
 
-    def check(self, config: Mapping[str, Any]) -> Config:
-        """Return `config` in the order of the space and in exact types; raises InvalidConfig with every complaint."""
+    def check(self, config: Mapping[str, object]) -> Config:
+        """Return `config` in the order of the space and in exact types. Raises InvalidConfig, which holds all problems."""
         problems = self.problems(config)
         if problems:
             raise InvalidConfig(problems)
         return {hp.name: hp.exact(config[hp.name]) for hp in self if hp.name in config}
 
     def to_unit(self, config: Mapping[str, Value]) -> list[float]:
-        """Return the position of a configuration in the unit cube, shape (len(space),); an inactive axis is at its default."""
+        """Return the point of a configuration in the unit cube, shape (len(space),). An inactive hyperparameter is at its default."""
         return [hp.to_unit(config.get(hp.name, hp.default)) for hp in self]
 
     def from_unit(self, position: Sequence[float]) -> Config:
-        """Return the configuration at a point of the unit cube, shape (len(space),)."""
+        """Return the configuration at a point of the unit cube, shape (len(space),). Raises ValueError for a wrong length."""
         if len(position) != len(self):
             raise ValueError(f"expected {len(self)} coordinates, got {len(position)}")
         return self.restrict({hp.name: hp.from_unit(u) for hp, u in zip(self, position, strict=True)})
 
-    def to_mapping(self) -> dict[str, dict[str, Any]]:
-        """Return the space as plain data, which `from_mapping` reads back to an equal space."""
+    def to_mapping(self) -> dict[str, dict[str, object]]:
+        """Return the space as plain data; `from_mapping` turns it into an equal space."""
         return {hp.name: _entry(hp) for hp in self}
 
 
@@ -152,8 +151,8 @@ def _when_text(hp: Hyperparameter) -> str:
     return " and ".join(f"{parent} is {' or '.join(str(v) for v in values)}" for parent, values in hp.when.items())
 
 
-def _entry(hp: Hyperparameter) -> dict[str, Any]:
-    entry: dict[str, Any] = {"default": hp.default, "meaning": hp.meaning, "unit": hp.unit}
+def _entry(hp: Hyperparameter) -> dict[str, object]:
+    entry: dict[str, object] = {"default": hp.default, "meaning": hp.meaning, "unit": hp.unit}
     if hp.when:
         entry["when"] = {parent: list(values) for parent, values in hp.when.items()}
     if isinstance(hp, Number):

@@ -1,1 +1,1 @@
-"""Records on the disk: how a line is written, and who may write it."""
+"""Records on the disk: how a line is written and read, and which process may write it. See README.md."""

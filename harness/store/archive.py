@@ -1,11 +1,11 @@
-"""A study's finished cells in one file, which `python -m harness.pack` writes and whoever reads records looks into.
+"""A study's finished cells in one file. `python -m harness.pack` writes it, and every reader of records reads it.
 
     STUDY/packed.zip
-        cells.jsonl               a line a cell: its folder, and the member that holds it
-        TASK/ARM/0.jsonl          a line a cell: {"folder": "TASK/ARM/seed3-1f6c9a2e", "files": {"manifest.json": "...", ...}}
+        cells.jsonl               one line per cell: its folder, and the member that holds it
+        TASK/ARM/0.jsonl          one line per cell: {"folder": "TASK/ARM/seed3-1f6c9a2e", "files": {"manifest.json": "...", ...}}
 
-The files are there byte for byte: as text, or as {"base64": "..."} where they are not UTF-8. Cells of an arm share a member, since their
-records are much alike and compress well together. A cell that is in here is done, whatever is left of its folder.
+The files are stored byte for byte: as text, or as {"base64": "..."} when they are not UTF-8. Cells of one arm share a member, because
+their records are similar and compress well together. A cell in this file is done, even when parts of its folder are left.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ SCHEMA = 1
 
 
 class Readable(Protocol):
-    """A file of a cell's records, in its folder or in a pack; its text is where it lies."""
+    """A file of a cell's records, in the cell's folder or in a pack. Its `str` says where it is."""
 
     def exists(self) -> bool:
-        """Say whether it is there."""
+        """Say whether the file exists."""
         ...
 
     def read_bytes(self) -> bytes:
-        """Return what it holds. Raises FileNotFoundError."""
+        """Return its contents. Raises FileNotFoundError."""
         ...
 
 
 @dataclass(frozen=True)
 class PackedFile:
-    """A file in a pack; `data` is None for one that is not there."""
+    """A file in a pack; `data` is None when the pack does not hold it."""
 
     place: str
     data: bytes | None
@@ -61,7 +61,7 @@ class PackedFile:
 
 @dataclass(frozen=True)
 class PackedFolder:
-    """A cell's folder in a pack: its files by their names, as `folder / name`."""
+    """A cell's folder in a pack. `folder / name` gives one of its files, as with a path."""
 
     place: str
     files: Mapping[str, bytes]
@@ -71,13 +71,13 @@ class PackedFolder:
 
 
 class Pack:
-    """The cells of one pack. Raises RecordError when it cannot be read."""
+    """The cells of one pack. Raises RecordError when the pack cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.members: dict[str, str] = {}
         self._stems: dict[str, list[str]] = {}
-        # A reader walks along the plan, and so along the members.
+        # A few members in memory are enough: readers follow the plan, which keeps the cells of an arm together.
         self._held = functools.lru_cache(maxsize=4)(lambda member: {row["folder"]: row["files"] for row in _rows(path, member)})
         for row in _rows(path, INDEX):
             check_schema(row, SCHEMA, str(path), "a pack of this harness")
@@ -105,7 +105,7 @@ class Pack:
 
 
 def packed(study: Path) -> Pack | None:
-    """Return a study's pack, None where there is none. Raises RecordError when it cannot be read."""
+    """Return a study's pack, None when it has none. Raises RecordError when the pack cannot be read."""
     try:
         found = (study / PACK).stat()
     except OSError:
@@ -114,7 +114,7 @@ def packed(study: Path) -> Pack | None:
 
 
 @functools.lru_cache(maxsize=8)
-def _pack(path: Path, *changed: int) -> Pack:  # noqa: ARG001 - a pack that was written anew is another one
+def _pack(path: Path, *changed: int) -> Pack:  # noqa: ARG001 - time and size in the cache key: a rewritten pack is read again
     return Pack(path)
 
 
@@ -127,8 +127,8 @@ def _rows(path: Path, member: str) -> Iterator[dict[str, Any]]:
         raise RecordError(f"{path}: the pack is damaged, or none ({error}); {member} cannot be read") from error
 
 
-def as_row(folder: str, files: Mapping[str, bytes]) -> dict[str, Any]:
-    """Return the line of a member that holds a cell's files."""
+def as_row(folder: str, files: Mapping[str, bytes]) -> dict[str, object]:
+    """Return the row of a member that holds a cell's files; the inverse of `Pack.open`."""
     return {"folder": folder, "files": {name: _held(data) for name, data in sorted(files.items())}}
 
 

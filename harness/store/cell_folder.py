@@ -1,15 +1,15 @@
-"""The run folder of one cell. It is the truth: everything else (W&B, tables, pages) is built from it.
+"""The folder of one cell: its records. Everything else (W&B, tables, reports) is made from them.
 
     STUDY/TASK/ARM/seed3-1f6c9a2e/
-        manifest.json     what was asked for: identity, settings, versions, git, machine. Written first, never changed.
-        trials.jsonl      one line a trial, appended and synced to the disk before the next trial starts
-        calls.jsonl       one line a call to an LLM, on the disk before its reply is used
-        summary.json      written last: its presence says that the cell is done
-        failure.json      why the harness gave up on the cell; removed when a relaunch completes it
-        trials-failed-1.jsonl  the trials of an earlier launch, all of which crashed; the next launch trains anew
-        .lock, .owner     held while a process runs the cell (see lock.py)
+        manifest.json     the request: identity, settings, versions, git, machine. Written first, never changed.
+        trials.jsonl      one line per trial, appended and synced to the disk before the next trial starts
+        calls.jsonl       one line per call to an LLM, on the disk before its reply is used
+        summary.json      written last; a cell that has it is done
+        failure.json      why the last launch of the cell failed; removed when a later launch completes it
+        trials-failed-1.jsonl   the trials of a launch in which all of them crashed; the launch after it trains anew
+        .lock, .owner     locked while a process runs the cell (see lock.py)
 
-All of it can be read with `cat`. A line that a crash cut short is dropped when the cell is opened again; nothing else is ever rewritten.
+All files are text. A crash may leave an incomplete last line; it is removed when the cell is opened again. Nothing else is rewritten.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _SIBLINGS = Siblings()
 
 
 class CellFolder:
-    """One cell's folder, locked for this process. Use as a context manager.
+    """One cell's folder, locked by this process. Use as a context manager.
 
-    `sync="trial"` makes every trial durable before the next one starts; `sync="cell"` syncs once, at the end of the cell, or with a
-    `batch` of cells that end soon after each other: a power cut may then cost the trials of the cells that are not done.
+    With `sync="trial"`, every trial is synced to the disk before the next one starts. With `sync="cell"`, the files are synced once, at
+    the end of the cell, or together with other cells by a `batch`; a power cut may then lose the trials of cells that are not done.
     Raises CellBusy, CellMismatch, RecordError and StorageError.
     """
 
-    def __init__(self, path: Path, manifest: Mapping[str, Any], *, sync: str = "trial", batch: Batch | None = None) -> None:
+    def __init__(self, path: Path, manifest: Mapping[str, object], *, sync: str = "trial", batch: Batch | None = None) -> None:
         self.path = path
         self._manifest = manifest
         self._sync_each = sync == "trial"
@@ -52,7 +52,7 @@ class CellFolder:
         self._trials_file: Lines | None = None
         self._calls_file: Lines | None = None
         self.trials: tuple[Trial, ...] = ()
-        self.restored = False  # whether the manifest was missing, and was written anew
+        self.restored = False  # whether the manifest was missing and has been written again
 
     def __enter__(self) -> CellFolder:
         with storage_errors(self.path):
@@ -74,9 +74,9 @@ class CellFolder:
 
     def _open(self) -> None:
         remove_dead_drafts(self.path)
-        new = not _holds_bytes(self.path / MANIFEST)  # a power cut may leave a name without its bytes
+        new = not _holds_bytes(self.path / MANIFEST)  # a power cut may leave an empty file
         if new:
-            # The folder's name carries the identity's hash: its trials are this cell's, whoever took the manifest away.
+            # The folder's name holds the hash of the identity, so its trials belong to this cell even without a manifest.
             self.restored = _holds_bytes(self.path / TRIALS)
             manifest = {**self._manifest, "restored": True} if self.restored else self._manifest
             write_json(self.path / MANIFEST, manifest, sync=self._batch is None)
@@ -85,7 +85,7 @@ class CellFolder:
         self.trials = _trials_in(self.path / TRIALS, lines, curves=True)
         self._trials_file = Lines(self.path / TRIALS, len(lines))
         if new and self._batch is None:
-            # Syncing a file says nothing of its name in the folder, and of the folder's in its own.
+            # Syncing a file does not sync its name in the folder, nor the folder's name in its parent.
             for folder in (self.path, self.path.parent):
                 sync_folder(folder)
 
@@ -98,9 +98,9 @@ class CellFolder:
         (self.path / FAILURE).unlink()
 
     def append(self, trial: Trial) -> None:
-        """Write one trial as one line; on return it is on the disk (with `sync="trial"`).
+        """Write one trial as one line. With `sync="trial"` it is on the disk on return.
 
-        Raises StorageError, and CellBusy when another machine took this one for dead and has the cell now.
+        Raises StorageError, and CellBusy when another machine has taken the cell over.
         """
         assert self._trials_file is not None
         with storage_errors(self.path):
@@ -108,17 +108,17 @@ class CellFolder:
             self._trials_file.append(record.to_line(trial), sync=self._sync_each)
         self.trials = (*self.trials, trial)
 
-    def append_call(self, row: Mapping[str, Any]) -> None:
-        """Write one call to an LLM as one line, synced at once: it was paid for. Raises StorageError, and CellBusy as `append` does."""
+    def append_call(self, row: Mapping[str, object]) -> None:
+        """Write one call to an LLM as one line, and sync it, because it cost money. Raises StorageError and CellBusy, as `append` does."""
         with storage_errors(self.path):
             self._lock.check()
             if self._calls_file is None:
                 path = self.path / CALLS
                 self._calls_file = Lines(path, len(whole_lines(path)))
-            self._calls_file.append(record.sealed(record.json_line(row)), sync=True)
+            self._calls_file.append(record.with_checksum(record.json_line(row)), sync=True)
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Mark the cell as done."""
+    def finish(self, summary: Mapping[str, object]) -> None:
+        """Write `summary.json`, which marks the cell as done."""
         assert self._trials_file is not None
         with storage_errors(self.path):
             self._lock.check()
@@ -130,8 +130,8 @@ class CellFolder:
             write_json(self.path / SUMMARY, summary)
             (self.path / FAILURE).unlink(missing_ok=True)
 
-    def fail(self, failure: Mapping[str, Any]) -> None:
-        """Write down why the harness gave up on the cell, for the coverage table."""
+    def fail(self, failure: Mapping[str, object]) -> None:
+        """Write `failure.json`: why the cell failed, for the coverage table of the report."""
         with storage_errors(self.path):
             write_json(self.path / FAILURE, failure)
 
@@ -150,9 +150,9 @@ def failed_launches(path: Path) -> int:
 
 
 def read_trials(folder: Path | PackedFolder, *, curves: bool = True) -> tuple[Trial, ...]:
-    """Read a cell's trials, with `curves=False` all but their curves; a last line that was cut short is left out.
+    """Read a cell's trials; with `curves=False`, without their curves. An incomplete last line is left out.
 
-    Raises RecordError naming file and line.
+    Raises RecordError, which names file and line.
     """
     return _trials_in(folder / TRIALS, whole_lines(folder / TRIALS), curves)
 
@@ -168,7 +168,7 @@ def _trials_in(path: Readable, lines: bytes, curves: bool) -> tuple[Trial, ...]:
 
 
 def read_manifest(path: Readable) -> dict[str, Any]:
-    """Read a cell's manifest. Raises RecordError when it is missing, damaged or another version's."""
+    """Read a cell's manifest. Raises RecordError when it is missing, damaged or from another version."""
     manifest = read_json(path)
     record.check_schema(manifest, SCHEMA, str(path), "a manifest of this harness")
     return manifest
@@ -185,10 +185,10 @@ def read_json(path: Readable) -> dict[str, Any]:
     return record.read_page(text, str(path))
 
 
-def refuse_other_settings(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Raise CellMismatch when the study holds the same task, arm and seed made with settings that give another result.
+def refuse_other_settings(path: Path, manifest: Mapping[str, object]) -> None:
+    """Raise CellMismatch when the study holds the same task, arm and seed with settings that give another result.
 
-    A folder without a trial or a call is no obstacle: a command with a mistake in it may have left it.
+    Folders without a trial or a call are ignored: a command with a mistake may have left them.
     """
     for folder, there in _made_before(path):
         differences = list(differing(there.get("identity", {}), manifest["identity"]))
@@ -204,8 +204,8 @@ def refuse_other_settings(path: Path, manifest: Mapping[str, Any]) -> None:
             )
 
 
-def _made_before(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the folders that the study holds of a cell's task, arm and seed, and their manifests; those without a record left out."""
+def _made_before(path: Path) -> Iterator[tuple[Path, Mapping[str, object]]]:
+    """Yield the study's folders with the task, arm and seed of a cell, and their manifests. Folders without records are left out."""
     for folder in _SIBLINGS.of(path):
         if _holds_bytes(folder / MANIFEST) and any(_holds_bytes(folder / name) for name in (TRIALS, CALLS)):
             yield folder, read_manifest(folder / MANIFEST)
@@ -216,7 +216,7 @@ def _made_before(path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield pack.path / name, read_manifest(pack.open(name) / MANIFEST)
 
 
-def differing(there: Any, here: Any, key: str = "") -> Iterator[str]:
+def differing(there: object, here: object, key: str = "") -> Iterator[str]:
     """Yield `"key: value there, value here"` for every leaf in which two nested mappings differ."""
     if isinstance(there, Mapping) and isinstance(here, Mapping):
         for name in dict.fromkeys((*there, *here)):
@@ -225,7 +225,7 @@ def differing(there: Any, here: Any, key: str = "") -> Iterator[str]:
         yield f"{key}: {_short(there)} there, {_short(here)} here"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -1,8 +1,8 @@
-"""A trial as one line of JSON, and back.
+"""Write a trial as one line of JSON, and read it back.
 
-A row holds names, not positions; curves are columns (`{"val_loss": [...], ...}`); numbers that JSON lacks are the words "nan", "inf"
-and "-inf". A row is written once and never changed: its last key is the CRC-32 of the bytes before it, so that a disk's flipped bit
-cannot pass for another result. A row of another schema is not read: no version knows what another one meant.
+A line is a JSON object. A curve is stored as columns (`{"val_loss": [...], ...}`). Numbers that JSON cannot hold are the texts "nan", "inf"
+and "-inf". A line is written once and never changed. Its last key is the CRC-32 of the bytes before it, which detects damage on the disk.
+A line with another schema version is refused, because this version does not know what its fields mean.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from harness.scrub import holds_secret, without_secrets_in
 from harness.trial import MEASURES, Crash, Epoch, Outcome, Proposal, Status, Trial, measures_of
 
 SCHEMA = 1
-# What may differ between two runs of one cell, on one machine and with the same versions. Beside the trials: all of `environment` and
-# `created` in the manifest, `seconds` and what a server says of itself in calls.jsonl, W&B's own folders.
+# The fields of a trial that may differ between two runs of one cell on one machine with the same versions. In other files these are: all
+# of `environment` and `created` in the manifest, `seconds` and the server's facts in calls.jsonl, and W&B's own folders.
 VARYING = ("propose_seconds", "train_seconds", "crc32")
 CHECKSUM = "crc32"
 CHANGED = "damaged: it was changed after it was written (its checksum does not fit)"
-_SEAL_BYTES = len(f',"{CHECKSUM}":"01234567"}}')
-_DENSE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_AIRY = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-_HALVES = re.compile("[\ud800-\udfff]")
+_CHECKSUM_BYTES = len(f',"{CHECKSUM}":"01234567"}}')
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_SPACED = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def to_line(trial: Trial) -> str:
     """Write a trial as one line of strict JSON with its checksum, without the line end."""
-    return sealed(json_line(to_row(trial)))
+    return with_checksum(json_line(to_row(trial)))
 
 
-def sealed(line: str) -> str:
-    """Add to a line that holds a JSON object, not an empty one, the checksum of its bytes."""
+def with_checksum(line: str) -> str:
+    """Return a line, which must hold a JSON object that is not empty, with the checksum of its bytes as the last key."""
     body = line.removesuffix("}")
     return f'{body},"{CHECKSUM}":"{zlib.crc32(body.encode()):08x}"}}'
 
 
 def read_row(line: bytes, where: str, what: str, schema: int | None) -> dict[str, Any]:
-    """Read a line that `sealed` wrote, and return it without its checksum. Raises RecordError, which begins with `where`.
+    """Read a line that `with_checksum` made, and return its object without the checksum. Raises RecordError, which begins with `where`.
 
-    `what` it is, as in "a trial record", for the error of a line that is something else. `schema`: None for rows that carry none.
+    `what` names the expected contents in that error, as in "a trial record". `schema` is None for rows without a schema version.
     """
     try:
         row = json.loads(line.decode())
@@ -55,15 +55,15 @@ def read_row(line: bytes, where: str, what: str, schema: int | None) -> dict[str
     if schema is not None:
         check_schema(row, schema, where, what)
     checksum = row.pop(CHECKSUM, None)
-    body, seal = line[:-_SEAL_BYTES], line[-_SEAL_BYTES:]
+    body, ending = line[:-_CHECKSUM_BYTES], line[-_CHECKSUM_BYTES:]
     _check(checksum, body, where)
-    if seal != f',"{CHECKSUM}":"{checksum}"}}'.encode():
+    if ending != f',"{CHECKSUM}":"{checksum}"}}'.encode():
         raise RecordError(f"{where}: {CHANGED}")
     return row
 
 
-def check_schema(data: Mapping[str, Any], schema: int, where: str, what: str) -> None:
-    """Raise RecordError when a record does not say that it has this schema."""
+def check_schema(data: Mapping[str, object], schema: int, where: str, what: str) -> None:
+    """Raise RecordError when the `schema` field of a record is missing or is another version."""
     found = data.get("schema")
     if type(found) is not int:
         raise RecordError(f"{where}: not {what}")
@@ -78,19 +78,19 @@ def _check(checksum: object, content: bytes, where: str) -> None:
         raise RecordError(f"{where}: {CHANGED}")
 
 
-def json_line(data: Mapping[str, Any]) -> str:
-    """Write plain data as one line of strict JSON that UTF-8 can hold, whatever is in it."""
-    return _text(data, _DENSE)
+def json_line(data: Mapping[str, object]) -> str:
+    """Write plain data as one line of strict JSON. Any float and any text can be written (see `_encoded`)."""
+    return _text(data, _COMPACT)
 
 
-def json_page(data: Mapping[str, Any]) -> str:
-    """Write an object as strict JSON for people too, a line a key, the last one its checksum."""
-    lines = "".join(f" {_text(key, _AIRY)}: {_text(value, _AIRY)},\n" for key, value in data.items())
+def json_page(data: Mapping[str, object]) -> str:
+    """Write an object as strict JSON with one line per key, so that people can read it. The last key is the checksum."""
+    lines = "".join(f" {_text(key, _SPACED)}: {_text(value, _SPACED)},\n" for key, value in data.items())
     return f'{{\n{lines} "{CHECKSUM}": "{zlib.crc32(lines.encode()):08x}"\n}}\n'
 
 
 def read_page(text: bytes, where: str) -> dict[str, Any]:
-    """Read what `json_page` wrote. Raises RecordError when it is damaged, or is something else."""
+    """Read what `json_page` wrote. Raises RecordError for damaged or other contents."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -101,18 +101,18 @@ def read_page(text: bytes, where: str) -> dict[str, Any]:
     return data
 
 
-def json_text(data: Any, **layout: Any) -> str:
-    """Write plain data as strict JSON that UTF-8 can hold; `layout` goes to `json.JSONEncoder`."""
-    return _text(data, json.JSONEncoder(ensure_ascii=False, allow_nan=False, **layout))
+def json_text(data: object, *, indent: int | None = None) -> str:
+    """Write plain data as strict JSON, without a checksum; `indent` as in `json.dumps`."""
+    return _text(data, json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=indent))
 
 
-def _text(data: Any, encoder: json.JSONEncoder) -> str:
+def _text(data: object, encoder: json.JSONEncoder) -> str:
     text = _encoded(data, encoder)
-    # Every record is written here, so no key can reach one, whoever let it through.
+    # Every record is written here, so a secret that any other part of the harness missed is removed here.
     return _encoded(without_secrets_in(data), encoder) if holds_secret(text) else text
 
 
-def _encoded(data: Any, encoder: json.JSONEncoder) -> str:
+def _encoded(data: object, encoder: json.JSONEncoder) -> str:
     try:
         text = encoder.encode(data)
     except ValueError:
@@ -120,15 +120,15 @@ def _encoded(data: Any, encoder: json.JSONEncoder) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        # Half a surrogate pair, from a file's name or a model's reply: kept exactly, as an escape.
-        text = _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+        # UTF-8 cannot hold half of a surrogate pair, as in some file names and replies of models. It is kept as an escape.
+        text = _SURROGATES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
     return text
 
 
-def to_row(trial: Trial) -> dict[str, Any]:
+def to_row(trial: Trial) -> dict[str, object]:
     """Return a trial as plain data; the inverse of `from_row`."""
     outcome, proposal = trial.outcome, trial.proposal
-    row: dict[str, Any] = {
+    row: dict[str, object] = {
         "schema": SCHEMA,
         "trial": trial.number,
         "source": proposal.source,
@@ -150,9 +150,9 @@ def to_row(trial: Trial) -> dict[str, Any]:
 
 
 def from_line(line: bytes, where: str, *, curve: bool = True) -> Trial:
-    """Read a line that `to_line` wrote. `where` names file and line in the RecordError of one that it did not.
+    """Read a line that `to_line` wrote. Raises RecordError for any other line; `where` names file and line in it.
 
-    `curve=False` leaves out the curve, which takes most of the time, and the traceback.
+    `curve=False` leaves out the curve, which takes most of the time to read, and the traceback.
     """
     row = read_row(line, where, "a trial record", SCHEMA)
     try:
@@ -162,7 +162,7 @@ def from_line(line: bytes, where: str, *, curve: bool = True) -> Trial:
 
 
 def from_row(row: Mapping[str, Any]) -> Trial:
-    """Read plain data; raises KeyError, TypeError or ValueError when it is not a trial's."""
+    """Read plain data. Raises KeyError, TypeError, ValueError, AttributeError or OverflowError when it is not a trial."""
     outcome = Outcome(
         status=Status(row["status"]),
         curve=_epochs(row["curve"]),
@@ -174,7 +174,7 @@ def from_row(row: Mapping[str, Any]) -> Trial:
         crash=_crash(row),
     )
     proposal = Proposal(dict(row["config"]), row["source"], row.get("note", {}))
-    _refuse_strange(outcome, proposal)
+    _check_values(outcome, proposal)
     return Trial(int(row["trial"]), proposal, outcome, float(row["propose_seconds"]))
 
 
@@ -184,8 +184,8 @@ def _crash(row: Mapping[str, Any]) -> Crash | None:
     return Crash(str(place), str(traceback or "")) if place is not None else None
 
 
-def _refuse_strange(outcome: Outcome, proposal: Proposal) -> None:
-    """Refuse what these classes let pass and no harness writes. Raises ValueError and TypeError."""
+def _check_values(outcome: Outcome, proposal: Proposal) -> None:
+    """Raise ValueError or TypeError for values that the classes accept and the harness never writes."""
     score = outcome.test_score_pct
     if score is not None and (isinstance(score, bool) or not math.isfinite(score)):
         raise ValueError(f"test_score_pct is {score}")
@@ -196,8 +196,8 @@ def _refuse_strange(outcome: Outcome, proposal: Proposal) -> None:
         raise TypeError("note is not an object")
 
 
-def _columns(curve: Sequence[Epoch]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {}
+def _columns(curve: Sequence[Epoch]) -> dict[str, Sequence[float | None]]:
+    columns: dict[str, Sequence[float | None]] = {}
     for name, column in zip(MEASURES, zip(*map(measures_of, curve), strict=True), strict=False):
         if any(value is not None for value in column):
             columns[name] = list(column)
@@ -216,12 +216,12 @@ def _epochs(columns: Mapping[str, Sequence[Any]]) -> tuple[Epoch, ...]:
     return tuple(Epoch(**row, number=number) for row, number in zip(rows, numbers, strict=True))
 
 
-def _number(value: Any) -> float | None:
+def _number(value: float | str | None) -> float | None:
     return float(value) if isinstance(value, str) else value
 
 
-def _finite(value: Any) -> Any:
-    """Replace, anywhere inside, the floats that JSON lacks by their names."""
+def _finite(value: object) -> object:
+    """Replace NaN and infinities, at any depth, by their names."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Writing so that neither a kill nor a power cut costs what was finished, and listing what many cells share only once."""
+"""Write files so that a kill or a power cut never damages what was finished; list the folders of an arm only once."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from harness.errors import StorageError
 from harness.store import codec as record
 
-# Cells that end within so many seconds of each other share a sync.
+# Cells that end within this time of each other share one sync.
 BATCH_SECONDS = 0.5
-# The name of a file that is being written: its own name, and the process that writes it.
+# A draft is a file that is being written. Its name holds the final name and the process id of its writer.
 DRAFT = re.compile(r"\..+\.([0-9]+)")
 
 
 @contextlib.contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's errors into StorageError, with the file's name and what stays."""
+    """Turn errors of the operating system into StorageError, with the name of the file."""
     try:
         yield
     except OSError as error:
@@ -33,10 +33,10 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def whole_file(path: Path, *, sync: bool) -> Iterator[BinaryIO]:
-    """Open a file to write, so that it is there whole or not at all: until the end of the block, `path` is what it was.
+    """Open a file for writing that replaces `path` at the end of the block, completely or not at all.
 
-    `sync`: its bytes are on the disk before it gets its name, so that a power cut leaves the old file or the new one. When the block
-    raises, nothing is left of it.
+    Until then `path` is unchanged, and it stays so when the block raises. With `sync`, the bytes are on the disk before the file gets its
+    name, so that a power cut leaves either the old file or the new one.
     """
     with _draft(path) as draft:
         with draft.open("wb") as file:
@@ -48,19 +48,19 @@ def whole_file(path: Path, *, sync: bool) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, data: bytes, *, sync: bool) -> None:
-    """Write a file as `whole_file` does."""
+    """Write bytes to a file, completely or not at all (see `whole_file`)."""
     with whole_file(path, sync=sync) as file:
         file.write(data)
 
 
-def write_json(path: Path, data: Mapping[str, Any], *, sync: bool = True) -> None:
-    """Write a JSON file as `whole_file` does."""
+def write_json(path: Path, data: Mapping[str, object], *, sync: bool = True) -> None:
+    """Write a JSON file with a checksum, completely or not at all (see `whole_file`)."""
     write_whole(path, record.json_page(data).encode(), sync=sync)
 
 
 @contextlib.contextmanager
 def _draft(path: Path) -> Iterator[Path]:
-    """Yield the name to write a file under; what is there is removed when the block raises."""
+    """Yield the name of the draft of a file; the draft is removed when the block raises."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield draft
@@ -70,14 +70,14 @@ def _draft(path: Path) -> Iterator[Path]:
 
 
 def remove_dead_drafts(folder: Path) -> None:
-    """Remove the drafts of processes that were killed. A living process may be about to give its draft the final name."""
-    for name in os.listdir(folder):  # noqa: PTH208 - one look, for every cell
+    """Remove the drafts of processes that were killed. The draft of a living process stays, because it may get its final name next."""
+    for name in os.listdir(folder):  # noqa: PTH208 - faster than a path object, and it runs for every cell
         if (draft := DRAFT.fullmatch(name)) and not _alive(int(draft[1])):
             (folder / name).unlink(missing_ok=True)
 
 
 def _alive(pid: int) -> bool:
-    import psutil  # noqa: PLC0415 - only where a kill left a draft
+    import psutil  # noqa: PLC0415 - only needed when a killed process left a draft
 
     try:
         return psutil.pid_exists(pid)
@@ -86,14 +86,14 @@ def _alive(pid: int) -> bool:
 
 
 class Batch:
-    """Small JSON files that each must not be there before all that was written earlier is on the disk: many of them share one sync.
+    """Writes many small JSON files with few syncs. No file appears before everything written earlier is on the disk.
 
-    Use as a context manager: at its end every file is there, and on the disk. `folder`: one on the file system of all of them.
+    Use as a context manager; at its end every file is on the disk. `folder` is any folder on the file system of the files.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._waiting: dict[Path, tuple[Mapping[str, Any], Path]] = {}
+        self._waiting: dict[Path, tuple[Mapping[str, object], Path]] = {}
         self._unsynced = False
         self._last = 0.0
 
@@ -106,8 +106,8 @@ class Batch:
             if self._unsynced:
                 sync_filesystem(self._folder)
 
-    def add(self, path: Path, data: Mapping[str, Any], *, instead_of: Path) -> None:
-        """Have `path` written, and `instead_of` removed, at once or within the next cells. Raises OSError."""
+    def add(self, path: Path, data: Mapping[str, object], *, instead_of: Path) -> None:
+        """Write `path` and remove `instead_of`, now or together with files that are added later. Raises OSError."""
         self._waiting[path] = (data, instead_of)
         if time.monotonic() - self._last > BATCH_SECONDS:
             self._commit()
@@ -122,7 +122,7 @@ class Batch:
             sync_filesystem(self._folder)
             for path, draft in made.items():
                 draft.replace(path)
-        self._unsynced = True  # their names are; what they stand for is on the disk
+        self._unsynced = True  # the new names are not synced yet; all that was written before them is
         for _, old in self._waiting.values():
             old.unlink(missing_ok=True)
         self._waiting.clear()
@@ -130,7 +130,7 @@ class Batch:
 
 
 def sync_filesystem(folder: Path) -> None:
-    """Wait until all that was written to a folder's file system is on the disk. Raises OSError."""
+    """Wait until everything written to a folder's file system is on the disk. Raises OSError."""
     syncfs = _syncfs()
     if syncfs is None:
         os.sync()
@@ -141,7 +141,7 @@ def sync_filesystem(folder: Path) -> None:
 
 @functools.cache
 def _syncfs() -> Callable[[int], None] | None:
-    """Return the system call of that name, which Linux has; None elsewhere."""
+    """Return the Linux system call `syncfs`; None on other systems."""
     if sys.platform != "linux":
         return None
     import ctypes  # noqa: PLC0415 - only store.sync=cell needs it
@@ -157,14 +157,14 @@ def _syncfs() -> Callable[[int], None] | None:
 
 
 def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on the disk. Raises OSError."""
+    """Wait until the names of the files in a folder are on the disk. Raises OSError."""
     with open_folder(path) as descriptor:
         os.fsync(descriptor)
 
 
 @contextlib.contextmanager
 def open_folder(path: Path) -> Iterator[int]:
-    """Open a folder, for syncing it."""
+    """Open a folder, and yield a descriptor with which it can be synced."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield descriptor
@@ -173,16 +173,16 @@ def open_folder(path: Path) -> Iterator[int]:
 
 
 class Siblings:
-    """The folders of an arm by what stands before the last hyphen of their names (`seed3` of `seed3-1f6c9a2e`).
+    """An index of the folders of arms by the part of their names before the last hyphen (`seed3` of `seed3-1f6c9a2e`).
 
-    An arm may have thousands: each is listed once, and again only when the arm's folder has been changed by anybody else.
+    An arm may have thousands of folders. They are listed once, and again only when another process has changed the arm's folder.
     """
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[int, dict[str, list[str]]]] = {}
 
     def of(self, path: Path) -> list[Path]:
-        """Return the folders that share the part of `path`'s name before its last hyphen, in the order of their names."""
+        """Return the folders whose names are equal to that of `path` up to the last hyphen, sorted by name."""
         parent = path.parent
         try:
             changed_ns = parent.stat().st_mtime_ns
@@ -191,13 +191,13 @@ class Siblings:
         known_ns, names = self._known.get(parent, (0, {}))
         if known_ns != changed_ns:
             names = {}
-            for name in os.listdir(parent):  # noqa: PTH208 - a path object for each of thousands costs more
+            for name in os.listdir(parent):  # noqa: PTH208 - a path object for each of thousands takes longer
                 names.setdefault(_stem(name), []).append(name)
             self._known[parent] = (changed_ns, names)
         return [parent / name for name in sorted(names.get(_stem(path.name), ()))]
 
     def make(self, path: Path) -> None:
-        """Make a folder, with its parents, if it is not there. Raises OSError."""
+        """Make a folder, with its parents, unless it exists. Raises OSError."""
         self.of(path)
         try:
             path.mkdir()

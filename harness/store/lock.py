@@ -1,11 +1,14 @@
 """A lock on a folder, between the processes of one machine and between machines that share the folder.
 
-On one machine the system's own lock decides (flock on `.lock`): it ends with its process, however that ends. But a shared file system
-may keep such locks to each machine. So the holder also leaves a line in `.owner`, a file that one process alone can create: machine,
-process, a token. It renews the file's time as long as it lives; a line that another machine has not renewed for `STALE_SECONDS`, by the
-file system's own clock, is taken over. A line of this machine needs no wait: who has the system's lock knows that its owner is gone.
+Within one machine, a lock of the operating system decides (flock on `.lock`). It ends when its process ends, for whatever reason. But on a
+shared file system such a lock may hold on one machine only. So the holder also creates the file `.owner`, which only one process can
+create. Its line names the machine, the process and a random token.
 
-A holder that was held up for so long (a machine that slept) is told so before it writes: see `check`.
+The holder updates the time of `.owner` while it lives. Another machine takes the folder over when the file has not been updated for
+`STALE_SECONDS`, measured by the clock of the file system. A process on the same machine need not wait: when it gets the operating system's
+lock, the former owner is dead.
+
+A holder may lose the folder while its machine sleeps. So it calls `check` before each write.
 """
 
 from __future__ import annotations
@@ -20,23 +23,22 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from harness.errors import CellBusy
 
 LOCK, OWNER = ".lock", ".owner"
-BEAT_SECONDS = 15.0
-# Long enough for a training that keeps Python's own lock for a while, in which no other thread of the holder runs.
+RENEW_SECONDS = 15.0
+# Long, because a training may hold Python's global lock for a while, and then the thread that updates the file cannot run.
 STALE_SECONDS = 120.0
-# A line that is not whole by then is its writer's last.
-TORN_SECONDS = 5.0
+# When the line is still incomplete after this time, its writer has died.
+INCOMPLETE_SECONDS = 5.0
 
 
 @functools.cache
 def machine() -> str:
-    """Return what tells this machine, as it runs now, from every other: the system's lock holds among all that have it in common."""
+    """Return an identifier of this boot of this machine. Processes with the same identifier share the operating system's lock."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -44,18 +46,18 @@ def machine() -> str:
 
 
 class FolderLock:
-    """Held by one process at a time. Raises CellBusy, and OSError where nothing can be written."""
+    """A lock that one process at a time can hold. Raises CellBusy, and OSError when the folder cannot be written."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._owner = folder / OWNER
         self._system = FileLock(folder / LOCK, timeout=0)
         self._line = b""
-        self._beating = threading.Lock()
+        self._renewing = threading.Lock()
         self._end = threading.Event()
 
     def acquire(self) -> None:
-        """Take the lock, or raise CellBusy at once. The folder must be there."""
+        """Take the lock, or raise CellBusy at once. The folder must exist."""
         try:
             self._system.acquire()
         except Timeout:
@@ -65,17 +67,17 @@ class FolderLock:
         except BaseException:
             self._system.release()
             raise
-        threading.Thread(target=self._beat, name="lock", daemon=True).start()
+        threading.Thread(target=self._renew, name="lock", daemon=True).start()
 
     def check(self) -> None:
-        """Raise CellBusy when another machine took this process for dead and has the folder now."""
+        """Raise CellBusy when another machine has taken the folder over."""
         if self._line and _content(self._owner) != self._line:
             raise CellBusy(f"{self._folder} was taken over by another machine while this one was held up; leaving it to that one")
 
     def release(self) -> None:
-        """Give the lock back; nothing happens when it is not held."""
+        """Release the lock; do nothing when it is not held."""
         self._end.set()
-        with self._beating:
+        with self._renewing:
             if self._line and _content(self._owner) == self._line:
                 with contextlib.suppress(OSError):
                     self._owner.unlink()
@@ -89,43 +91,43 @@ class FolderLock:
             try:
                 file = self._owner.open("xb")
             except FileExistsError:
-                self._bury()
+                self._remove_dead_owner()
                 continue
             try:
                 with file:
                     file.write(line)
-            except BaseException:  # the disk is full: half a line would hold the next launch up
+            except BaseException:  # such as a full disk; the next launch would wait because of an incomplete line
                 self._owner.unlink()
                 raise
             self._line = line
             return
         raise CellBusy(f"{self._folder} is being taken by another process; leaving it to that one")
 
-    def _bury(self) -> None:
-        """Remove the line of an owner that is gone. Raises CellBusy for one that may be alive."""
+    def _remove_dead_owner(self) -> None:
+        """Remove the owner file of a dead process. Raises CellBusy when the owner may be alive."""
         left = _content(self._owner)
         if left is None:
             return
         owner = _parsed(left)
         if not owner:
-            time.sleep(TORN_SECONDS)
+            time.sleep(INCOMPLETE_SECONDS)
         elif owner.get("machine") != machine():
-            self._refuse_living(owner)
+            self._check_dead(owner)
         if _content(self._owner) != left:
             return
-        grave = self._owner.with_name(f"{OWNER}-{secrets.token_hex(8)}")
-        self._owner.rename(grave)
-        buried = _content(grave)
-        if buried != left:
-            # Another machine was faster, and this is its new line: put it back.
+        removed = self._owner.with_name(f"{OWNER}-{secrets.token_hex(8)}")
+        self._owner.rename(removed)
+        found = _content(removed)
+        if found != left:
+            # Another machine took the lock over first, and this is its new file: restore it.
             with contextlib.suppress(OSError):
-                os.link(grave, self._owner)
-        grave.unlink()
-        if buried != left:
+                os.link(removed, self._owner)
+        removed.unlink()
+        if found != left:
             raise CellBusy(f"{self._folder} is being taken by another machine; leaving it to that one")
 
-    def _refuse_living(self, owner: Mapping[str, Any]) -> None:
-        # The file system's clock on both sides: the machines' own may differ.
+    def _check_dead(self, owner: Mapping[str, object]) -> None:
+        # Both times come from the file system's clock, because the clocks of the machines may differ.
         (self._folder / LOCK).touch()
         try:
             age = (self._folder / LOCK).stat().st_mtime - self._owner.stat().st_mtime
@@ -136,9 +138,9 @@ class FolderLock:
             since = f"seen {max(age, 0.0):.0f} s ago; it is taken over after {STALE_SECONDS:.0f} s of silence"
             raise CellBusy(f"{self._folder} is being run by {who} ({since}); leaving it to that one")
 
-    def _beat(self) -> None:
-        while not self._end.wait(BEAT_SECONDS):
-            with self._beating, contextlib.suppress(OSError):
+    def _renew(self) -> None:
+        while not self._end.wait(RENEW_SECONDS):
+            with self._renewing, contextlib.suppress(OSError):
                 if not self._end.is_set() and _content(self._owner) == self._line:
                     os.utime(self._owner)
 
@@ -150,8 +152,8 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _parsed(line: bytes) -> Mapping[str, Any]:
-    """Return an owner's line as plain data, empty when it is not whole."""
+def _parsed(line: bytes) -> Mapping[str, object]:
+    """Return an owner's line as plain data; empty when the line is incomplete."""
     try:
         data = json.loads(line)
     except ValueError:

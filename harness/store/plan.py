@@ -1,17 +1,16 @@
-"""The plan of a study: which cells it is to hold, one line each, in the order in which they were first planned."""
+"""The plan of a study: one line per planned cell, in the order in which the cells were first planned."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.errors import RecordError, near
 from harness.store.codec import read_row
 from harness.store.lines import read_lines
 
-# BLOCKED: a line for each cell that could not start, with the reason; the last one of a cell counts.
+# BLOCKED holds one line per cell that could not start, with the reason; the last line of a cell counts.
 PLAN, BLOCKED = "plan.jsonl", "blocked.jsonl"
 
 
@@ -31,9 +30,9 @@ class Planned:
 def read_plan(study: Path, problems: list[str] | None = None) -> tuple[Planned, ...]:
     """Return the planned cells in the order in which they were first planned. Raises RecordError.
 
-    A task, arm and seed that was planned twice, with different settings, is the cell that was planned last (the earlier one never
-    got as far as a trial, see `store.refuse_other_settings`). A last line that a crash cut short is left out. Given a list of
-    `problems`, a line that cannot be read becomes one of them, and the other lines are read all the same.
+    When a task, arm and seed was planned twice with different settings, the last line counts (the earlier cell has no trial, see
+    `cell_folder.refuse_other_settings`). An incomplete last line is left out. With a list of `problems`, an error for each line that
+    cannot be read is added to it, and the other lines are read.
     """
     if not (study / PLAN).exists():
         raise RecordError(f"{study}: no study there ({PLAN} is missing)")
@@ -56,9 +55,9 @@ def _planned(line: bytes, where: str) -> Planned:
         raise RecordError(f"{where}: damaged, or written by another version ({error})") from error
 
 
-def read_blocked(study: Path, problems: list[str]) -> dict[str, Mapping[str, Any]]:
-    """Return why cells could not start, by their ids. A line that cannot be read becomes one of the `problems`."""
-    blocked: dict[str, Mapping[str, Any]] = {}
+def read_blocked(study: Path, problems: list[str]) -> dict[str, Mapping[str, object]]:
+    """Return why cells could not start, by their ids. An error for each line that cannot be read is added to `problems`."""
+    blocked: dict[str, Mapping[str, object]] = {}
     for where, line in read_lines(study / BLOCKED):
         try:
             row = read_row(line, where, "a blocked cell", None)
@@ -71,9 +70,9 @@ def read_blocked(study: Path, problems: list[str]) -> dict[str, Mapping[str, Any
 
 
 def find_study(name: str, *, must_exist: bool = True) -> Path | None:
-    """Return the study's folder: a path, or a name under ./runs/; None when it need not exist and does not.
+    """Return the study's folder; `name` is a path, or a name in ./runs/.
 
-    Raises RecordError with the nearest name.
+    When there is none, return None, or with `must_exist` raise RecordError, which names the most similar study.
     """
     runs = Path("runs")
     for folder in (Path(name), runs / name):

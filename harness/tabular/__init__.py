@@ -1,14 +1,15 @@
-"""Tabular tasks: every configuration of a grid is trained beforehand, and looked up instead of trained.
+"""Tabular tasks: every configuration of a grid is trained once, and cells look the outcomes up instead of training.
 
-grid.py      from a task's space and its levels to the space of the table and its configurations
-journal.py   what is trained so far: append-only, so that a kill costs one training
+grid.py      makes the table's space and its configurations from a task's space and levels
+journal.py   the trainings done so far; append-only, so that a kill loses few of them
 workers.py   trains what is missing, in several processes
-header.py    what a table says of itself; read without NumPy
-table.py     the table file: written once, checked when read
-replay.py    a trainer that looks its outcomes up
+progress.py  shows how many trainings are done
+header.py    describes a table; can be read without NumPy
+table.py     the file of a table: written once, checked when read
+replay.py    the task and the trainer that look outcomes up
 verify.py    trains entries again and compares
-machine.py   the processor and versions that made a table
+machine.py   the processor and the library versions that made a table
 """
 
-# Of the replay of recorded trainings: the recorded outcome, cut short by a time limit (see `harness.importing`).
+# Version of the replay: the recorded outcome, cut short by a time limit (see `harness.importing`).
 VERSION = 1

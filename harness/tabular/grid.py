@@ -1,7 +1,7 @@
-"""The grid of a table: which values each hyperparameter can take, and every configuration that they make.
+"""The grid of a table: the values of each hyperparameter, and all their combinations.
 
-A task's YAML names levels for some of its hyperparameters. These become ordinal or categorical ones in the space of the table; the
-others keep their default and are no part of it. So every method searches the same smaller space, and no proposal is rounded.
+A task's YAML names levels for some of its hyperparameters. In the table's space these are ordinal or categorical. The others keep their
+defaults and are not in the table's space. So all methods search the same smaller space, and no proposal is rounded.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from harness.errors import SettingsError, near
 from harness.space import Space
@@ -22,16 +22,16 @@ SIGNIFICANT_DIGITS = 3
 
 @dataclass(frozen=True)
 class Grid:
-    """The space of a table, and the task's own space that it was cut from."""
+    """The space of a table, and `whole`, the task's own space from which it was made."""
 
     space: Space
     whole: Space
 
     @classmethod
-    def of(cls, whole: Space, levels: Mapping[str, Any]) -> Grid:
-        """Cut a space down to levels: for each hyperparameter a list of values, or how many, evenly spaced on its own scale.
+    def of(cls, whole: Space, levels: Mapping[str, object]) -> Grid:
+        """Reduce a space to levels. Each hyperparameter has a list of values, or a number of values that are even on its scale.
 
-        The default is always a level. Raises SettingsError.
+        The default is always one of the levels. Raises SettingsError.
         """
         for name in levels:
             if name not in whole:
@@ -48,15 +48,15 @@ class Grid:
     @cached_property
     def configs(self) -> tuple[Config, ...]:
         """Every configuration of the table, the last hyperparameter changing fastest."""
-        return tuple(enumerated(self.space))
+        return tuple(enumerate_configs(self.space))
 
     def complete(self, config: Mapping[str, Value]) -> Config:
-        """Return the member of the whole space that a configuration of the table stands for."""
+        """Return the configuration of the whole space for a configuration of the table: the other hyperparameters have their defaults."""
         return self.whole.restrict({hp.name: config.get(hp.name, hp.default) for hp in self.whole})
 
 
-def enumerated(space: Space) -> Iterator[Config]:
-    """Yield every configuration of a space of choices, the last hyperparameter changing fastest; inactive ones are left out."""
+def enumerate_configs(space: Space) -> Iterator[Config]:
+    """Yield every configuration of a space of choices, the last hyperparameter changing fastest. Inactive hyperparameters are left out."""
 
     def extend(config: Config, depth: int) -> Iterator[Config]:
         if depth == len(space):
@@ -74,12 +74,12 @@ def enumerated(space: Space) -> Iterator[Config]:
 
 
 def key_of(config: Mapping[str, Value]) -> Key:
-    """Return what a configuration of the table is looked up by. It must hold exact values in the order of the space."""
+    """Return the key under which a configuration of the table is found. It must hold exact values in the order of the space."""
     return tuple(config.items())
 
 
 def _level(hp: Hyperparameter, values: tuple[Value, ...], kept: Mapping[str, tuple[Value, ...]], whole: Space) -> Choice:
-    """Return a hyperparameter of the table. A condition on one that keeps its default holds always or is refused by `Grid.of`."""
+    """Return a hyperparameter of the table with these values. Raises SettingsError when its condition can never hold."""
     when: dict[str, tuple[Value, ...]] = {}
     for parent, allowed in hp.when.items():
         if parent not in kept:
@@ -93,7 +93,7 @@ def _level(hp: Hyperparameter, values: tuple[Value, ...], kept: Mapping[str, tup
     return Choice(name=hp.name, default=hp.default, meaning=hp.meaning, unit=hp.unit, when=when, choices=values, ordered=ordered)
 
 
-def _values(hp: Hyperparameter, asked: Any) -> tuple[Value, ...]:
+def _values(hp: Hyperparameter, asked: object) -> tuple[Value, ...]:
     where = f"table.levels.{hp.name}"
     if isinstance(asked, int) and not isinstance(asked, bool) and isinstance(hp, Number):
         if asked < 2:
@@ -116,9 +116,9 @@ def _values(hp: Hyperparameter, asked: Any) -> tuple[Value, ...]:
 
 
 def spaced(hp: Number, count: int) -> tuple[Value, ...]:
-    """Return levels from `low` to `high`, even on the scale, to three digits; the one nearest to the default becomes the default.
+    """Return `count` levels from `low` to `high`, even on the scale and rounded to three digits.
 
-    Fewer than `count` for an integer that has no more values.
+    The level nearest to the default is replaced by the default. An integer with fewer than `count` values gets fewer levels.
     """
 
     def place(value: float) -> float:

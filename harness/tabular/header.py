@@ -1,6 +1,6 @@
-"""What a table says of itself: what it is a table of, on what it was trained, and what identifies its contents.
+"""The header of a table: its task and grid, the machine that trained it, and a checksum of its contents.
 
-It is a JSON member of the table file, so that a command learns the space and the checksum without NumPy and without the curves.
+It is a JSON member of the table's file. So a command can read the space and the checksum without NumPy and without the curves.
 """
 
 from __future__ import annotations
@@ -29,24 +29,23 @@ MEMBER = "header.json"
 SUFFIX = ".npz"
 TABLES = "HARNESS_TABLES"
 CLOCKS = ("wall", "cpu")
-# What `zipfile` raises for a file in which bits have changed.
+# The errors that `zipfile` raises for a damaged file.
 DAMAGE = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a table is a table of. Two tables of equal subjects hold the same trainings, up to the machine's rounding.
+    """The settings of a table. Tables with equal subjects hold the same trainings, except for rounding on other machines.
 
-    `whole_space` is the task's own space and `space` the grid that was cut from it, both as `Space.to_mapping` writes them.
-    `clock` says which seconds count as a training's: `wall`, or `cpu` for one thread's processor time, which other work on the
-    machine does not lengthen.
+    `whole_space` is the task's own space and `space` the table's space, both as `Space.to_mapping` writes them. `clock` says how the
+    seconds of a training are measured: `wall`, or `cpu` for processor time, which does not depend on other work on the machine.
     """
 
     task: str
     target: str
     version: int
-    params: Mapping[str, Any]
-    whole_space: Mapping[str, Any]
+    params: Mapping[str, object]
+    whole_space: Mapping[str, Mapping[str, object]]
     space: Mapping[str, Any]
     train_seeds: Sequence[int]
     clock: str
@@ -54,16 +53,16 @@ class Subject:
 
     @property
     def objective(self) -> Objective:
-        """What the scores are: `metric`, which is empty for a percentage."""
+        """What the scores are, from `metric`; a percentage when that is empty."""
         return Objective(**{**self.metric, "direction": Direction(self.metric["direction"])}) if self.metric else PERCENT
 
     @classmethod
     def of(cls, task: TaskSpec) -> Subject:
-        """Read a task's settings. Raises SettingsError when they have no `table`, or one that makes no sense."""
+        """Return the subject for a task's settings. Raises SettingsError when their `table` is missing or invalid."""
         return _subject(task)
 
 
-# To enumerate a grid takes longer than to compose a cell, and a sweep composes every task once for each arm.
+# Cached, because a sweep composes every task once per arm, and enumerating a grid takes longer than composing a cell.
 @functools.cache
 def _subject(task: TaskSpec) -> Subject:
     name, table = task.name, task.table
@@ -82,7 +81,7 @@ def _subject(task: TaskSpec) -> Subject:
 
 @functools.cache
 def grid_space(task: TaskSpec) -> Space:
-    """Return the space of a task's table. Raises SettingsError for levels that make no sense."""
+    """Return the space of a task's table. Raises SettingsError for invalid levels."""
     assert task.table is not None
     try:
         return Grid.of(task.space, task.table.levels).space
@@ -92,11 +91,12 @@ def grid_space(task: TaskSpec) -> Space:
 
 @dataclass(frozen=True)
 class Header:
-    """A table's subject, what trained it, and its contents in short.
+    """The header of a table.
 
-    `best_val_score_pct` maps each training seed to the best validation score of the grid. `arrays_sha256` is over all arrays;
-    `measures` and `errors` name what they hold. `made` is for people: versions, processor, commit, date. So is `crashes`: where the first
-    training with one of the `errors` raised, [place, traceback]; a table without any, or of an earlier version, has none.
+    `configs` is the number of configurations. `measures` names the columns of the curves, and `errors` lists the texts of errors.
+    `best_val_score_pct` maps each training seed to the best validation score of the grid. `signature` describes the machine (see
+    `machine.py`), and `made`, for readers only, holds versions, processor, commit and date. `arrays_sha256` is over all arrays.
+    `crashes`, for readers only too, maps errors to [place, traceback] of the first training with that error; older tables have none.
     """
 
     subject: Subject
@@ -105,20 +105,20 @@ class Header:
     errors: Sequence[str]
     best_val_score_pct: Mapping[str, float | None]
     signature: Mapping[str, str]
-    made: Mapping[str, Any]
+    made: Mapping[str, object]
     arrays_sha256: str
     schema: int = SCHEMA
     crashes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def checksum(self) -> str:
-        """Sixteen hexadecimal digits of the SHA-256 of what decides a replayed result: the subject and the arrays."""
+        """Sixteen hexadecimal digits of the SHA-256 of subject, arrays and errors, which decide the result of a replay."""
         subject = {key: value for key, value in asdict(self.subject).items() if key != "metric" or value}
         decisive = json.dumps([subject, self.arrays_sha256, list(self.errors)], sort_keys=True)
         return hashlib.sha256(decisive.encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
-        """Write the header; `from_json` reads it back."""
+        """Return the header as JSON; the inverse of `from_json`."""
         return json_text({key: value for key, value in asdict(self).items() if key != "crashes" or value}, indent=1)
 
     @classmethod
@@ -135,19 +135,22 @@ class Header:
 
 
 def table_folders() -> list[Path]:
-    """Return where tables are looked for: $HARNESS_TABLES, else `tables` in the current folder and those that come with the harness."""
+    """Return the folders of tables: $HARNESS_TABLES, else `tables` in the current folder and the folder in the package."""
     if named := os.environ.get(TABLES):
         return [Path(named).expanduser().resolve()]
     return [Path("tables").resolve(), Path(__file__).resolve().parents[1] / "tasks" / "tabular"]
 
 
 def tabular_tasks() -> list[str]:
-    """Return the names of the tasks that have a table here."""
+    """Return the names of the tasks that have a table."""
     return sorted({path.stem for folder in table_folders() for path in folder.glob(f"*{SUFFIX}")})
 
 
 def find_table(task: TaskSpec) -> tuple[Path, Header]:
-    """Return the table of a task with exactly these settings. Raises SettingsError, or RecordError for a damaged file."""
+    """Return the path and the header of the table for a task with exactly these settings.
+
+    Raises SettingsError when there is none, and RecordError for a damaged file.
+    """
     name, remake = task.name, f"python -m harness.tabulate task={task.name}"
     for folder in table_folders():
         if (path := folder / f"{name}{SUFFIX}").is_file():

@@ -1,4 +1,4 @@
-"""What is trained of a table so far: a file of lines, one a training, that a kill can cut short and a relaunch goes on with."""
+"""The journal of a table that is being made: one line per training. After a kill, the next launch continues from it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from filelock import FileLock, Timeout
 
 from harness.errors import CellBusy, CellMismatch, RecordError
+from harness.space import Config
 from harness.store import codec as record
 from harness.store.cell_folder import differing
 from harness.store.lines import Lines
@@ -20,13 +21,13 @@ from harness.tabular.header import Subject
 from harness.trial import Outcome, Proposal, Trial
 
 Place: TypeAlias = tuple[int, int]
-# A kill loses at most the trainings of as many seconds.
+# Interval between syncs to the disk: a power cut loses the trainings of at most this time.
 SYNC_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One training: configuration number, training seed, outcome (its seconds by the wall clock) and processor seconds."""
+    """One training: the number of its configuration, its training seed, its outcome (with wall seconds) and its processor seconds."""
 
     config: int
     seed: int
@@ -34,10 +35,10 @@ class Entry:
     cpu_seconds: float
 
 
-class Part:
-    """The file, locked for this process. Use as a context manager.
+class Journal:
+    """The journal file, locked by this process. Use as a context manager.
 
-    Raises CellBusy, CellMismatch when it was begun with another subject or on another machine, and RecordError when it is damaged.
+    Raises CellBusy; CellMismatch when the journal has another subject or comes from another machine; and RecordError when it is damaged.
     """
 
     def __init__(self, path: Path, subject: Subject, signature: Mapping[str, str]) -> None:
@@ -48,7 +49,7 @@ class Part:
         self._synced = time.monotonic()
         self.entries: dict[Place, Entry] = {}
 
-    def __enter__(self) -> Part:
+    def __enter__(self) -> Journal:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire()
@@ -70,8 +71,8 @@ class Part:
         self._lines.close()
         self._lock.release()
 
-    def append(self, entry: Entry, config: Mapping[str, Any]) -> None:
-        """Write one training down. Raises StorageError or OSError."""
+    def append(self, entry: Entry, config: Config) -> None:
+        """Write one training. Raises StorageError or OSError."""
         assert self._lines is not None
         row = record.to_row(Trial(1, Proposal(dict(config)), entry.outcome))
         line = {"config": entry.config, "seed": entry.seed, "cpu_seconds": round(entry.cpu_seconds, 6), "trial": row}
@@ -82,7 +83,7 @@ class Part:
         self.entries[entry.config, entry.seed] = entry
 
     def _read(self) -> int:
-        """Read what is there into `entries`, and return the number of bytes that are whole lines."""
+        """Read the file into `entries`, and return the number of bytes of its complete lines."""
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:
@@ -101,7 +102,7 @@ class Part:
                 raise RecordError(f"{self._path}, line {number}: damaged ({error}); delete that line") from error
         return intact
 
-    def _check(self, head: Mapping[str, Any]) -> None:
+    def _check(self, head: object) -> None:
         differences = list(differing(head, self._head))
         if differences:
             raise CellMismatch(

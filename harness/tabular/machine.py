@@ -1,4 +1,4 @@
-"""What the numbers of a training depend on beside its settings: libraries, and which instructions the processor has."""
+"""The parts of a machine that the numbers of a training depend on: library versions, and the processor's instruction sets."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from harness.environment import versions
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch")
-# The instruction sets that numerical libraries choose their loops by.
+# The instruction sets by which numerical libraries choose their code.
 INSTRUCTIONS = ("sse4_2", "avx", "fma", "avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "asimd", "sve")
 
 
 def signature() -> dict[str, str]:
-    """Return what two machines must have in common to be expected to train to the last bit alike."""
+    """Return the properties that two machines must share so that trainings can be expected to be equal to the last bit."""
     found = versions(LIBRARIES)
     return {
         **{name: found.get(name, "none") for name in LIBRARIES},
@@ -23,7 +23,7 @@ def signature() -> dict[str, str]:
 
 
 def instructions() -> tuple[str, ...]:
-    """Return which of `INSTRUCTIONS` the processor has; none where the system does not say."""
+    """Return the `INSTRUCTIONS` that the processor has; empty when the system does not say."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,11 +1,10 @@
-"""A task and a trainer that look up what was trained, and train nothing. Neither the task's module nor its libraries are imported."""
+"""A task and a trainer that look up recorded trainings and train nothing. The task's module and its libraries are not imported."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from harness import tabular
 from harness.errors import RecordError, SettingsError
@@ -19,7 +18,7 @@ from harness.trial import Epoch, Outcome, Status
 
 @dataclass(frozen=True)
 class TableEvaluator:
-    """The evaluator of `evaluator=table`: looks up what was trained. `best_val_score_pct` is the grid's best for each training seed."""
+    """The evaluator of `evaluator=table`. `best_val_score_pct` maps each training seed to the best validation score of the grid."""
 
     path: Path
     checksum: str
@@ -28,7 +27,7 @@ class TableEvaluator:
     trains: bool = False
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Mapping[str, object]:
         return {"table": self.checksum}
 
     @property
@@ -36,12 +35,12 @@ class TableEvaluator:
         return {"table": tabular.VERSION}
 
     @property
-    def recorded(self) -> Mapping[str, Any]:
+    def recorded(self) -> Mapping[str, object]:
         source = {"path": str(self.path), "checksum": self.checksum, "train_seeds": list(self.train_seeds)}
         return {"from_table": source, "best_val_score_pct": dict(self.best_val_score_pct)}
 
     def train_seed(self, asked: int | None, seed: int) -> int:
-        if asked is None:  # a table holds few: cells take them in turns
+        if asked is None:  # a table holds few training seeds: cells use them in turn
             return self.train_seeds[seed % len(self.train_seeds)]
         if asked not in self.train_seeds:
             listed = ", ".join(map(str, self.train_seeds))
@@ -54,17 +53,17 @@ class TableEvaluator:
                 "limits.trial_memory_mb: a table holds no memory of its trainings; leave it out with evaluator=table"
             )
 
-    def open(self, task: TaskSpec, limits: Limits) -> tuple[TabularTask, FromTable]:
+    def open(self, task: TaskSpec, limits: Limits) -> tuple[TabularTask, TableTrainer]:
         table = read_table(self.path)
         if table.header.checksum != self.checksum:
             raise RecordError(f"{table.path} has changed since the cell was planned; launch it again")
-        return TabularTask(table.space, task.card, table), FromTable(table, limits.trial_seconds)
+        return TabularTask(table.space, task.card, table), TableTrainer(table, limits.trial_seconds)
 
 
-def on_table(task: TaskSpec) -> tuple[TaskSpec, TableEvaluator]:
-    """Return a task as its table has it, the grid as its space, and what looks its trainings up.
+def with_table(task: TaskSpec) -> tuple[TaskSpec, TableEvaluator]:
+    """Return the task with the grid as its space, and the evaluator that looks its trainings up.
 
-    Raises SettingsError for a task that has no table, or one that was made of other settings.
+    Raises SettingsError when the task has no table, or a table of other settings.
     """
     path, header = find_table(task)
     subject = header.subject
@@ -74,7 +73,7 @@ def on_table(task: TaskSpec) -> tuple[TaskSpec, TableEvaluator]:
 
 @dataclass
 class TabularTask:
-    """Stands in for the task: its space is the grid."""
+    """Replaces the task; its space is the grid, and its curves are the recorded ones."""
 
     space: Space
     card: TaskCard
@@ -84,8 +83,8 @@ class TabularTask:
         yield from self.table.outcome(self.table.number(config), seed).curve
 
 
-class FromTable:
-    """Returns the recorded outcome, with the recorded seconds: those are a simulated clock, which a time limit goes by."""
+class TableTrainer:
+    """Returns recorded outcomes. A time limit is compared with the recorded seconds, as if the training ran now."""
 
     def __init__(self, table: Table, time_limit_seconds: float | None) -> None:
         self._table = table
@@ -98,11 +97,11 @@ class FromTable:
         return cut_short(outcome, self._limit)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: this trainer holds nothing."""
 
 
 def cut_short(outcome: Outcome, limit_seconds: float) -> Outcome:
-    """Return what a time limit would have left of a longer training: the epochs that fit, each taken to last as long as the others."""
+    """Return the outcome that a time limit would have given: the epochs before the limit, when all epochs take equally long."""
     whole = int(len(outcome.curve) * limit_seconds / outcome.seconds)
     text = f"not finished after {limit_seconds:g} s (limits.trial_seconds)"
     return Outcome.failed(Status.TIMEOUT, text, outcome.curve[:whole], limit_seconds)

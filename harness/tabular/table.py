@@ -1,14 +1,14 @@
-"""The table file: an .npz of columns with a JSON header, written once, and checked against its own SHA-256 when it is read.
+"""The file of a table: an .npz file of columns with a JSON header. It is written once, and its SHA-256 is checked when it is read.
 
-Everything is kept in double precision, so that what is replayed equals what was trained, to the last bit. NumPy is imported where it
-is needed: a command that trains nothing must not wait for it.
+Curves are stored in double precision, so that a replayed curve equals the trained one to the last bit. NumPy is imported in functions,
+because commands that use no table must not wait for it.
 
-    status         (seeds, configs), uint8: the place in STATUSES
-    error          (seeds, configs), int16: the place in the header's `errors`, -1 for none
+    status         (seeds, configs), uint8: index into STATUSES
+    error          (seeds, configs), int16: index into the header's `errors`, -1 for none
     epochs         (seeds, configs), uint16: length of the curve
     wall_seconds   (seeds, configs), float32
     cpu_seconds    (seeds, configs), float32
-    curve_MEASURE  (sum of epochs,), float64: the curves of all entries, one after the other, seed by seed
+    curve_MEASURE  (sum of epochs,), float64: the curves of all entries in one array, seed by seed
 """
 
 from __future__ import annotations
@@ -22,42 +22,53 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.environment import environment
 from harness.errors import RecordError, SettingsError, StorageError
 from harness.space import Config, Space
 from harness.store.files import whole_file
-from harness.tabular.grid import Key, enumerated, key_of
+from harness.tabular.grid import Key, enumerate_configs, key_of
 from harness.tabular.header import DAMAGE, MEMBER, Header, Subject, read_header
 from harness.tabular.journal import Entry, Place
 from harness.trial import MEASURES, Crash, Epoch, Outcome, Status
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    # An array of one of the types in the docstring.
+    Array: TypeAlias = npt.NDArray[Any]
+
 STATUSES = tuple(Status)
-# A table holds the tracebacks of so many errors, which may be 8 kB each.
+# A table holds the tracebacks of so many errors; each may be 8 kB.
 CRASHES_KEPT = 20
-# A zip holds the time of each member; the same contents must be the same file.
+# A fixed time for each member of the zip, so that equal contents give equal files.
 EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass
 class Table:
-    """A table in memory: `numbers` finds a configuration, `starts` its curve (shape (seeds, configs), the first epoch's place)."""
+    """A table in memory.
+
+    `numbers` maps the key of a configuration to its number. `starts` holds the index of the first epoch of each curve in the `curve_...`
+    arrays; its shape is (seeds, configs).
+    """
 
     path: Path
     header: Header
     space: Space
     numbers: Mapping[Key, int]
-    arrays: Mapping[str, Any]
-    starts: Any
+    arrays: Mapping[str, Array]
+    starts: npt.NDArray[np.int64]
     _known: dict[Place, Outcome] = field(default_factory=dict)
 
     def number(self, config: Config) -> int:
-        """Return the number of a configuration, which must be a member of the table's space, in exact values and order."""
+        """Return the number of a configuration of the table's space. It must hold exact values in the order of the space."""
         return self.numbers[key_of(config)]
 
     def outcome(self, number: int, seed: int) -> Outcome:
-        """Return what training configuration `number` with this training seed gave; its seconds are those of the table's clock.
+        """Return the recorded outcome of configuration `number` with a training seed; its seconds are those of the table's clock.
 
         Raises SettingsError for a training seed that is not in the table.
         """
@@ -88,7 +99,7 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a table and check its contents; a process reads a file once. Raises RecordError."""
+    """Read a table and check its contents. A process reads a file only once. Raises RecordError."""
     try:
         return _read_table(path, path.stat().st_mtime_ns)
     except OSError as error:
@@ -100,7 +111,7 @@ def _read_table(path: Path, _changed_ns: int) -> Table:
     import numpy as np  # noqa: PLC0415
 
     header = read_header(path)
-    arrays: dict[str, Any] = {}
+    arrays: dict[str, Array] = {}
     try:
         with zipfile.ZipFile(path) as file:
             for name in file.namelist():
@@ -112,15 +123,15 @@ def _read_table(path: Path, _changed_ns: int) -> Table:
     if (found := digest(arrays)) != header.arrays_sha256:
         raise RecordError(f"{path}: damaged: its SHA-256 is {found[:16]}..., and should be {header.arrays_sha256[:16]}...")
     space = Space.from_mapping(header.subject.space)
-    numbers = {key_of(config): number for number, config in enumerate(enumerated(space))}
+    numbers = {key_of(config): number for number, config in enumerate(enumerate_configs(space))}
     ends = arrays["epochs"].astype(np.int64).cumsum().reshape(arrays["epochs"].shape)
     return Table(path, header, space, numbers, arrays, ends - arrays["epochs"])
 
 
 def write_table(path: Path, subject: Subject, entries: Mapping[Place, Entry], signature: Mapping[str, str]) -> Header:
-    """Write the table of these entries, one for every configuration and training seed; it is there whole or not at all.
+    """Write the table of these entries, completely or not at all. There must be one entry per configuration and training seed.
 
-    Raises SettingsError for a task whose epochs leave out a measure now and then, and StorageError.
+    Raises SettingsError when some epochs of a task lack a measure that others have, and StorageError.
     """
     configs = 1 + max(number for number, _ in entries)
     ordered = [entries[number, seed] for seed in subject.train_seeds for number in range(configs)]
@@ -150,8 +161,8 @@ def crashes_of(entries: Sequence[Entry]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def made_by() -> dict[str, Any]:
-    """Return, for people, what made a table and when."""
+def made_by() -> dict[str, object]:
+    """Return versions, commit, processor and date, for readers of the table."""
     found = environment()
     return {
         "date": time.strftime("%Y-%m-%d"),
@@ -163,7 +174,7 @@ def made_by() -> dict[str, Any]:
 
 
 def measures_of(subject: Subject, entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Return what every epoch of every entry measures. Raises SettingsError when some epochs have a measure and others not."""
+    """Return the measures that all epochs of all entries have. Raises SettingsError when some epochs have a measure and others lack it."""
     kept = []
     for name in MEASURES:
         given = {getattr(epoch, name) is not None for entry in entries for epoch in entry.outcome.curve}
@@ -176,12 +187,14 @@ def measures_of(subject: Subject, entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def columns_of(entries: Sequence[Entry], errors: Sequence[str], measures: Sequence[str], shape: tuple[int, int]) -> dict[str, Any]:
-    """Return the arrays of a table, as the module's docstring lists them; `entries` are in the order of its entries."""
+def columns_of(
+    entries: Sequence[Entry], errors: Sequence[str], measures: Sequence[str], shape: tuple[int, int]
+) -> dict[str, Array]:
+    """Return the arrays of a table, as the docstring of this module lists them. `entries` are sorted by seed, then by configuration."""
     import numpy as np  # noqa: PLC0415
 
     place = {error: index for index, error in enumerate(errors)} | {None: -1}
-    columns: dict[str, tuple[list[Any], Any]] = {
+    columns: dict[str, tuple[Sequence[float], npt.DTypeLike]] = {
         "status": ([STATUSES.index(e.outcome.status) for e in entries], np.uint8),
         "error": ([place[e.outcome.error] for e in entries], np.int16),
         "epochs": ([len(e.outcome.curve) for e in entries], np.uint16),
@@ -195,8 +208,8 @@ def columns_of(entries: Sequence[Entry], errors: Sequence[str], measures: Sequen
     return arrays
 
 
-def digest(arrays: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of arrays: of each one's name, type, shape and bytes, in the order of the names."""
+def digest(arrays: Mapping[str, Array]) -> str:
+    """Return the SHA-256 of the name, type, shape and bytes (little-endian) of all arrays, in the order of their names."""
     total = hashlib.sha256()
     for name in sorted(arrays):
         array = arrays[name]
@@ -206,7 +219,7 @@ def digest(arrays: Mapping[str, Any]) -> str:
     return total.hexdigest()
 
 
-def _write(path: Path, header: Header, arrays: Mapping[str, Any]) -> None:
+def _write(path: Path, header: Header, arrays: Mapping[str, Array]) -> None:
     import numpy as np  # noqa: PLC0415
 
     path.parent.mkdir(parents=True, exist_ok=True)

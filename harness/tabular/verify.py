@@ -1,4 +1,4 @@
-"""Train entries of a table again, on this machine, and say whether its numbers come out the same."""
+"""Train entries of a table again on this machine, and say whether the numbers are equal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.trial import Outcome
 
 @dataclass(frozen=True)
 class Comparison:
-    """One entry: what the table holds of it, and what training it again gave. `config` is the one of the task's whole space."""
+    """One entry: the recorded outcome, and the outcome of training it again. `config` is in the task's whole space."""
 
     config: Config
     seed: int
@@ -27,14 +27,14 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
-        """Whether status and every number of the curve are the same, to the last bit."""
-        # Through text, in which a NaN equals itself.
+        """Whether status and every number of the curve are equal to the last bit."""
+        # Compared as text, in which NaN equals NaN.
         same_curve = repr(self.recorded.curve) == repr(self.trained.curve)
         return self.recorded.status is self.trained.status and same_curve
 
     @property
     def points(self) -> float | None:
-        """By how many points the validation scores differ; None when one of the two trainings failed and the other did not."""
+        """The difference of the validation scores in points; None when only one of the two trainings failed."""
         before, now = self.recorded.val_score_pct, self.trained.val_score_pct
         if before is None or now is None:
             return 0.0 if self.recorded.status is self.trained.status else None
@@ -42,22 +42,22 @@ class Comparison:
 
 
 def verify(task: TaskSpec, table: Table, count: int) -> Iterator[Comparison]:
-    """Train `count` entries again, the same ones on every machine, and yield each as it ends. `task` is the task's settings."""
+    """Train `count` entries again, and yield each comparison when it is done. The entries are the same on every machine."""
     levels = {name: entry.get("levels") or entry["choices"] for name, entry in table.header.subject.space.items()}
     grid = Grid.of(task.space, levels)
     isolation = Isolation()
     with isolation.building():
         trainer = InProcess(build_task(task), isolation, task.objective)
     places = [(number, seed) for seed in table.header.subject.train_seeds for number in range(len(grid.configs))]
-    # Its own key: the first few are the same for every count.
+    # The order depends on nothing else, so that a larger count adds entries to those of a smaller one.
     keyed_random(0, "verify").shuffle(places)
     for number, seed in places[:count]:
         config = grid.complete(grid.configs[number])
         yield Comparison(config, seed, table.outcome(number, seed), trainer.train(config, seed=seed))
 
 
-def verdict(comparisons: list[Comparison], recorded: Mapping[str, str], here: Mapping[str, str]) -> str:
-    """Return in one line what the comparisons say of this machine."""
+def conclusion(comparisons: list[Comparison], recorded: Mapping[str, str], here: Mapping[str, str]) -> str:
+    """Return one line that says whether this machine's numbers equal the recorded ones. `recorded` and `here` are signatures."""
     same = sum(comparison.equal for comparison in comparisons)
     if same == len(comparisons):
         return f"equal: all {same} entries come out the same here, to the last bit"

@@ -1,7 +1,7 @@
-"""Train what is missing of a table, in child processes side by side.
+"""Train the missing entries of a table in several child processes.
 
-A thread a worker drives its own child (`child.py`), so that a training that crashes the process is an entry like any other, and the
-children end with this process however that ends.
+Each worker is a thread with its own child process (`training/subprocess.py`). So a training that crashes its process is an entry like any
+other, and the children end when this process ends.
 """
 
 from __future__ import annotations
@@ -24,28 +24,27 @@ from harness.task import TaskSpec
 from harness.training.subprocess import InChild
 
 Job: TypeAlias = tuple[int, Config, int]
-NAP_SECONDS = 0.2
+POLL_SECONDS = 0.2
 
 
 def train_all(spec: TaskSpec, jobs: Sequence[Job], workers: int, done: Callable[[Entry], None]) -> None:
-    """Train each (number, configuration, seed) of `jobs` once, and hand each entry to `done`, in this thread.
+    """Train each (number, configuration, seed) of `jobs` once, and call `done` with each entry, in this thread.
 
-    `spec` is a task's settings, as `build_task` takes them. Raises what `done` raises, and HarnessError when a child cannot load the
-    task; the other trainings are broken off then.
+    Raises what `done` raises, and HarnessError when a child cannot load the task. In both cases the other trainings are stopped.
     """
     waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
     for job in (*jobs, *[None] * workers):
         waiting.put(job)
     results: queue.SimpleQueue[Entry | Exception | None] = queue.SimpleQueue()
-    crew = [Worker(spec, waiting, results) for _ in range(min(workers, len(jobs)))]
-    for worker in crew:
+    running_workers = [Worker(spec, waiting, results) for _ in range(min(workers, len(jobs)))]
+    for worker in running_workers:
         worker.start()
     try:
-        running = len(crew)
+        running = len(running_workers)
         while running:
-            # Only a wait that ends now and then lets Ctrl-C in.
+            # With a timeout, because Ctrl-C is handled only between two waits.
             with contextlib.suppress(queue.Empty):
-                found = results.get(timeout=NAP_SECONDS)
+                found = results.get(timeout=POLL_SECONDS)
                 if isinstance(found, Exception):
                     raise found
                 if found is None:
@@ -53,18 +52,18 @@ def train_all(spec: TaskSpec, jobs: Sequence[Job], workers: int, done: Callable[
                 else:
                     done(found)
     finally:
-        _stop(crew)
+        _stop(running_workers)
 
 
-def _stop(crew: Iterable[Worker]) -> None:
-    for worker in crew:
+def _stop(running_workers: Iterable[Worker]) -> None:
+    for worker in running_workers:
         worker.stop()
-    for worker in crew:
+    for worker in running_workers:
         worker.join()
 
 
 class Worker(threading.Thread):
-    """Takes jobs until it is told to stop, and drives one child with them."""
+    """A thread that takes jobs until `stop` is called, and trains them in its child process."""
 
     def __init__(
         self,
@@ -82,12 +81,12 @@ class Worker(threading.Thread):
         try:
             while (job := self._waiting.get()) is not None and not self._stopped:
                 entry = self._train(*job)
-                # A child that was killed to stop looks like a training that crashed.
+                # After `stop` has killed the child, its last training looks like a crash.
                 if not self._stopped:
                     self._results.put(entry)
         except (KeyboardInterrupt, Interrupted):
-            pass  # what stops this process stops its main thread too
-        # Whatever it is, the main thread must hear of it, or it would wait for ever.
+            pass  # the main thread receives the stop as well
+        # The main thread must get any error, or it would wait for ever.
         except Exception as error:
             self._results.put(error)
         finally:
@@ -99,7 +98,7 @@ class Worker(threading.Thread):
         before = processor_seconds(self._pid)
         outcome = self._child.train(config, seed=seed)
         used = processor_seconds(self._pid)
-        # A child that died with its training has no clock any more.
+        # The processor time of a child that died is unknown.
         cpu = used - before if before is not None and used is not None else outcome.seconds
         return Entry(number, seed, outcome, cpu)
 
@@ -112,11 +111,11 @@ class Worker(threading.Thread):
 
 
 def processor_seconds(pid: int) -> float | None:
-    """Return the processor time that another process has used; None when it is gone, and where the system does not say."""
+    """Return the processor time in seconds that another process has used; None when it has ended or the system does not say."""
     if sys.platform != "linux":
         return None
     try:
-        # Linux numbers the clock of a process so: see clock_getcpuclockid(3) and include/linux/posix-timers.h.
+        # The clock id of a process on Linux: see clock_getcpuclockid(3) and include/linux/posix-timers.h.
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
         return None

@@ -1,7 +1,7 @@
-"""The training curve of a scikit-learn estimator, which ends in what `fit` alone gives.
+"""The training curve of a scikit-learn estimator; its last point is the result of a plain `fit`.
 
-The estimator is fitted once, as its owner would. Its last point is measured on that fit, whatever else is done here. The points before
-it are read off the fitted estimator, or from copies of it, and never change it.
+The estimator is fitted once, exactly as a user would fit it, and the last point is measured on this fit. The points before it come from
+the fitted estimator or from copies of it. Reading them never changes the estimator.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
-from typing import Any, TypeAlias
+from operator import attrgetter
+from typing import Protocol, TypeAlias, TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.ensemble import (
     AdaBoostRegressor,
     BaggingClassifier,
@@ -33,43 +35,62 @@ from sklearn.utils import check_random_state
 
 from harness.errors import printable
 from harness.seeding import keyed_seed
-from harness.tasks_from.data import Part, Split
-from harness.tasks_from.scores import Scale
+from harness.tasks_from.data import Estimator, Part, Split
+from harness.tasks_from.scores import Outputs, Scale
 from harness.trial import Epoch
 
-# An ensemble that answers with one of these answers with the mean over its members. A subclass with a method of its own does not count.
+# An ensemble with one of these methods predicts the mean over its members. A subclass that overrides the method does not count.
 MEANS = (
     *(cls.predict_proba for cls in (RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier)),
     *(cls.predict for cls in (RandomForestRegressor, ExtraTreesRegressor, BaggingRegressor)),
 )
-# What an estimator raises that will not be trained or looked at in another way than by `fit`.
+# Errors of an estimator that can only be trained or inspected by its plain `fit`.
 REFUSALS = (AttributeError, NotImplementedError, TypeError, ValueError)
-Earlier: TypeAlias = Callable[[Any, Scale, int], Iterator[Epoch]]
+# Yields the points before the last one, from a fitted estimator, a scale and the number of points.
+EarlierPoints: TypeAlias = Callable[[Estimator, Scale, int], Iterator[Epoch]]
+_members_of = attrgetter("estimators_")
 
 
-def read(estimator: Any, data: Split, *, metric: str, epochs: int, seed: int) -> Iterator[Epoch]:
-    """Fit, then yield at most `epochs` points of the curve; see `harness.tasks_from.curve`. `data` must be checked."""
+class LearnsInPasses(Estimator, Protocol):
+    """An estimator with `partial_fit` and the parameter `max_iter`, such as SGD."""
+
+    def set_params(self, **params: object) -> LearnsInPasses:
+        """Set parameters and return the estimator itself."""
+        ...
+
+
+class Network(LearnsInPasses, Protocol):
+    """scikit-learn's MLP, as far as it is used here."""
+
+    max_iter: int
+    random_state: object
+    loss_curve_: list[float]
+
+
+def read(estimator: Estimator, data: Split, *, metric: str, epochs: int, seed: int) -> Iterator[Epoch]:
+    """Fit, then yield at most `epochs` points of the curve (see `harness.tasks_from.curve`). `data` comes from `checked`."""
     last, train, seen = _unwrap(estimator, data)
     scale = Scale(metric, seen)
     if epochs > 1 and _shuffles_every_pass(last):
-        yield from _watched(last, train, scale, epochs, seed)
+        yield from _during_fit(last, train, scale, epochs, seed)
         return
     untrained = _untrained(last, seed)
     _fit(last, train)
     if epochs > 1:
-        earlier = _way(last, scale) if untrained is None else _shorter_fits(untrained, train)
+        earlier = _reader_of(last, scale) if untrained is None else _shorter_fits(untrained, train)
         yield from _unless_refused(earlier, last, scale, epochs)
     yield scale.epoch(last)
 
 
-def _unwrap(estimator: Any, data: Split) -> tuple[Any, Part, Split]:
-    """Fit the steps of a pipeline before its last; return the last, the rows that it is fitted to, and all rows as it predicts them.
+def _unwrap(estimator: Estimator, data: Split) -> tuple[Estimator, Part, Split]:
+    """Fit all steps of a pipeline except the last one.
 
-    The training rows are there twice: a step's `fit_transform` may differ from its `transform`, as TargetEncoder's does.
+    Return the last step, the training rows on which it is fitted, and all rows as it gets them for a prediction. The training rows are in
+    both, because the `fit_transform` of a step may differ from its `transform`, as in TargetEncoder.
     """
     train, seen = data.train, data
-    # A subclass may do more between its steps, such as resampling: it is fitted as a whole.
-    while type(estimator) is Pipeline:
+    # A subclass of Pipeline may do more between its steps, such as resampling, so it is fitted as a whole.
+    while isinstance(estimator, Pipeline) and type(estimator) is Pipeline:
         if len(estimator.steps) > 1:
             before = estimator[:-1]
             train = Part(before.fit_transform(train.features, train.targets), train.targets)
@@ -78,14 +99,14 @@ def _unwrap(estimator: Any, data: Split) -> tuple[Any, Part, Split]:
     return estimator, train, seen
 
 
-def _fit(estimator: Any, train: Part) -> None:
+def _fit(estimator: Estimator, train: Part) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # how long to train is for the configuration to say
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the configuration decides how long to train
         estimator.fit(train.features, train.targets)
 
 
-def _way(fitted: Any, scale: Scale) -> Earlier | None:
-    """Return how points before the last are read off a fitted estimator, or None."""
+def _reader_of(fitted: Estimator, scale: Scale) -> EarlierPoints | None:
+    """Return the function that reads the points before the last from a fitted estimator, or None."""
     method = scale.method(fitted)
     its_own = getattr(type(fitted), method, None)
     if its_own is AdaBoostRegressor.predict:
@@ -95,10 +116,10 @@ def _way(fitted: Any, scale: Scale) -> Earlier | None:
     return _means if its_own in MEANS else None
 
 
-def _unless_refused(earlier: Earlier | None, fitted: Any, scale: Scale, epochs: int) -> Iterator[Epoch]:
+def _unless_refused(earlier: EarlierPoints | None, fitted: Estimator, scale: Scale, epochs: int) -> Iterator[Epoch]:
     name = type(fitted).__name__
     if earlier is None:
-        # Said only of those that train step by step: of a nearest neighbour nobody expects a curve.
+        # Only an estimator that trains step by step gets this message: nobody expects a curve of, say, nearest neighbours.
         if {"warm_start", "n_estimators"} & _params(fitted).keys():
             _say_once(f"{name}: its curve has one point, since fit does not show the steps before its end")
         return
@@ -108,8 +129,8 @@ def _unless_refused(earlier: Earlier | None, fitted: Any, scale: Scale, epochs: 
         _say_once(f"{name}: its curve lacks the points before the last: {' '.join(str(error).split())}")
 
 
-def _staged(fitted: Any, scale: Scale, epochs: int) -> Iterator[Epoch]:
-    """Boosting: from the predictions after each stage."""
+def _staged(fitted: Estimator, scale: Scale, epochs: int) -> Iterator[Epoch]:
+    """Boosting: yield points from the predictions after each stage."""
     staged = getattr(fitted, f"staged_{scale.method(fitted)}")
     ends = _ends(_stage_count(fitted, lambda: staged(scale.data.val.features)), epochs)[:-1]
     stages = zip(*(staged(part.features) for part in scale.parts), strict=True)
@@ -118,58 +139,64 @@ def _staged(fitted: Any, scale: Scale, epochs: int) -> Iterator[Epoch]:
             yield scale.epoch_of(fitted, [np.asarray(output) for output in outputs])
 
 
-def _stage_count(fitted: Any, stages: Callable[[], Iterator[Any]]) -> int:
+def _stage_count(fitted: Estimator, stages: Callable[[], Iterator[object]]) -> int:
     if hasattr(fitted, "estimators_"):
         return len(fitted.estimators_)
     return int(fitted.n_iter_) if hasattr(fitted, "n_iter_") else sum(1 for _ in stages())
 
 
-def _means(fitted: Any, scale: Scale, epochs: int) -> Iterator[Epoch]:
-    """Forests and bagging: from the mean over the first members, each asked once."""
-    mean: list[Any] = []
-    for start, end in pairwise([0, *_ends(len(fitted.estimators_), epochs)[:-1]]):
-        added = scale.outputs(_members(fitted, start, end))
+def _means(fitted: Estimator, scale: Scale, epochs: int) -> Iterator[Epoch]:
+    """Forests and bagging: yield points from the mean over the first members. Each member predicts only once."""
+    mean: list[Outputs] = []
+    for start, end in pairwise([0, *_ends(len(_members_of(fitted)), epochs)[:-1]]):
+        added = scale.outputs(_part_of(fitted, start, end))
         mean = [(old * start + new * (end - start)) / end for old, new in zip(mean, added, strict=True)] if start else added
         yield scale.epoch_of(fitted, mean)
 
 
-def _first_members(fitted: Any, scale: Scale, epochs: int) -> Iterator[Epoch]:
-    """AdaBoost's weighted median, from copies with the first members: its own staged predictions take time by the members' square."""
-    for end in _ends(len(fitted.estimators_), epochs)[:-1]:
-        yield scale.epoch(_members(fitted, 0, end))
+def _first_members(fitted: Estimator, scale: Scale, epochs: int) -> Iterator[Epoch]:
+    """AdaBoost's weighted median: yield points from copies with the first members.
+
+    Its own staged predictions would take time quadratic in the number of members.
+    """
+    for end in _ends(len(_members_of(fitted)), epochs)[:-1]:
+        yield scale.epoch(_part_of(fitted, 0, end))
 
 
-def _members(fitted: Any, start: int, end: int) -> Any:
-    """Return a copy of an ensemble that has only some of its members."""
+def _part_of(fitted: Estimator, start: int, end: int) -> Estimator:
+    """Return a copy of an ensemble with the members `start` to `end - 1` only."""
     some = copy.copy(fitted)
-    for name in ("estimators_", "estimators_features_", "estimator_weights_"):
-        if hasattr(fitted, name):
-            setattr(some, name, getattr(fitted, name)[start:end])
-    some.n_estimators = end - start
+    lists = ("estimators_", "estimators_features_", "estimator_weights_")
+    kept = {name: getattr(fitted, name)[start:end] for name in lists if hasattr(fitted, name)}
+    for name, value in {**kept, "n_estimators": end - start}.items():
+        setattr(some, name, value)
     return some
 
 
-def _untrained(estimator: Any, seed: int) -> Any | None:
-    """Return a copy of an estimator that learns in passes, to be fitted anew with fewer of them; None for any other.
+def _untrained(estimator: Estimator, seed: int) -> LearnsInPasses | None:
+    """Return an untrained copy of an estimator that learns in passes, to fit it again with fewer passes; None for any other estimator.
 
-    Where its random state was left open, it gets one, so that each of these fits draws the same.
+    A `random_state` of None is replaced, also in the original, so that all these fits draw the same random numbers.
     """
-    given = _params(estimator)
-    if not hasattr(estimator, "partial_fit") or "max_iter" not in given:
+    if not _learns_in_passes(estimator):
         return None
-    if given.get("random_state", 0) is None:
+    if _params(estimator).get("random_state", 0) is None:
         estimator.set_params(random_state=keyed_seed(seed, "passes"))
     return copy.deepcopy(estimator)
 
 
-def _shorter_fits(untrained: Any, train: Part) -> Earlier:
-    """SGD: fits of a half, a quarter, an eighth ... of the passes that the whole fit took. Together they take no longer than that did.
+def _learns_in_passes(estimator: Estimator) -> TypeGuard[LearnsInPasses]:
+    return hasattr(estimator, "partial_fit") and "max_iter" in _params(estimator)
 
-    Neither `partial_fit` nor `warm_start` goes on where a fit left off: the order of rows, the step size and the test for an end start
-    anew.
+
+def _shorter_fits(untrained: LearnsInPasses, train: Part) -> EarlierPoints:
+    """SGD: fit copies with a half, a quarter, an eighth ... of the passes of the whole fit. Together they take no longer than that fit.
+
+    Neither `partial_fit` nor `warm_start` continues a fit where it stopped: the order of the rows, the step size and the stopping test
+    start again from the beginning.
     """
 
-    def earlier(fitted: Any, scale: Scale, epochs: int) -> Iterator[Epoch]:
+    def earlier(fitted: Estimator, scale: Scale, epochs: int) -> Iterator[Epoch]:
         passes = int(np.max(getattr(fitted, "n_iter_", 1)))
         halvings = [passes >> times for times in range(1, epochs) if passes >> times]
         for fewer in reversed(halvings):
@@ -180,62 +207,62 @@ def _shorter_fits(untrained: Any, train: Part) -> Earlier:
     return earlier
 
 
-def _shuffles_every_pass(estimator: Any) -> bool:
+def _shuffles_every_pass(estimator: Estimator) -> TypeGuard[Network]:
     return isinstance(estimator, MLPClassifier | MLPRegressor) and estimator.solver in ("sgd", "adam") and bool(estimator.shuffle)
 
 
-def _watched(network: Any, train: Part, scale: Scale, epochs: int, seed: int) -> Iterator[Epoch]:
-    """Networks: measured during their one fit, whenever they ask their random state for the next pass's order of rows."""
-    watch = _Watch(network, scale, _ends(network.max_iter, epochs))
+def _during_fit(network: Network, train: Part, scale: Scale, epochs: int, seed: int) -> Iterator[Epoch]:
+    """Networks: measure points during the one fit, each time the network asks its random state for the next order of the rows."""
+    observer = _Observer(network, scale, _ends(network.max_iter, epochs))
     given = network.random_state
     source = check_random_state(keyed_seed(seed, "passes") if given is None else given)
-    watched = _Watched.of(source, watch.look)
+    observed = _ObservedRandomState.of(source, observer.before_pass)
     error = None
     try:
-        _fit(network.set_params(random_state=watched), train)
+        _fit(network.set_params(random_state=observed), train)
     except _Diverged:
         pass
-    # Whatever a training raises, its curve up to there is kept.
+    # The curve up to here is kept, whatever error the training raises.
     except Exception as raised:
         error = raised
     finally:
         network.set_params(random_state=given)
-        source.set_state(watched.get_state())
-    yield from watch.seen
+        source.set_state(observed.get_state())
+    yield from observer.seen
     if error is not None:
         raise error
-    if not (watch.seen and watch.seen[-1].non_finite()):
+    if not (observer.seen and observer.seen[-1].non_finite()):
         yield scale.epoch(network)
 
 
-class _Watched(np.random.RandomState):
-    """A random state that calls `look` before it shuffles, and draws what it would have drawn."""
+class _ObservedRandomState(np.random.RandomState):
+    """A random state that calls `before_shuffle` before it shuffles. Its draws are the same as without that call."""
 
-    look: Callable[[], None]
+    before_shuffle: Callable[[], None]
 
     @classmethod
-    def of(cls, source: np.random.RandomState, look: Callable[[], None]) -> _Watched:
-        """Return one that starts where `source` is."""
-        watched = cls(0)
-        watched.set_state(source.get_state())
-        watched.look = look
-        return watched
+    def of(cls, source: np.random.RandomState, before_shuffle: Callable[[], None]) -> _ObservedRandomState:
+        """Return a random state that starts in the state of `source`."""
+        observed = cls(0)
+        observed.set_state(source.get_state())
+        observed.before_shuffle = before_shuffle
+        return observed
 
-    def shuffle(self, x: Any) -> None:
-        self.look()
+    def shuffle(self, x: npt.ArrayLike) -> None:
+        self.before_shuffle()
         super().shuffle(x)
 
 
 @dataclass
-class _Watch:
-    """Measures a network after some of its passes, and ends a training that is no longer finite."""
+class _Observer:
+    """Measures a network after some of its passes, and stops a training whose numbers are no longer finite."""
 
-    network: Any
+    network: Network
     scale: Scale
     ends: list[int]
     seen: list[Epoch] = field(default_factory=list)
 
-    def look(self) -> None:
+    def before_pass(self) -> None:
         losses = self.network.loss_curve_
         if losses and (len(losses) in self.ends or not np.isfinite(losses[-1])):
             self.seen.append(self.scale.epoch_of(self.network, self.scale.outputs(self.network)))
@@ -247,17 +274,17 @@ class _Diverged(Exception):
     pass
 
 
-def _params(estimator: Any) -> dict[str, Any]:
+def _params(estimator: Estimator) -> dict[str, object]:
     return dict(estimator.get_params(deep=False)) if hasattr(estimator, "get_params") else {}
 
 
 def _ends(total: int, points: int) -> list[int]:
-    """Return where equal stretches of 1..total end: `points` of them, or one for each number where there are fewer."""
+    """Split 1..total into `points` equal ranges (at most `total` of them) and return the last number of each."""
     points = min(points, total)
     return [total * (point + 1) // points for point in range(points)]
 
 
 @functools.cache
 def _say_once(text: str) -> None:
-    with contextlib.suppress(OSError):  # nobody reads on: no reason to stop a training
+    with contextlib.suppress(OSError):  # a closed stderr must not stop a training
         print(printable(text), file=sys.stderr, flush=True)

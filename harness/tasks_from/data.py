@@ -1,16 +1,31 @@
-"""The data of a task, in three parts, and the check that an adapter can measure them."""
+"""The data of a task in three parts, the check that an adapter can score them, and what an adapter needs of an estimator."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from harness.errors import SettingsError
 
 
+class Estimator(Protocol):
+    """What every scikit-learn estimator has. Methods that only some have, such as `predict_proba`, are looked up by name.
+
+    The arguments are `Any`, because an estimator may accept only some types of features, and the caller chooses the data.
+    """
+
+    def fit(self, features: Any, targets: Any, /) -> object:
+        """Train on features, shape (n, features), and targets, shape (n,)."""
+        ...
+
+    def predict(self, features: Any, /) -> object:
+        """Return the predicted targets, shape (n,)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Part:
-    """Rows of features, shape (n, features), and their targets, shape (n,): whatever the estimator takes."""
+    """Features, shape (n, features), and targets, shape (n,), in any form that the estimator accepts: arrays, data frames, lists."""
 
     features: Any
     targets: Any
@@ -18,19 +33,23 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """The data of a task. A method sees the score of `val`; the score of `test` is only reported."""
+    """The data of a task. Tuning methods see only scores on `val`; scores on `test` are only reported."""
 
     train: Part
     val: Part
     test: Part
 
 
-def split(features: Any, targets: Any, *, val_share: float = 0.2, test_share: float = 0.2, stratify: bool = False) -> Split:
-    """Deal rows out to training, validation and test, always in the same way; with `stratify`, each class in the same shares."""
-    from sklearn.model_selection import train_test_split  # noqa: PLC0415 - a second, for those who need it
+def split(features: object, targets: object, *, val_share: float = 0.2, test_share: float = 0.2, stratify: bool = False) -> Split:
+    """Split rows at random into training, validation and test, always in the same way.
 
-    def cut(x: Any, y: Any, share: float) -> Any:
-        return train_test_split(x, y, test_size=share, random_state=0, stratify=y if stratify else None)
+    `val_share` and `test_share` are shares of all rows, in (0, 1). With `stratify`, each part has the same shares of the classes.
+    """
+    from sklearn.model_selection import train_test_split  # noqa: PLC0415 - takes a second, which not every task needs
+
+    def cut(x: object, y: object, share: float) -> tuple[object, object, object, object]:
+        x_kept, x_cut, y_kept, y_cut = train_test_split(x, y, test_size=share, random_state=0, stratify=y if stratify else None)
+        return x_kept, x_cut, y_kept, y_cut
 
     held_out = val_share + test_share
     x, x_rest, y, y_rest = cut(features, targets, held_out)
@@ -39,9 +58,9 @@ def split(features: Any, targets: Any, *, val_share: float = 0.2, test_share: fl
 
 
 def checked(data: Split, metric: str) -> Split:
-    """Return the data with targets of shape (n,); one column, shape (n, 1), is flattened.
+    """Return the data with targets of shape (n,); targets of shape (n, 1) are flattened.
 
-    Raises SettingsError where a row has several targets, and for auc where a part does not hold the same two classes as the others.
+    Raises SettingsError when a row has several targets and, for auc, when the parts do not all hold the same two classes.
     """
     parts = {name: _one_target(getattr(data, name), name) for name in ("train", "val", "test")}
     if metric == "auc":
@@ -54,7 +73,7 @@ def _one_target(part: Part, name: str) -> Part:
 
     try:
         shape = np.shape(part.targets)
-    except ValueError:  # lists of different lengths
+    except ValueError:  # a list of lists of different lengths
         shape = ()
     if len(shape) == 2 and shape[1] == 1:
         return replace(part, targets=np.asarray(part.targets).ravel())

@@ -23,13 +23,13 @@ from harness.optimizer import OptimizerSpec
 from harness.run.loop import summarise
 from harness.run.study import add_to_plan
 from harness.seeding import keyed_random
-from harness.space import Space
+from harness.space import Config, Space
 from harness.store.cell_folder import CellFolder
 from harness.task import TaskCard, TaskSpec
 from harness.training.live import Live
 from harness.trial import Epoch, Outcome, Proposal, Status, Trial
 
-SPACE: dict[str, dict[str, Any]] = {
+SPACE: dict[str, dict[str, object]] = {
     "learning_rate": {"type": "float", "low": 1e-5, "high": 1.0, "scale": "log", "default": 1e-3, "meaning": "step size"},
     "batch_size": {"type": "ordinal", "levels": [16, 32, 64, 128], "default": 32, "meaning": "rows per gradient step"},
     "optimizer": {"type": "categorical", "choices": ["sgd", "adamw"], "default": "adamw", "meaning": "update rule"},
@@ -54,7 +54,7 @@ class SyntheticArm:
 
     `effect` may differ by task. `role` is a word of `harness.optimizer.ROLES`; `target` is the method, empty for the one in METHODS.
     `failure_rate` is a share of the trials, `retry_rate` and `fallback_rate` are shares of an LLM's proposals. `facts`: what the server
-    says of the model that answers, apart from its name.
+    says about the model that answers, except its name.
     """
 
     name: str
@@ -63,14 +63,14 @@ class SyntheticArm:
     role: str = "random"
     target: str = ""
     startup_trials: int = 0
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     renamed: bool = False
-    agent: Mapping[str, Any] = field(default_factory=dict)
-    llm: Mapping[str, Any] = field(default_factory=dict)
+    agent: Mapping[str, object] = field(default_factory=dict)
+    llm: Mapping[str, object] = field(default_factory=dict)
     failure_rate: float = 0.05
     retry_rate: float = 0.0
     fallback_rate: float = 0.0
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     def effect_on(self, task: str) -> float:
         """Return the effect on one task, in points."""
@@ -79,7 +79,11 @@ class SyntheticArm:
 
 @dataclass(frozen=True)
 class SyntheticStudy:
-    """A study: every arm on every task from every seed. `noise`: sd over seeds of what is the arm's own, in points."""
+    """A study: every arm on every task from every seed.
+
+    `noise` and `shared_noise` are standard deviations over seeds, in points: of the part of a score that is the arm's own, and of the part
+    that all arms share.
+    """
 
     arms: Sequence[SyntheticArm]
     tasks: Sequence[str] = ("vision", "text", "table", "price", "ratings", "graph")
@@ -89,7 +93,7 @@ class SyntheticStudy:
     shared_noise: float = 1.0
 
     def cell(self, study: str, arm: SyntheticArm, task: str, seed: int) -> Cell:
-        """Return one of its cells."""
+        """Return one cell of the study."""
         card = TaskCard(f"A synthetic {task} task", "none", "made up", "none", "percent", "none")
         spec = TaskSpec(task, "mine.synthetic.Synthetic", Space.from_mapping(SPACE), card, renamed=arm.renamed)
         optimizer = OptimizerSpec(arm.name, arm.target or METHODS[arm.role], arm.options, arm.startup_trials, role=arm.role)
@@ -97,12 +101,12 @@ class SyntheticStudy:
         return Cell(study, arm.name, seed, seed, self.budget, arm.start, spec, optimizer, Live(), asking_identity=asked)
 
 
-def _llm_identity(llm: Mapping[str, Any]) -> dict[str, Any]:
+def _llm_identity(llm: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in llm.items() if key != "name"}
 
 
 def write_study(folder: Path, study: SyntheticStudy, *, leave_out: Sequence[tuple[str, str, int]] = ()) -> list[Cell]:
-    """Plan the whole study, and write every cell but those in `leave_out` (arm, task, seed). Return the cells."""
+    """Plan the whole study, and write every cell except those in `leave_out` (arm, task, seed). Return the cells."""
     cells = [study.cell(folder.name, arm, task, seed) for arm in study.arms for task in study.tasks for seed in study.seeds]
     arms = {arm.name: arm for arm in study.arms}
     add_to_plan(folder, cells)
@@ -113,7 +117,7 @@ def write_study(folder: Path, study: SyntheticStudy, *, leave_out: Sequence[tupl
 
 
 def write_cell(folder: Path, cell: Cell, trials: Sequence[Trial], arm: SyntheticArm, *, finish: bool = True) -> None:
-    """Write one cell's records, with its calls when it is an LLM's."""
+    """Write the records of one cell, with its calls when its arm asks an LLM."""
     manifest = cell.manifest(settings_of(cell, arm), environment())
     with CellFolder(folder / cell.folder, manifest, sync="cell") as opened:
         for trial in trials:
@@ -124,8 +128,8 @@ def write_cell(folder: Path, cell: Cell, trials: Sequence[Trial], arm: Synthetic
             opened.finish(summarise(tuple(trials)))
 
 
-def settings_of(cell: Cell, arm: SyntheticArm) -> dict[str, Any]:
-    """Return what a cell's manifest keeps of its settings."""
+def settings_of(cell: Cell, arm: SyntheticArm) -> dict[str, object]:
+    """Return the settings in a cell's manifest."""
     task, method = cell.task, cell.optimizer
     shown = {"name": task.name, "_target_": task.target, "card": task.card.to_mapping(), "renamed": task.renamed}
     asks = {"role": arm.role, "startup_trials": arm.startup_trials, "knows_default": arm.role in ("rules", "llm")}
@@ -137,7 +141,7 @@ def settings_of(cell: Cell, arm: SyntheticArm) -> dict[str, Any]:
 
 
 def trials_of(study: SyntheticStudy, arm: SyntheticArm, cell: Cell) -> list[Trial]:
-    """Return a cell's trials: the one that validation chooses has exactly the test score of the arm's effect, the others score below it."""
+    """Return the trials of a cell. The one with the best validation score has exactly the test score of the arm's effect."""
     task = cell.task.name
     rng = keyed_random(cell.seed, f"{task}/{arm.name}")
     shared = keyed_random(cell.seed, f"{task}/shared").gauss(0.0, study.shared_noise)
@@ -159,7 +163,7 @@ def trials_of(study: SyntheticStudy, arm: SyntheticArm, cell: Cell) -> list[Tria
     return trials
 
 
-def _config(rng: random.Random) -> dict[str, Any]:
+def _config(rng: random.Random) -> Config:
     return Space.from_mapping(SPACE).sample(rng)
 
 
@@ -174,7 +178,7 @@ def _source(arm: SyntheticArm, number: int, rng: random.Random) -> str:
     return "llm-retry-1" if draw < arm.fallback_rate + arm.retry_rate else "llm"
 
 
-_COMPLAINTS = {
+_MESSAGES = {
     "llm": (),
     "llm-retry-1": ("learning_rate: 7 is above the maximum 1",),
     "fallback": (
@@ -185,11 +189,11 @@ _COMPLAINTS = {
 }
 
 
-def _note(arm: SyntheticArm, number: int, source: str) -> dict[str, Any]:
-    """Return what the agent keeps beside a trial: what it was shown, what it said, and what was wrong with each reply."""
-    if source not in _COMPLAINTS or not arm.llm:
+def _note(arm: SyntheticArm, number: int, source: str) -> dict[str, object]:
+    """Return the note that the agent records with a trial: its context, its analysis, and the problem of each reply."""
+    if source not in _MESSAGES or not arm.llm:
         return {}
-    problems = [*_COMPLAINTS[source], *([] if source == "fallback" else [None])]
+    problems = [*_MESSAGES[source], *([] if source == "fallback" else [None])]
     return {
         "analysis": f"Trial {number}: the step size matters most; dropout shows too little evidence.",
         "context": f"## Status\ntrial {number} of 10\n\n## Changes\nlearning_rate 0.001 -> 0.003: +1.2 points\n",
@@ -199,7 +203,7 @@ def _note(arm: SyntheticArm, number: int, source: str) -> dict[str, Any]:
 
 
 def _curve(score: float, rng: random.Random) -> tuple[Epoch, ...]:
-    """Return a learning curve whose best validation score, and the test score beside it, are both `score`."""
+    """Return a learning curve whose best validation score is `score`; the test score of that epoch is equal to it."""
     rows = []
     for number in range(1, EPOCHS + 1):
         val = score - 20.0 * math.exp(-number / 3.0) * (number < EPOCHS) - 0.3 * rng.random() * (number < EPOCHS)
@@ -209,7 +213,7 @@ def _curve(score: float, rng: random.Random) -> tuple[Epoch, ...]:
 
 
 def calls_of(arm: SyntheticArm, trial: Trial) -> list[CallRecord]:
-    """Return the calls behind one trial: the bad replies, then the good one."""
+    """Return the calls of one trial: those with a bad reply, then the one with the good reply."""
     return [_call(arm, trial, reply["call"], reply["problem"]) for reply in trial.proposal.note.get("replies", ())]
 
 
@@ -232,35 +236,39 @@ def llm_arm(name: str, model: str, context: str, effect: float = 0.0, **more: An
 def demonstration() -> list[SyntheticArm]:
     """Return every kind of arm, with effects that are plausible."""
     phi, qwen = "phi4-reasoning:14b", "qwen2.5-coder:32b"
-    default: dict[str, Any] = {"start": "default"}
     return [
         SyntheticArm("default_only", -6.0, role="default", start="default", failure_rate=0.0),
         SyntheticArm("random", -1.5),
-        SyntheticArm("random+default", -0.8, **default),
+        SyntheticArm("random+default", -0.8, start="default"),
         SyntheticArm("sobol", -1.4, role="tuner", target="harness.optimizers.sobol.Sobol"),
         SyntheticArm("tpe", -1.0, role="tuner", startup_trials=3),
-        SyntheticArm("tpe+default", -0.6, role="tuner", startup_trials=3, **default),
+        SyntheticArm("tpe+default", -0.6, role="tuner", startup_trials=3, start="default"),
         SyntheticArm("tpe_startup10", -1.5, role="tuner", startup_trials=10),
         SyntheticArm(
-            "skopt_gp+default", -0.5, role="tuner", target="harness.optimizers.skopt_gp.SkoptGP", startup_trials=3, **default
+            "skopt_gp+default", -0.5, role="tuner", target="harness.optimizers.skopt_gp.SkoptGP", startup_trials=3, start="default"
         ),
         SyntheticArm(
-            "optuna_gp+default", -0.1, role="tuner", target="harness.optimizers.optuna_gp.OptunaGP", startup_trials=3, **default
+            "optuna_gp+default",
+            -0.1,
+            role="tuner",
+            target="harness.optimizers.optuna_gp.OptunaGP",
+            startup_trials=3,
+            start="default",
         ),
-        SyntheticArm("rules", -0.4, role="rules", **default),
-        llm_arm("tcs_phi4", phi, "tcs", -0.2, retry_rate=0.08, fallback_rate=0.02, **default),
-        llm_arm("raw_phi4", phi, "raw", -1.4, retry_rate=0.2, fallback_rate=0.15, **default),
-        llm_arm("scores_phi4", phi, "scores", -1.0, retry_rate=0.1, **default),
-        llm_arm("blind_phi4", phi, "blind", -1.8, retry_rate=0.1, **default),
-        llm_arm("shuffled_phi4", phi, "shuffled", -1.2, retry_rate=0.1, **default),
+        SyntheticArm("rules", -0.4, role="rules", start="default"),
+        llm_arm("tcs_phi4", phi, "tcs", -0.2, retry_rate=0.08, fallback_rate=0.02, start="default"),
+        llm_arm("raw_phi4", phi, "raw", -1.4, retry_rate=0.2, fallback_rate=0.15, start="default"),
+        llm_arm("scores_phi4", phi, "scores", -1.0, retry_rate=0.1, start="default"),
+        llm_arm("blind_phi4", phi, "blind", -1.8, retry_rate=0.1, start="default"),
+        llm_arm("shuffled_phi4", phi, "shuffled", -1.2, retry_rate=0.1, start="default"),
         llm_arm("tcs_phi4-start", phi, "tcs", -0.5, retry_rate=0.08),
-        llm_arm("tcs_qwen", qwen, "tcs", -1.9, retry_rate=0.03, **default),
-        llm_arm("gpt4", "gpt-4o", "raw", 0.0, retry_rate=0.01, **default),
+        llm_arm("tcs_qwen", qwen, "tcs", -1.9, retry_rate=0.03, start="default"),
+        llm_arm("gpt4", "gpt-4o", "raw", 0.0, retry_rate=0.01, start="default"),
     ]
 
 
 def main() -> None:
-    """Plant the demonstration study."""
+    """Write the demonstration study."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=10)

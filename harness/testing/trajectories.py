@@ -1,4 +1,4 @@
-"""Trials made by hand, and strategies for any space and any trajectory."""
+"""Trials made by hand, and hypothesis strategies for any space and any trajectory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPACE = Space.from_mapping(
 
 
 def epochs(val: Sequence[float], train: Sequence[float] | None = None, **columns: Sequence[float | None]) -> tuple[Epoch, ...]:
-    """Return a curve numbered from 1 with these validation scores, and training scores and losses where given."""
+    """Return a curve with these validation scores, numbered from 1, and with training scores and losses when given."""
     rows: dict[str, Sequence[Any]] = {"val_score_pct": val, **columns, **({"train_score_pct": train} if train else {})}
     return tuple(Epoch(number=i + 1, **{name: row[i] for name, row in rows.items()}) for i in range(len(val)))
 
@@ -41,7 +41,7 @@ def failed(error: str = "val_loss is nan at epoch 3", status: Status = Status.DI
 
 
 def trajectory(*pairs: tuple[Config, Outcome | float | None]) -> Trajectory:
-    """Return trials of these configurations; a float stands for a training of one epoch with that score, None for a failed one."""
+    """Return trials of these configurations. A float means a training of one epoch with that score, None a failed training."""
     made = []
     for number, (config, result) in enumerate(pairs, start=1):
         outcome = result if isinstance(result, Outcome) else failed() if result is None else ok([result])
@@ -83,7 +83,7 @@ def _choices(values: Sequence[Value], ordered: bool) -> list[Value]:
 
 @st.composite
 def hyperparameters(draw: st.DrawFn, name: str, before: Sequence[Hyperparameter]) -> Hyperparameter:
-    """Draw one axis of any kind, perhaps conditional on an earlier choice."""
+    """Draw one hyperparameter of any kind, perhaps conditional on one of those before it."""
     parents = [hp for hp in before if isinstance(hp, Choice)]
     when: dict[str, tuple[Value, ...]] = {}
     if draw(st.booleans()) and parents:
@@ -129,7 +129,7 @@ _VAL: st.SearchStrategy[Any] = st.one_of(_SCORES, st.just(math.nan), st.just(-ma
 
 @st.composite
 def curves(draw: st.DrawFn) -> tuple[Epoch, ...]:
-    """Draw a curve of up to 40 rows with anything in it, rows left out, or numbered badly."""
+    """Draw a curve of up to 40 epochs with any values; epochs may be missing or have wrong numbers."""
     size = draw(st.sampled_from([0, 1, 2, 3, 4, 5, 12, 40]))
     step = draw(st.sampled_from([0, 1, 1, 1, 3, -1]))
     smooth = draw(st.booleans())
@@ -145,7 +145,7 @@ def curves(draw: st.DrawFn) -> tuple[Epoch, ...]:
 
 @st.composite
 def outcomes(draw: st.DrawFn) -> Outcome:
-    """Draw how a training ended, with any curve, which need not agree with it (a foreign log)."""
+    """Draw an outcome with any curve. The curve need not fit the score, as in a foreign log."""
     curve = draw(curves())
     if draw(st.booleans()):
         score = draw(_SCORES)
@@ -156,7 +156,7 @@ def outcomes(draw: st.DrawFn) -> Outcome:
 
 @st.composite
 def trajectories(draw: st.DrawFn, space: Space, most: int = 60) -> Trajectory:
-    """Draw up to `most` trials of a space; outcomes come from a pool, so that repeats and ties are common."""
+    """Draw up to `most` trials of a space. Outcomes are drawn from a small pool, so that repetitions and ties are common."""
     pool = draw(st.lists(outcomes(), min_size=1, max_size=8))
     size = draw(st.one_of(st.integers(0, 12), st.sampled_from([30, most])))
     rng = random.Random(draw(st.integers(0, 2**32)))

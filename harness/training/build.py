@@ -1,4 +1,4 @@
-"""From settings to objects: import what `_target_` names, and call it."""
+"""Build objects from settings: import what `_target_` names, and call it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ def build_task(spec: TaskSpec) -> Task:
     return task
 
 
-def call_target(target: str, what: str, *args: Any, **kwargs: Any) -> Any:
-    """Import what a `_target_` names and call it. Raises SettingsError for arguments that it refuses; `what` names it there."""
+def call_target(target: str, what: str, *args: object, **kwargs: object) -> Any:
+    """Import what a `_target_` names and call it.
+
+    Raises SettingsError when it refuses its arguments; `what` names the object in that error.
+    """
     made = load_target(target)
     try:
         return made(*args, **kwargs)

@@ -1,14 +1,14 @@
-"""Where the outcomes of a cell's trials come from.
+"""The contract of an evaluator: it says where the outcomes of a cell's trials come from.
 
-`evaluator=live` trains. Others stand around a task: a table looks its trainings up, and one that adds noise would be another. The loop
-asks the cell's evaluator for a task and a trainer, and knows nothing else of it.
+`evaluator=live` trains; `evaluator=table` looks up recorded trainings. The loop asks the cell's evaluator for a task and a trainer, and
+knows nothing else about it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from harness.task import Task, TaskSpec
 from harness.training.trainer import Trainer
@@ -16,7 +16,7 @@ from harness.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class Limits:
-    """What a single trial may use, in seconds and in megabytes of memory; None for no limit."""
+    """The most that one trial may use: seconds, and megabytes (10^6 bytes) of memory. None for no limit."""
 
     trial_seconds: float | None = None
     trial_memory_mb: float | None = None
@@ -26,32 +26,32 @@ NO_LIMITS = Limits()
 
 
 class Evaluator(Protocol):
-    """A frozen value: equal settings, equal evaluators.
+    """A frozen value: evaluators made from equal settings are equal.
 
-    `identity` is what the cell's identity holds of it under `evaluator` (empty: nothing), `versions` the versions of its code,
-    `recorded` what the manifest's settings of the task say of it. `trains` is False where no training runs, and so no data are needed.
+    `identity` is stored in the cell's identity under `evaluator` (nothing is stored when it is empty). `versions` are the versions of its
+    code. `recorded` is added to the task's settings in the manifest. `trains` is False when no training runs, so that no data are needed.
     """
 
     @property
-    def identity(self) -> Mapping[str, Any]: ...
+    def identity(self) -> Mapping[str, object]: ...
 
     @property
     def versions(self) -> Mapping[str, int]: ...
 
     @property
-    def recorded(self) -> Mapping[str, Any]: ...
+    def recorded(self) -> Mapping[str, object]: ...
 
     @property
     def trains(self) -> bool: ...
 
     def train_seed(self, asked: int | None, seed: int) -> int:
-        """Return the seed of a cell's trainings: as asked, else from the cell's own. Raises SettingsError for one it cannot give."""
+        """Return the training seed of a cell: `asked`, else one from the cell's `seed`. Raises SettingsError for a seed it cannot give."""
         ...
 
     def check(self, limits: Limits) -> None:
-        """Raise SettingsError for a limit that it cannot hold to."""
+        """Raise SettingsError for a limit that this evaluator cannot enforce."""
         ...
 
     def open(self, task: TaskSpec, limits: Limits) -> tuple[Task, Trainer]:
-        """Return the task and what trains it. Raises HarnessError."""
+        """Return the task and its trainer. Raises HarnessError."""
         ...

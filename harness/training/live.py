@@ -1,11 +1,10 @@
-"""Train for real: in this process, or in a child where there is a limit to enforce."""
+"""Live trainings: in this process, or in a child process when a limit must be enforced."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from harness import training
 from harness.task import Task, TaskSpec
@@ -17,12 +16,12 @@ from harness.training.trainer import InProcess, Trainer
 
 @dataclass(frozen=True)
 class Live:
-    """The evaluator of `evaluator=live`."""
+    """The evaluator of `evaluator=live`: it runs the task's own training code."""
 
     trains: bool = True
 
     @property
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Mapping[str, object]:
         return {}
 
     @property
@@ -30,14 +29,14 @@ class Live:
         return {"training": training.VERSION}
 
     @property
-    def recorded(self) -> Mapping[str, Any]:
+    def recorded(self) -> Mapping[str, object]:
         return {}
 
     def train_seed(self, asked: int | None, seed: int) -> int:
         return seed if asked is None else asked
 
     def check(self, limits: Limits) -> None:
-        """Every limit can be held to."""
+        """Accept every limit."""
 
     def open(self, task: TaskSpec, limits: Limits) -> tuple[Task, Trainer]:
         isolation = Isolation()
@@ -47,15 +46,15 @@ class Live:
 
 
 def trainer_for(task: Task, spec: TaskSpec, limits: Limits = NO_LIMITS, *, isolation: Isolation | None = None) -> Trainer:
-    """Return a trainer in this process, or in a child when there is a limit to enforce. `isolation`: what the task was built in."""
+    """Return a trainer in this process, or in a child process when there is a limit. `isolation` is the one in which `task` was built."""
     if limits == NO_LIMITS:
         return InProcess(task, isolation, spec.objective)
-    from harness.training.subprocess import InChild  # noqa: PLC0415 - multiprocessing is not for free, and few runs need it
+    from harness.training.subprocess import InChild  # noqa: PLC0415 - importing multiprocessing takes time, and few runs need it
 
     return InChild(spec, limits.trial_seconds, memory_limit_mb=limits.trial_memory_mb, keep=True)
 
 
 def end_trainers() -> None:
-    """End what trainers keep from one cell to the next: to be called when no more cells follow."""
+    """End the child process that trainers keep from one cell to the next. Call it after the last cell."""
     if "harness.training.subprocess" in sys.modules:
         sys.modules["harness.training.subprocess"].end_idle()

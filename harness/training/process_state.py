@@ -1,6 +1,6 @@
-"""What code can change in a process for everybody in it: how to read it, and how to put it back.
+"""Read and restore what code can change for the whole process: working folder, environment, signal handlers, library settings.
 
-A state is plain data, part -> name -> value. A part whose module nobody has imported is left out of it.
+A state maps part -> name -> value. It leaves out a part whose module is not imported yet.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeAlias
 
+# A part's values are what its module holds: handlers, streams, numbers. Each part reads and writes its own, and nothing else looks inside.
 Values: TypeAlias = Mapping[str, Any]
 State: TypeAlias = dict[str, Values]
-# The value of a name that is not there.
-GONE: Any = object()
+# The value of a name that a state does not hold.
+ABSENT = object()
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the state. `module`: the part is there once that is imported; both functions are given it."""
+    """One part of the state. It exists once `module` is imported; both functions get that module."""
 
     module: str
-    read: Callable[[Any], dict[str, Any]]
-    write: Callable[[Any, Values], None]
+    read: Callable[[ModuleType], Values]
+    write: Callable[[ModuleType, Values], None]
 
 
 def read(known: Iterable[str] | None = None) -> State:
-    """Return the state of this process; with `known`, of these parts only."""
+    """Return the state of this process; with `known`, only these parts of it."""
     found: State = {}
     for name in PARTS if known is None else known:
         part = PARTS[name]
@@ -43,7 +44,7 @@ def read(known: Iterable[str] | None = None) -> State:
 
 
 def write(changes: Mapping[str, Values]) -> None:
-    """Set what `changes` holds, and nothing else."""
+    """Set the values that `changes` holds, and no others."""
     for name, values in changes.items():
         module = imported(PARTS[name].module)
         if module is not None:
@@ -51,55 +52,56 @@ def write(changes: Mapping[str, Values]) -> None:
 
 
 def changes(before: Mapping[str, Values], after: Mapping[str, Values]) -> State:
-    """Return what must be set to come from one state to another, in the parts that both have."""
+    """Return the values to set to get from state `before` to state `after`, for the parts that both have."""
     found: State = {}
     for name, new in after.items():
         old = before.get(name, new)
         if old != new:
-            found[name] = {key: new.get(key, GONE) for key in (*old, *new) if old.get(key, GONE) != new.get(key, GONE)}
+            found[name] = {key: new.get(key, ABSENT) for key in (*old, *new) if old.get(key, ABSENT) != new.get(key, ABSENT)}
     return found
 
 
-_whole: dict[str, ModuleType] = {}
+_completely_imported: dict[str, ModuleType] = {}
 
 
 def imported(name: str) -> ModuleType | None:
-    """Return a module that is imported already, and wholly; None when it is not."""
+    """Return a module whose import has finished; None when it has not begun or is still running."""
     module = sys.modules.get(name)
-    if module is None or module is _whole.get(name):
+    if module is None or module is _completely_imported.get(name):
         return module
-    # A lazy one (W&B makes some) is only a name yet, and any look into it would import it.
+    # A lazy module (W&B makes some) is only a placeholder, and reading any attribute of it would import it.
     if "Lazy" in type(module).__name__ or getattr(getattr(module, "__spec__", None), "_initializing", False):
         return None
-    _whole[name] = module
+    _completely_imported[name] = module
     return module
 
 
-def _read_folder(_: Any) -> dict[str, Any]:
+def _read_folder(_: ModuleType) -> dict[str, object]:
     try:
         return {"folder": os.getcwd()}  # noqa: PTH109 - a path object costs more than the call
-    except FileNotFoundError:  # somebody removed it
+    except FileNotFoundError:  # the folder was removed
         return {"folder": None}
 
 
-def _write_folder(_: Any, values: Values) -> None:
+def _write_folder(_: ModuleType, values: Values) -> None:
     if values["folder"] is not None:
         with contextlib.suppress(OSError):
             os.chdir(values["folder"])
 
 
-def _read_environment(_: Any) -> dict[str, Any]:
-    # The mapping behind it: a copy by the public way takes forty microseconds, twice a trial.
-    held: dict[Any, Any] = vars(os.environ)["_data"]
-    return held.copy()
+def _read_environment(_: ModuleType) -> dict[str, object]:
+    # os.environ keeps bytes in `_data`. Copying os.environ itself takes forty microseconds, and this runs twice per trial.
+    variables: dict[str, object] = vars(os.environ)["_data"]
+    return variables.copy()
 
 
-def _write_environment(_: Any, values: Values) -> None:
-    name: Any
-    for name, value in values.items():
-        if value is not GONE:
+def _write_environment(_: ModuleType, values: Values) -> None:
+    variables: Mapping[Any, Any] = values  # bytes to bytes, see `_read_environment`
+    for name, value in variables.items():
+        if value is not ABSENT:
             os.environb[name] = value
-        elif not name.startswith(b"KMP_"):  # what a library told the OpenMP that all share, once, as it was imported
+        # KMP_...: a library sets these once, at its import, for the OpenMP runtime that all libraries share.
+        elif not name.startswith(b"KMP_"):
             os.environb.pop(name, None)
 
 
@@ -107,15 +109,15 @@ _SYS_LISTS = ("path", "argv")
 _SYS_OBJECTS = ("stdin", "stdout", "stderr", "displayhook", "excepthook", "unraisablehook")
 
 
-def _read_sys(_: Any) -> dict[str, Any]:
-    state: dict[str, Any] = {name: getattr(sys, name)[:] for name in _SYS_LISTS}
+def _read_sys(_: ModuleType) -> dict[str, object]:
+    state: dict[str, object] = {name: getattr(sys, name)[:] for name in _SYS_LISTS}
     for name in _SYS_OBJECTS:
         state[name] = getattr(sys, name)
     state["recursion"] = sys.getrecursionlimit()
     return state
 
 
-def _write_sys(_: Any, values: Values) -> None:
+def _write_sys(_: ModuleType, values: Values) -> None:
     for name, value in values.items():
         if name == "recursion":
             sys.setrecursionlimit(value)
@@ -129,42 +131,42 @@ _HANDLED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIG
 _NUMBERS = {name: int(getattr(signal, name)) for name in _HANDLED}
 
 
-def _read_signals(module: Any) -> dict[str, Any]:
-    # The functions behind the module's: those make enumerations of what these return, a microsecond each.
-    state: dict[str, Any] = {name: module.getsignal(number) for name, number in _NUMBERS.items()}
+def _read_signals(module: ModuleType) -> dict[str, object]:
+    # `_signal`, because the functions of `signal` convert each result to an enumeration, which takes a microsecond.
+    state: dict[str, object] = {name: module.getsignal(number) for name, number in _NUMBERS.items()}
     state["blocked"] = module.pthread_sigmask(signal.SIG_BLOCK, ())
     return state
 
 
-def _write_signals(_: Any, values: Values) -> None:
+def _write_signals(_: ModuleType, values: Values) -> None:
     if threading.current_thread() is not threading.main_thread():
         return
-    if values.get("SIGALRM") == signal.SIG_DFL:  # with which an alarm that still runs would end the process
+    if values.get("SIGALRM") == signal.SIG_DFL:  # an alarm that is still set would end the process
         signal.setitimer(signal.ITIMER_REAL, 0.0)
     for name, handler in values.items():
-        if name in _NUMBERS and handler is not None:  # None: not from Python
+        if name in _NUMBERS and handler is not None:  # None: it was not set from Python
             signal.signal(_NUMBERS[name], handler)
     if "blocked" in values:
         signal.pthread_sigmask(signal.SIG_SETMASK, values["blocked"])
 
 
-def _read_warnings(_: Any) -> dict[str, Any]:
+def _read_warnings(_: ModuleType) -> dict[str, object]:
     return {"filters": warnings.filters[:], "show": warnings.showwarning}
 
 
-def _write_warnings(_: Any, values: Values) -> None:
+def _write_warnings(_: ModuleType, values: Values) -> None:
     if "show" in values:
         warnings.showwarning = values["show"]
     if "filters" in values:
         warnings.filters[:] = values["filters"]  # type: ignore[index] # a list, whatever the stub says
-        getattr(warnings, "_filters_mutated", lambda: None)()  # else Python goes on with what it remembers of the others
+        getattr(warnings, "_filters_mutated", lambda: None)()  # or Python would go on using its cache of the old filters
 
 
-def _read_logging(logging: Any) -> dict[str, Any]:
+def _read_logging(logging: ModuleType) -> dict[str, object]:
     return {"level": logging.root.level, "handlers": logging.root.handlers[:], "disabled": logging.root.manager.disable}
 
 
-def _write_logging(logging: Any, values: Values) -> None:
+def _write_logging(logging: ModuleType, values: Values) -> None:
     if "level" in values:
         logging.root.setLevel(values["level"])
     if "handlers" in values:
@@ -173,38 +175,38 @@ def _write_logging(logging: Any, values: Values) -> None:
         logging.disable(values["disabled"])
 
 
-def _read_locale(locale: Any) -> dict[str, Any]:
+def _read_locale(locale: ModuleType) -> dict[str, object]:
     return {"all": locale.setlocale(locale.LC_ALL)}
 
 
-def _write_locale(locale: Any, values: Values) -> None:
+def _write_locale(locale: ModuleType, values: Values) -> None:
     locale.setlocale(locale.LC_ALL, values["all"])
 
 
-def _read_gc(gc: Any) -> dict[str, Any]:
+def _read_gc(gc: ModuleType) -> dict[str, object]:
     return {"enabled": gc.isenabled(), "threshold": gc.get_threshold()}
 
 
-def _write_gc(gc: Any, values: Values) -> None:
+def _write_gc(gc: ModuleType, values: Values) -> None:
     if "enabled" in values:
         (gc.enable if values["enabled"] else gc.disable)()
     if "threshold" in values:
         gc.set_threshold(*values["threshold"])
 
 
-def _read_start_method(multiprocessing: Any) -> dict[str, Any]:
+def _read_start_method(multiprocessing: ModuleType) -> dict[str, object]:
     return {"method": multiprocessing.get_start_method(allow_none=True)}
 
 
-def _write_start_method(multiprocessing: Any, values: Values) -> None:
+def _write_start_method(multiprocessing: ModuleType, values: Values) -> None:
     multiprocessing.set_start_method(values["method"], force=True)
 
 
-def _read_numpy(numpy: Any) -> dict[str, Any]:
+def _read_numpy(numpy: ModuleType) -> dict[str, object]:
     return {**numpy.geterr(), "call": numpy.geterrcall(), "print": numpy.get_printoptions()}
 
 
-def _write_numpy(numpy: Any, values: Values) -> None:
+def _write_numpy(numpy: ModuleType, values: Values) -> None:
     modes = {name: mode for name, mode in values.items() if name not in ("call", "print")}
     if "call" in values:
         numpy.seterrcall(values["call"])
@@ -214,7 +216,7 @@ def _write_numpy(numpy: Any, values: Values) -> None:
         numpy.set_printoptions(**values["print"])
 
 
-def _read_torch(torch: Any) -> dict[str, Any]:
+def _read_torch(torch: ModuleType) -> dict[str, object]:
     return {
         "grad": torch.is_grad_enabled(),
         "dtype": torch.get_default_dtype(),
@@ -227,11 +229,11 @@ def _read_torch(torch: Any) -> dict[str, Any]:
     }
 
 
-def _write_torch(torch: Any, values: Values) -> None:
-    setters: dict[str, Callable[[Any], Any]] = {
+def _write_torch(torch: ModuleType, values: Values) -> None:
+    setters: dict[str, Callable[[Any], object]] = {
         "grad": torch.set_grad_enabled,
         "dtype": torch.set_default_dtype,
-        # To set the processor would have every new tensor pass a function of Python's.
+        # None for the CPU: with a device set, every new tensor goes through a Python function.
         "device": lambda device: torch.set_default_device(None if device.type == "cpu" else device),
         "threads": torch.set_num_threads,
         "deterministic": lambda modes: torch.use_deterministic_algorithms(modes[0], warn_only=modes[1]),
@@ -243,26 +245,26 @@ def _write_torch(torch: Any, values: Values) -> None:
         setters[name](value)
 
 
-def _read_sklearn(sklearn: Any) -> dict[str, Any]:
-    found: dict[str, Any] = sklearn.get_config()
+def _read_sklearn(sklearn: ModuleType) -> dict[str, object]:
+    found: dict[str, object] = sklearn.get_config()
     return found
 
 
-def _write_sklearn(sklearn: Any, values: Values) -> None:
+def _write_sklearn(sklearn: ModuleType, values: Values) -> None:
     sklearn.set_config(**values)
 
 
-def _read_resolvers(omegaconf: Any) -> dict[str, Any]:
+def _read_resolvers(omegaconf: ModuleType) -> dict[str, object]:
     return dict(omegaconf.BaseContainer._resolvers)
 
 
-def _write_resolvers(omegaconf: Any, values: Values) -> None:
-    held = omegaconf.BaseContainer._resolvers
+def _write_resolvers(omegaconf: ModuleType, values: Values) -> None:
+    resolvers = omegaconf.BaseContainer._resolvers
     for name, resolver in values.items():
-        if resolver is GONE:
-            held.pop(name, None)
+        if resolver is ABSENT:
+            resolvers.pop(name, None)
         else:
-            held[name] = resolver
+            resolvers[name] = resolver
 
 
 PARTS = {

@@ -1,7 +1,7 @@
-"""Train in a child process, which is killed when a trial takes too long or too much memory, and replaced for the next trial.
+"""Train in a child process. It is killed when a trial takes too long or too much memory, and the next trial starts a new one.
 
-The child is a plain `python -c`, not a `multiprocessing` one: that would run the caller's main script again, cannot start inside
-joblib's workers, and would forbid the task worker processes of its own.
+The child is a plain `python -c`. A child of `multiprocessing` would run the caller's main script again, could not start inside a joblib
+worker, and could not start worker processes for the task.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ from harness.training.memory import used_mb
 from harness.training.trainer import outcome_of, run_epochs
 from harness.trial import Epoch, Outcome, Status
 
-# A child must import the task's libraries and load its data before the trial's own clock starts.
+# Limit for the start of a child: it imports the task's libraries and loads its data before the trial's clock starts.
 START_SECONDS = 120.0
-# The operating system takes no longer wait than some days at once.
+# The longest single wait for the child; operating systems refuse waits of many days.
 LONGEST_WAIT_SECONDS = 3600.0
-# How often memory is measured: at 2 GB/s, the most that one core writes, a runaway gains 0.1 GB meanwhile.
+# Interval between two measurements of memory. One core writes at most 2 GB/s, so a training gains at most 0.1 GB in between.
 MEMORY_POLL_SECONDS = 0.05
-# The child finds what its parent finds, however the parent was started.
+# The child gets its parent's sys.path, so that it finds the same modules.
 _START = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = sys.argv[3:]; "  # Ctrl-C is the parent's to handle
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); sys.path[:] = sys.argv[3:]; "  # the parent handles Ctrl-C
     "from harness.training.subprocess import serve; serve(int(sys.argv[1]), int(sys.argv[2]))"
 )
 
 
 class InChild:
-    """Trains in a child process, which is killed when a trial's time is up or its memory is more than allowed.
+    """Trains in a child process, which is killed when a trial exceeds its time or memory limit.
 
-    What a training does to the child, crashing it included, is an outcome. A child that cannot even load the task is the harness's
-    failure: `train` raises HarnessError then, for it would say nothing about the configuration.
+    Whatever a training does to the child, even crashing it, becomes an outcome. When the child cannot load the task, `train` raises
+    HarnessError, because that says nothing about the configuration.
 
-    `time_limit_seconds`: None for no limit. `memory_limit_mb`: resident megabytes (10^6 bytes) of the child and all processes that it
-    started, its libraries and data included; Linux only (SettingsError elsewhere). `keep`: close() leaves an idle child to the next
-    trainer of the same task, since a start takes a second; `end_idle` ends it.
+    `time_limit_seconds`: None for no limit. `memory_limit_mb`: resident memory, in megabytes of 10^6 bytes, of the child and of all
+    processes that it started, libraries and data included; Linux only (SettingsError elsewhere). `keep`: close() keeps the idle child for
+    the next trainer of the same task, because starting one takes a second; `end_idle` ends it.
     """
 
     _idle: ClassVar[InChild | None] = None
@@ -103,14 +103,14 @@ class InChild:
         return outcome_of(curve, failure, time.perf_counter() - started, self._spec.objective)
 
     def start(self) -> int:
-        """Have the child ready to train, and return its process id. Raises HarnessError when it cannot load the task."""
+        """Start the child, unless it runs already, and return its process id. Raises HarnessError when it cannot load the task."""
         if self._pipe is None:
             self._start()
         assert self._process is not None
         return self._process.pid
 
     def close(self) -> None:
-        """End the child, at once and for certain, or leave it idle to the next trainer of its task."""
+        """Kill the child, or keep it idle for the next trainer of its task (see `keep`)."""
         if not self._keep or self._training or self._process is None or self._process.poll() is not None:
             self._kill()
         elif InChild._idle is not self:
@@ -149,8 +149,8 @@ class InChild:
         return ours
 
     def _collect(self, pipe: Connection, curve: list[Epoch], deadline: float) -> Failure | None:
-        """Append what the child sends to `curve` until it says that it is done; return how it failed, if it did."""
-        # The clock is looked at before each epoch too: a training that never stops yielding must not outrun its deadline.
+        """Append the epochs that the child sends to `curve`, until it says that it is done. Return how it failed, or None."""
+        # The deadline is checked before each epoch too, because a training may yield epochs without end.
         wait = LONGEST_WAIT_SECONDS if self._memory_limit_mb is None else MEMORY_POLL_SECONDS
         measured = time.perf_counter()
         while (left := deadline - (now := time.perf_counter())) > 0:
@@ -170,14 +170,14 @@ class InChild:
             raise _TooMuchMemory
 
     def _ended(self) -> str:
-        """Reap the dead child, and say how it ended."""
+        """Wait for the child that died, and say how it ended."""
         process = self._process
         assert process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(5)
         code = process.returncode
         self._kill()
-        if code is not None and -code in GROUP_WIDE:  # sent to this process too, perhaps, and not to say anything of the training
+        if code is not None and -code in GROUP_WIDE:  # perhaps a signal to the whole process group, not the training's failure
             stop_if_asked_soon()
         if code is None:
             return "it closed its pipe"
@@ -196,7 +196,7 @@ def _kill_with_descendants(process: subprocess.Popen[bytes]) -> None:
 
     others: list[psutil.Process] = []
     with contextlib.suppress(psutil.Error):
-        # Looked up first: without their parent they could not be found.
+        # Find them before killing their parent; afterwards they cannot be found.
         others = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     for other in others:
@@ -206,24 +206,24 @@ def _kill_with_descendants(process: subprocess.Popen[bytes]) -> None:
 
 
 def end_idle() -> None:
-    """End the child that a closed trainer left, if there is one."""
+    """Kill the idle child that a closed trainer kept, if there is one."""
     idle, InChild._idle = InChild._idle, None
     if idle is not None:
         idle._kill()
 
 
 def serve(descriptor: int, parent: int) -> None:
-    """Run in the child: build the task once, then train what is asked for until the parent goes away."""
+    """Run in the child: build the task once, then train each configuration that the parent sends, until the parent closes the pipe."""
     _die_with(parent)
     pipe = Connection(descriptor)
     os.set_inheritable(descriptor, False)
-    with contextlib.suppress(EOFError, ConnectionError):  # the parent went away
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent closed the pipe or died
         spec = pipe.recv()
         isolation = Isolation()
         try:
             with isolation.building():
                 task = build_task(spec)
-        # The border to foreign code: the parent turns the reason into its own error.
+        # The boundary to foreign code: the parent raises a HarnessError with this text.
         except Exception as error:
             pipe.send(str(error) if isinstance(error, HarnessError) else located(error))
             return
@@ -236,9 +236,9 @@ def serve(descriptor: int, parent: int) -> None:
 
 
 def _die_with(parent: int) -> None:
-    """Have the operating system end this process when its parent ends, however that ends."""
+    """Make the operating system kill this process when its parent ends, for whatever reason."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != parent:  # it was gone before we asked
+    if os.getppid() != parent:  # the parent had ended before the call above
         os._exit(0)

@@ -1,7 +1,7 @@
-"""Drive one training: number the epochs, stop at what is not finite, keep the partial curve, judge the outcome.
+"""Run one training: number its epochs, stop at the first value that is not finite, keep the partial curve, and make the outcome.
 
-Without a time limit a task trains in this process. With one it trains in a child process (`child.py`), since nothing less stops a loop
-in C.
+Without limits a task trains in this process. With a limit it trains in a child process (`subprocess.py`), because only killing a process
+stops a loop in C.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from harness.trial import MEASURES, PERCENT, Epoch, Objective, Outcome, Status
 
 
 class Trainer(Protocol):
-    """Trains one configuration; always returns an outcome, whatever the task does."""
+    """Trains one configuration. Always returns an outcome, even when the task's code fails."""
 
     def train(self, config: Config, *, seed: int) -> Outcome:
-        """Train once; a failure of the task is an outcome, not an exception."""
+        """Train once. A failure of the task becomes an outcome, not an exception."""
         ...
 
     def close(self) -> None:
-        """Give back what the trainer holds."""
+        """Release what the trainer holds."""
         ...
 
 
 class InProcess:
-    """Trains here. Costs next to nothing, and cannot stop a training that hangs.
+    """Trains in this process. This adds almost no time, and cannot stop a training that hangs.
 
-    `isolation`: what the task was built in. `objective`: what its scores are.
+    `isolation` is the one in which the task was built. `objective` says what its scores are.
     """
 
     def __init__(self, task: Task, isolation: Isolation | None = None, objective: Objective = PERCENT) -> None:
@@ -54,15 +54,15 @@ class InProcess:
         return outcome_of(curve, failure, seconds, self._objective)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: this trainer holds nothing."""
 
 
 def run_epochs(
     task: Task, config: Config, seed: int, done: Callable[[Epoch], None], objective: Objective = PERCENT
 ) -> Failure | None:
-    """Train once, and hand each epoch to `done` as it ends; return how the training failed, None when it did not.
+    """Train once, and call `done` with each epoch when it ends. Return how the training failed, or None when it did not.
 
-    Whether a signal to stop made it fail is for the caller to ask (`stop.py`).
+    A signal to stop may be the cause of the error. The caller must check for that (see `signals.py`).
     """
     made: Any = None
     failure = None
@@ -72,10 +72,10 @@ def run_epochs(
             done(epoch)
             if epoch.non_finite():
                 break
-    # The border to foreign training code: whatever it raises is data about the configuration, not a failure of the harness.
+    # The boundary to foreign training code: whatever it raises is data about the configuration, not a failure of the harness.
     except (Exception, SystemExit) as raised:
         failure = failure_of(raised, task, made)
-    # The clean-up of one that was broken off; what it raises comes too late to matter.
+    # A training that failed or diverged is closed early. An error in its clean-up changes nothing any more.
     with contextlib.suppress(Exception, SystemExit):
         if hasattr(made, "close"):
             made.close()
@@ -83,7 +83,10 @@ def run_epochs(
 
 
 def checked_epochs(task: Task, config: Config, seed: int, objective: Objective = PERCENT) -> Iterator[Epoch]:
-    """Yield a training's epochs, numbered from 1. Raises TypeError or ValueError for what is not an epoch of the objective's scores."""
+    """Yield a training's epochs, numbered from 1.
+
+    Raises TypeError for a value that is not an Epoch of numbers, and ValueError for a percentage above 100.
+    """
     yield from _checked(task, begun(task, lambda: task.train(dict(config), seed=seed)), objective)
 
 
@@ -91,7 +94,7 @@ def _checked(task: Task, made: Iterator[Any], objective: Objective) -> Iterator[
     for number, given in enumerate(made, start=1):
         if not isinstance(given, Epoch):
             raise no_epoch(task, made, given)
-        # A NumPy or torch scalar would not be JSON.
+        # Converted, because JSON cannot hold a NumPy or torch scalar.
         epoch = Epoch(*(_number(number, name, getattr(given, name)) for name in MEASURES), number)  # type: ignore[arg-type, call-arg]
         if objective.is_percentage and (epoch.val_score_pct > 100.0 or (epoch.test_score_pct or 0.0) > 100.0):
             raise ValueError(

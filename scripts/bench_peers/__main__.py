@@ -1,9 +1,10 @@
-"""The harness beside its nearest relatives: random search on the same objective and space, in one run, every round all of them in turn.
+"""Compare the harness with similar tools (peers): random search on the same objective and space, all of them in turn in every round.
 
     python scripts/bench_peers [--install] [--peers optuna,syne_tune] [--rounds 5] [--cache DIR]
 
-Each peer has an environment of its own in DIR (default: tcs-harness/bench-peers in the user's cache). One that is not there is
-skipped, and made with --install. A ratio is taken within each round, so that the machine's mood moves both sides; medians are printed.
+Each peer has its own environment in DIR (default: tcs-harness/bench-peers in the user's cache). A peer without an environment is skipped;
+--install makes the environment. A ratio is computed within each round, so that changes of the machine's load affect both sides alike; the
+medians are printed.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ CARPS = (
 
 
 @dataclass(frozen=True)
-class Contender:
-    """One row. `packages` make its environment, none: this one; `command` gives what Python runs for so many seeds.
+class Candidate:
+    """One row of the table.
 
-    What a trial takes is measured over `steady` seeds beyond the first.
+    `packages` are installed in its environment; without any it runs in this environment. `command` returns Python's arguments for a number
+    of seeds. The time per trial is measured over `steady` seeds after the first.
     """
 
     name: str
@@ -52,7 +54,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Taken:
-    """Seconds on the clock and of processors, of one command; what it left, in bytes and files."""
+    """The seconds of wall time and processor time of one command, and the bytes and files that it wrote."""
 
     wall: float
     cpu: float
@@ -60,8 +62,8 @@ class Taken:
     files: int
 
 
-def contenders() -> list[Contender]:
-    """Return the rows of the table, our own first."""
+def candidates() -> list[Candidate]:
+    """Return the rows of the table, the harness's own first."""
 
     def ours(*overrides: str) -> Callable[[int], Sequence[str]]:
         return lambda seeds: ("-m", "harness", "task=toy", "tracking=off", "progress=off", f"seeds={seeds}", *overrides)
@@ -74,19 +76,19 @@ def contenders() -> list[Contender]:
 
     optuna = ("optuna==5.0.0",)
     return [
-        Contender(OURS, "", (), ours("store.sync=cell"), {}),
-        Contender(f"{OURS}, a sync a trial", "", (), ours(), {}),
-        Contender("Optuna, in memory", "optuna", optuna, loop("optuna_loop"), {}),
-        Contender("Optuna, journal file", "optuna", optuna, loop("optuna_loop"), {"BENCH_JOURNAL": "journal.log"}),
-        Contender("scikit-optimize + JSONL", "skopt", ("scikit-optimize==0.10.2",), loop("skopt_loop"), {}),
-        Contender(
+        Candidate(OURS, "", (), ours("store.sync=cell"), {}),
+        Candidate(f"{OURS}, one sync per trial", "", (), ours(), {}),
+        Candidate("Optuna, in memory", "optuna", optuna, loop("optuna_loop"), {}),
+        Candidate("Optuna, journal file", "optuna", optuna, loop("optuna_loop"), {"BENCH_JOURNAL": "journal.log"}),
+        Candidate("scikit-optimize + JSONL", "skopt", ("scikit-optimize==0.10.2",), loop("skopt_loop"), {}),
+        Candidate(
             "Syne Tune, simulator",
             "syne_tune",
             ("syne-tune==0.16.0", "huggingface_hub"),
             loop("syne_tune_loop"),
             {"SYNETUNE_FOLDER": "syne-tune"},
         ),
-        Contender("CARP-S", "carps", ("carps==1.1.0",), carps, {"PYTHONPATH": str(PEERS)}, steady=SEEDS - 1),
+        Candidate("CARP-S", "carps", ("carps==1.1.0",), carps, {"PYTHONPATH": str(PEERS)}, steady=SEEDS - 1),
     ]
 
 
@@ -100,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     asked = given.peers.split(",")
     rows = []
-    for row in contenders():
+    for row in candidates():
         reason = "" if not row.environment else unready(row, given.cache, install=given.install)
         if row.environment and row.environment not in asked:
             continue
@@ -120,8 +122,8 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tcs-harness" / "bench-peers"
 
 
-def unready(row: Contender, cache: Path, *, install: bool) -> str:
-    """Return why a peer cannot be measured, empty when it can; make its environment when asked to."""
+def unready(row: Candidate, cache: Path, *, install: bool) -> str:
+    """Return why a peer cannot be measured, empty when it can. With `install`, make its environment first."""
     folder = cache / row.environment
     ready = folder / ".ready"
     if ready.exists() and ready.read_text() == " ".join(row.packages):
@@ -137,8 +139,8 @@ def unready(row: Contender, cache: Path, *, install: bool) -> str:
     return ""
 
 
-def measure(rows: Sequence[Contender], rounds: int, cache: Path) -> dict[str, list[tuple[Taken, Taken, Taken]]]:
-    """Run every row with one seed, with 20 and with its many, once a round; the first round fills the caches and does not count."""
+def measure(rows: Sequence[Candidate], rounds: int, cache: Path) -> dict[str, list[tuple[Taken, Taken, Taken]]]:
+    """Run every row with 1, with 20 and with `steady` + 1 seeds, once per round. The first round fills the caches and is not counted."""
     found: dict[str, list[tuple[Taken, Taken, Taken]]] = {row.name: [] for row in rows}
     for number in range(rounds + 1):
         for row in rows:
@@ -149,7 +151,7 @@ def measure(rows: Sequence[Contender], rounds: int, cache: Path) -> dict[str, li
     return found
 
 
-def run(row: Contender, seeds: int, cache: Path) -> Taken:
+def run(row: Candidate, seeds: int, cache: Path) -> Taken:
     """Run one command in an empty folder."""
     python = cache / row.environment / "bin" / "python" if row.environment else Path(sys.executable)
     with tempfile.TemporaryDirectory() as folder:
@@ -170,14 +172,14 @@ def run(row: Contender, seeds: int, cache: Path) -> Taken:
 
 
 def toy_settings() -> str:
-    """Return the toy task's settings as JSON, for peers whose environment reads no YAML."""
+    """Return the toy task's settings as JSON, for peers whose environment cannot read YAML."""
     import yaml  # noqa: PLC0415
 
     return json.dumps(yaml.safe_load((ROOT / "conf" / "task" / "toy.yaml").read_text()))
 
 
-def as_markdown(rows: Sequence[Contender], found: Mapping[str, Sequence[tuple[Taken, Taken, Taken]]]) -> str:
-    """Write the table. A trial's time holds its share of its cell's; a ratio is of processor time over 20 seeds."""
+def as_markdown(rows: Sequence[Candidate], found: Mapping[str, Sequence[tuple[Taken, Taken, Taken]]]) -> str:
+    """Write the table. The time per trial includes its share of the cell's time; ratios are of the processor time of 20 seeds."""
     heads = (
         "",
         "one cell, s",

@@ -1,1 +1,1 @@
-"""What the tasks share."""
+"""Code that several tasks share."""

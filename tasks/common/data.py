@@ -1,4 +1,4 @@
-"""Data that two tasks share, and splits that never depend on a training's seed."""
+"""Data that two tasks share. Its split never depends on the seed of a training."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ SPLIT_SEED = 20250918
 
 @cache
 def digits(train_size: int, val_size: int) -> tuple[Array, Array, Parts]:
-    """Return scikit-learn's 1,797 digits in the order train, val, test: pixels, shape (rows, 64), and labels.
+    """Return scikit-learn's 1,797 digits in the order train, val, test.
 
-    Grey levels have mean 0 and variance 1 over all pixels.
+    Pixels have shape (rows, 64), with mean 0 and variance 1 over all pixels; labels have shape (rows,), in 0..9. The rows after the
+    first `train_size + val_size` are for test.
     """
     pixels, labels = load_digits(return_X_y=True)
     order = balanced_order(labels, SPLIT_SEED)
@@ -25,11 +26,11 @@ def digits(train_size: int, val_size: int) -> tuple[Array, Array, Parts]:
 
 
 def balanced_order(labels: Array, seed: int) -> Array:
-    """Return row numbers in random order, but so that any stretch of rows holds the classes in (nearly) equal numbers.
+    """Return row numbers in random order, such that any range of consecutive rows holds (nearly) equal numbers of each class.
 
-    The first row of each class comes first, then each one's second, and so on.
+    The first row of each class comes first, then the second row of each class, and so on.
     """
-    # RandomState's stream is frozen for good (NEP 19), unlike that of NumPy's newer generators.
+    # The stream of RandomState never changes (NEP 19), unlike the streams of NumPy's newer generators.
     shuffled = np.random.RandomState(seed).permutation(len(labels))
     turn = np.zeros(len(labels), dtype=np.int64)
     for label in np.unique(labels):

@@ -1,7 +1,8 @@
-"""The contents of public data sets, verified before anything reads them.
+"""The contents of public data sets; every file is verified by its hash before it is read.
 
-`python -m harness.tasks.common.datasets [NAME ...]` fetches what is not here yet. Files are taken from the publisher into a cache folder
-($HARNESS_DATA_CACHE, else the user's own), or, where $HARNESS_DATA_MIRROR names a folder, from `MIRROR/DATASET/FILE` and nowhere else.
+`python -m harness.tasks.common.datasets [NAME ...]` fetches the missing files. They come from the publisher and are kept in a cache folder
+($HARNESS_DATA_CACHE, by default in the user's cache folder). If $HARNESS_DATA_MIRROR names a folder, files are read from
+`MIRROR/DATASET/FILE` only, and nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ BLOCK_BYTES = 1 << 20
 
 
 def read(name: str, *files: str) -> tuple[bytes, ...]:
-    """Return the contents of these files of a data set, fetching them first if need be. Raises DataError in one line."""
+    """Return the contents of these files of a data set; fetch them first if necessary. Raises DataError with a message of one line."""
     found = dataset(name)
     loose = {file: _read_loose(found, file) for file in files}
     packed = [found.members[file] for file in files if loose[file] is None]
@@ -36,22 +37,22 @@ def read(name: str, *files: str) -> tuple[bytes, ...]:
 
 
 def _read_loose(found: DataSet, name: str) -> bytes | None:
-    """Return a file that lies by itself; None when it must come out of an archive."""
+    """Return the contents of a file that is not packed; None when it must be read from an archive."""
     if name in found.files:
         return verified(found.files[name]).read_bytes()
     member = found.members[name].file
     mirror = _mirror()
-    # A mirror may hold what is in an archive unpacked, but only where that has a hash of its own.
+    # A mirror may hold the unpacked member of an archive, but only a member that has its own hash.
     if mirror is None or not member.hash or not (mirror / member.place).exists():
         return None
     return verified(member).read_bytes()
 
 
 def verified(file: DataFile) -> Path:
-    """Return the path of a file that is what the publisher gave out. Raises DataError."""
+    """Return the path of a file after checking that it is the published one. Raises DataError."""
     mirror = _mirror()
     if mirror is None:
-        from harness.tasks.common import download  # noqa: PLC0415 - pooch and requests are for those who download
+        from harness.tasks.common import download  # noqa: PLC0415 - only a download needs pooch and requests
 
         return download.fetch(file, cache_folder())
     path = mirror / file.place
@@ -65,20 +66,20 @@ def verified(file: DataFile) -> Path:
 
 @functools.cache
 def _check_hash(path: Path, file: DataFile, _size: int, _changed_ns: int) -> None:
-    """Hash a file once a process, and again if it changes. Raises DataError."""
+    """Check the hash of a file, once per process and again when the file changes. Raises DataError."""
     if (found := hash_of(path, file.hash)) != file.hash:
         raise DataError(f"{path} is not the published file: its hash is {found}, and should be {file.hash}")
 
 
 def hash_of(path: Path, like: str) -> str:
-    """Return the hash of a file by the algorithm of `like`, as `"md5:..."`."""
+    """Return the hash of a file, such as `"md5:..."`, with the algorithm of the hash `like`."""
     algorithm = like.partition(":")[0]
     with path.open("rb") as file:
         return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
 
 
 def _unpack(archive: Path, wanted: Mapping[str, DataFile]) -> dict[str, bytes]:
-    """Read members, by their paths, out of a verified archive. Raises DataError for one that is missing or not as known."""
+    """Return the wanted members of a verified archive, by file name. Raises DataError for a missing member or a wrong size or hash."""
     contents: dict[str, bytes] = {}
     if archive.suffix == ".zip":
         with zipfile.ZipFile(archive) as packed:
@@ -86,7 +87,7 @@ def _unpack(archive: Path, wanted: Mapping[str, DataFile]) -> dict[str, bytes]:
             contents = {file.name: packed.read(path) for path, file in wanted.items() if path in names}
     else:
         with tarfile.open(archive) as packed_tar:
-            # In the archive's own order: going back would mean unpacking from the start again.
+            # Read in the order of the archive: to go back would mean to unpack it from the start again.
             for entry in packed_tar:
                 body: IO[bytes] | None = packed_tar.extractfile(entry) if entry.name in wanted else None
                 if body is not None:
@@ -117,7 +118,7 @@ def _mirror() -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Return where downloads are kept: $HARNESS_DATA_CACHE, else `tcs-harness` in the user's cache folder."""
+    """Return the folder of downloaded files: $HARNESS_DATA_CACHE, by default `tcs-harness` in the user's cache folder."""
     if named := os.environ.get(CACHE):
         return Path(named).expanduser().resolve()
     import pooch  # noqa: PLC0415
@@ -126,33 +127,33 @@ def cache_folder() -> Path:
 
 
 class OnPublicData:
-    """What a task on public data tells the harness before it is built: see `harness.NeedsData`."""
+    """Base class of tasks on public data: the harness calls `ready` and `prepare` before it builds the task (see `harness.NeedsData`)."""
 
     @staticmethod
     def needed(params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the data sets that the task needs with these `params`."""
+        """Return the names of the data sets that the task needs with these `params`."""
         raise NotImplementedError
 
     @classmethod
     def ready(cls, params: Mapping[str, Any]) -> Readiness:
-        """Say whether they are here."""
+        """Say whether the needed data sets are on this machine."""
         return ready(*cls.needed(params))
 
     @classmethod
     def prepare(cls, params: Mapping[str, Any]) -> None:
-        """Fetch what is not here. Raises DataError."""
+        """Fetch the missing data sets. Raises DataError."""
         for name in cls.needed(params):
             fetch(name)
 
 
 def fetch(name: str) -> None:
-    """Make a data set be here; what is here is verified when it is read. Raises DataError."""
+    """Fetch the missing files of a data set. Files that are present are verified when they are read. Raises DataError."""
     for file in missing_files(dataset(name)):
         verified(file)
 
 
 def ready(*names: str) -> Readiness:
-    """Say whether data sets are here. Looks at sizes; reading them checks the hashes."""
+    """Say whether these data sets are on this machine. Only sizes are compared here; hashes are checked when the files are read."""
     try:
         mirror = _mirror()
         missing = [file for name in names for file in missing_files(dataset(name))]
@@ -172,7 +173,7 @@ def ready(*names: str) -> Readiness:
 
 
 def missing_files(found: DataSet) -> list[DataFile]:
-    """Return the files of a data set that are not in the mirror, or without one not in the cache."""
+    """Return the files of a data set that are missing in the mirror or, without a mirror, in the cache."""
     folder = _mirror() or cache_folder()
 
     def is_here(file: DataFile) -> bool:
@@ -186,7 +187,7 @@ def missing_files(found: DataSet) -> list[DataFile]:
 
 
 def main(names: Sequence[str]) -> int:
-    """Fetch and verify data sets, all published ones when none is named, and print their terms; return the exit status."""
+    """Fetch and verify the named data sets (without names: all published ones), print their terms, and return the exit status."""
     failed = 0
     try:
         chosen = [dataset(name) for name in names] or [found for found in registry().values() if found.published]

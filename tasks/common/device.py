@@ -1,4 +1,4 @@
-"""Where a network is trained: `device=auto|cpu|cuda` of the tasks that can use a GPU."""
+"""The device on which a network is trained: the parameter `device=auto|cpu|cuda` of the tasks that can use a GPU."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ KINDS = ("auto", "cpu", "cuda")
 
 
 def pick_device(asked: str) -> torch.device:
-    """Return the device: `auto` takes a GPU where PyTorch sees one. Raises SettingsError for one that is not there.
+    """Return the device called `asked`; `auto` is a GPU if PyTorch finds one, else the CPU. Raises SettingsError for a missing device.
 
-    Several cells may share a GPU: each process takes what memory it needs, and none takes all of it beforehand.
+    Several cells may share a GPU: each process allocates only the memory that it needs.
     """
     if asked not in KINDS:
         raise SettingsError(f"device={asked}: there is no such device{near(asked, KINDS)}")
@@ -27,7 +27,7 @@ def pick_device(asked: str) -> torch.device:
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """Compute in bfloat16 where a GPU has it: unlike float16 it needs no scaling of the loss."""
+    """Compute in bfloat16 inside the block if the GPU supports it. Unlike float16, bfloat16 needs no scaling of the loss."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.autocast("cuda", torch.bfloat16)
     return nullcontext()
@@ -35,7 +35,7 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
 
 @contextmanager
 def keyed_on(device: torch.device, seed: int, purpose: str, number: int = 0) -> Iterator[None]:
-    """Do what `keyed_torch` does, for the generator of a GPU too, from which dropout there is drawn."""
+    """Do what `keyed_torch` does, and the same for the GPU's generator, which draws the dropout masks on the GPU."""
     if device.type == "cpu":
         with keyed_torch(seed, purpose, number):
             yield

@@ -1,4 +1,7 @@
-"""Fetch a file from its publisher into the cache: resumed after a break, verified by pooch before it gets its name."""
+"""Download a file from its publisher into the cache.
+
+A broken download is resumed. Pooch verifies the hash before the file gets its name.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,16 @@ from harness.tasks.common.registry import MIRROR, DataError, DataFile
 
 CHUNK_BYTES = 1 << 16
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 60.0
-# How often in a row a connection may break without a single new byte.
+# After so many broken connections in a row without a new byte, the download fails.
 TRIES = 3
 PAUSE_SECONDS = 1.0
 
 
 def fetch(file: DataFile, cache: Path) -> Path:
-    """Return the path of a file in the cache that has its hash, downloading what is missing of it. Raises DataError in one line.
+    """Return the path of a verified file in the cache; download it if it is missing. Raises DataError with a message of one line.
 
-    A broken download is kept beside it as `FILE.part`, and the next one goes on from there; a whole one with a wrong hash is
-    deleted. Several processes may ask for the same file: one downloads, the others wait.
+    A partial download is kept as `FILE.part` in the same folder, and the next attempt continues it. A complete download with a wrong
+    hash is deleted. When several processes request the same file, one downloads it and the others wait.
     """
     if not file.url:
         raise DataError(f"{file.place} is not published anywhere: it is only in a mirror (set {MIRROR})")
@@ -52,13 +55,13 @@ def fetch(file: DataFile, cache: Path) -> Path:
 
 @dataclass(frozen=True)
 class Resuming:
-    """A downloader for pooch: goes on with what an earlier download left in `part`."""
+    """A downloader for pooch that continues the partial download in `part`."""
 
     file: DataFile
     part: Path
 
     def __call__(self, url: str, output_file: str, _pooch: Any) -> None:
-        """Download `url`, and move it to `output_file` when it is whole. Raises requests.RequestException."""
+        """Download `url`, and move it to `output_file` when it is complete. Raises requests.RequestException."""
         with progress(self.file) as show:
             tries = 0
             while True:
@@ -79,9 +82,9 @@ class Resuming:
 
     def _go_on(self, url: str, show: Callable[[int], None]) -> None:
         have = self._have
-        if have >= self.file.size_bytes:  # whole, and not verified yet
+        if have >= self.file.size_bytes:  # complete, but not verified yet
             return
-        # A compressed transfer could not be resumed: its bytes are not the file's.
+        # A compressed transfer cannot be resumed, because its bytes are not the bytes of the file.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         with requests.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, SILENCE_SECONDS)) as response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
@@ -103,7 +106,7 @@ def _starts_at(response: requests.Response, byte: int) -> bool:
 
 @contextlib.contextmanager
 def progress(file: DataFile) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with the bytes that are there; it moves a bar on a terminal, and elsewhere does nothing."""
+    """Yield a function that takes the number of bytes downloaded so far. It moves a progress bar on a terminal, else it does nothing."""
     if not sys.stderr.isatty():
         yield lambda _bytes: None
         return

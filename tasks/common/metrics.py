@@ -1,7 +1,7 @@
-"""Losses and scores of predictions, and the row of a training curve that they make. NumPy only.
+"""Losses and scores of predictions, and the epoch of a training curve that they form. NumPy only.
 
-Every score is a percentage, higher is better. A prediction that is not finite has no score: the score is then NaN, and so is the
-loss unless it is infinite; nothing here raises or hides it, so the harness sees that the training diverged.
+Every score is a percentage, higher is better. If a prediction is not finite, the score is NaN, and the loss is NaN or infinite. Nothing
+here raises an error or hides the value, so the harness detects that the training diverged.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Array: TypeAlias = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A loss and a score. Both take predictions, shape (n,) or (n, classes), and targets, shape (n,)."""
+class Metric:
+    """A pair of a loss and a score. Both take predictions of shape (n,) or (n, classes) and targets of shape (n,)."""
 
     loss: Callable[[Array, Array], float]
     score_pct: Callable[[Array, Array], float]
 
-    def both(self, predictions: Array, targets: Array) -> tuple[float, float]:
-        """Return (loss, score in percent), computed in double precision."""
+    def loss_and_score(self, predictions: Array, targets: Array) -> tuple[float, float]:
+        """Return (loss, score in percent), computed in double precision. The score is NaN when a prediction is not finite."""
         precise = predictions.astype(np.float64)
         with np.errstate(all="ignore"):
             loss = self.loss(precise, targets)
@@ -35,7 +35,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Parts:
-    """How many of a data set's rows, in this order, are for training, for validation and for test."""
+    """The numbers of rows for training, validation and test; the rows of a data set are in this order. Raises ValueError below 1 row."""
 
     train: int
     val: int
@@ -48,38 +48,38 @@ class Parts:
             )
 
     def slices(self) -> tuple[slice, slice, slice]:
-        """Return the three stretches of rows."""
+        """Return the ranges of rows for training, validation and test."""
         seen = self.train + self.val
         return slice(0, self.train), slice(self.train, seen), slice(seen, seen + self.test)
 
 
-def epoch_of(predictions: Array, targets: Array, parts: Parts, measure: Measure) -> Epoch:
-    """Return the curve's row for predictions of every row of the data, shape (rows,) or (rows, classes)."""
-    train, val, test = (measure.both(predictions[part], targets[part]) for part in parts.slices())
+def epoch_of(predictions: Array, targets: Array, parts: Parts, metric: Metric) -> Epoch:
+    """Return the epoch with losses and scores of all three parts, from predictions for all rows: shape (rows,) or (rows, classes)."""
+    train, val, test = (metric.loss_and_score(predictions[part], targets[part]) for part in parts.slices())
     return Epoch(val_score_pct=val[1], val_loss=val[0], train_score_pct=train[1], train_loss=train[0], test_score_pct=test[1])
 
 
 def cross_entropy(logits: Array, targets: Array) -> float:
-    """Return the mean of -log softmax(logits)[target], in nats; `logits` has shape (n, classes), `targets` holds class numbers."""
+    """Return the mean of -log softmax(logits)[target], in nats. `logits` has shape (n, classes), `targets` holds class numbers from 0."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     chosen = shifted[np.arange(len(targets)), targets]
     return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - chosen))
 
 
 def accuracy_pct(logits: Array, targets: Array) -> float:
-    """Return the percentage of rows whose largest logit is the target's."""
+    """Return the percentage of rows whose largest logit, of shape (n, classes), is that of the target class."""
     return float(100.0 * np.mean(logits.argmax(axis=1) == targets))
 
 
 def logistic_loss(logits: Array, targets: Array) -> float:
-    """Return the mean log loss in nats of logits, shape (n,), against targets of 0 and 1."""
+    """Return the mean log loss, in nats, of logits of shape (n,) for targets 0 and 1."""
     return float(np.mean(np.logaddexp(0.0, np.where(targets > 0, -logits, logits))))
 
 
 def auc_pct(logits: Array, targets: Array) -> float:
-    """Return the area under the ROC curve in percent: the share of (1, 0) pairs in the right order, a tie counting half.
+    """Return the area under the ROC curve in percent: the share of pairs (a positive, a negative row) that the logits order correctly.
 
-    It is the Mann-Whitney statistic, from the ranks of the positive rows.
+    A tie counts half. It is computed as the Mann-Whitney statistic, from the ranks of the positive rows.
     """
     _, place, count = np.unique(logits, return_inverse=True, return_counts=True)
     middle_rank = np.cumsum(count) - (count - 1) / 2
@@ -91,20 +91,20 @@ def auc_pct(logits: Array, targets: Array) -> float:
 
 
 def squared_error(predictions: Array, targets: Array) -> float:
-    """Return the mean squared error, in squared units of the target."""
+    """Return the mean squared error, in squared units of the targets."""
     return float(np.mean((predictions - targets) ** 2))
 
 
 def r2_pct(predictions: Array, targets: Array) -> float:
-    """Return the explained share of the variance, R2, in percent, and 0 where it is negative.
+    """Return the coefficient of determination R2 in percent, clipped at 0 from below.
 
-    R2 has no lower end: one awful configuration at minus a million would decide every mean that it enters. At 0 a model does no
-    better than the constant prediction, and how much worse says nothing about a tuner.
+    R2 has no lower bound, so one very bad configuration would dominate every mean. At 0 a model is as good as a constant prediction;
+    how much worse a model is says nothing about a tuner.
     """
     spread = float(np.var(targets))
     return 100.0 * max(0.0, 1.0 - squared_error(predictions, targets) / spread)
 
 
-CLASSES = Measure(cross_entropy, accuracy_pct)
-YES_OR_NO = Measure(logistic_loss, auc_pct)
-NUMBERS = Measure(squared_error, r2_pct)
+MULTICLASS = Metric(cross_entropy, accuracy_pct)
+BINARY = Metric(logistic_loss, auc_pct)
+REGRESSION = Metric(squared_error, r2_pct)

@@ -1,4 +1,4 @@
-"""The public data sets that tasks read: their files, hashes, licences and citations, from `registry.toml`."""
+"""The public data sets of the tasks: files, hashes, licences and citations, read from `registry.toml`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 
 from harness import HarnessError, SettingsError, near
 
-# Names a folder with copies of the files, as MIRROR/DATASET/FILE.
+# This environment variable names a folder with copies of the files, as MIRROR/DATASET/FILE.
 MIRROR = "HARNESS_DATA_MIRROR"
 REGISTRY = Path(__file__).with_name("registry.toml")
 
 
 class DataError(HarnessError):
-    """Data that cannot be had, or is not what the publisher gave out."""
+    """Data that cannot be read or downloaded, or that differs from what the publisher released."""
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file of a data set. `hash` is `"sha256:..."` or `"md5:..."`; empty for a part of an archive that has none of its own."""
+    """A file of a data set. `hash` is `"sha256:..."` or `"md5:..."`, or empty for a member of an archive without its own hash."""
 
     dataset: str
     name: str
@@ -32,18 +32,18 @@ class DataFile:
 
     @property
     def place(self) -> str:
-        """Where it lies, in a mirror and in the cache."""
+        """Its path in a mirror and in the cache."""
         return f"{self.dataset}/{self.name}"
 
     @property
     def size_text(self) -> str:
-        """The size as people say it."""
+        """The size in megabytes or kilobytes, as text."""
         return f"{self.size_bytes / 1e6:.1f} MB" if self.size_bytes >= 1e6 else f"{max(self.size_bytes // 1000, 1)} kB"
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file inside an archive: the archive, its path there, and what it is outside."""
+    """A file inside an archive: the archive, the path inside it, and the unpacked file."""
 
     archive: DataFile
     path: str
@@ -52,7 +52,7 @@ class Member:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set: its terms, the files to fetch, and the members of its archives, both by name."""
+    """A data set: its terms of use, the files to fetch by name, and the members of its archives by name."""
 
     name: str
     title: str
@@ -64,7 +64,7 @@ class DataSet:
 
     @property
     def published(self) -> bool:
-        """Whether it can be fetched; else it exists in mirrors only."""
+        """Whether all its files can be fetched. Other data sets exist only in mirrors."""
         return all(file.url for file in self.files.values())
 
 
@@ -76,7 +76,7 @@ def registry() -> dict[str, DataSet]:
 
 
 def dataset(name: str) -> DataSet:
-    """Return one data set. Raises SettingsError with the nearest name."""
+    """Return one data set. Raises SettingsError, with the most similar name, for an unknown one."""
     if name not in registry():
         raise SettingsError(f"there is no data set '{name}'{near(name, registry())}")
     return registry()[name]

@@ -1,1 +1,1 @@
-"""The six core tasks, and what only they need."""
+"""The six core tasks."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import numpy as np
 from sklearn.datasets import make_friedman1
 from sklearn.ensemble import GradientBoostingRegressor
 
 from harness import Config, Epoch, Space, TaskCard, keyed_seed
-from harness.tasks.common.metrics import NUMBERS, Array, Parts, epoch_of
+from harness.tasks.common.metrics import REGRESSION, Array, Parts, epoch_of
 
 DATA_SEED = 1991
 FEATURES = 20
@@ -20,7 +19,7 @@ CONTAMINATED, GROSS_ERROR = 0.1, 15.0
 
 
 class Friedman:
-    """Predict a smooth function of five features out of twenty; one epoch adds `trees_per_epoch` trees."""
+    """Predict a smooth function that depends on 5 of 20 features. One epoch adds `trees_per_epoch` trees."""
 
     def __init__(
         self,
@@ -51,13 +50,13 @@ class Friedman:
                 if epoch == 0:
                     predicted += model.init_.predict(features).astype(np.float32)
                 for tree in model.estimators_[epoch * self._trees :, 0]:
-                    # Single precision, as in the other tasks: predictions that grow without end leave its range and so show as not finite.
+                    # In single precision, as in the other tasks, predictions that diverge overflow, so the harness sees that they do.
                     predicted += (model.learning_rate * tree.predict(features)).astype(np.float32)
-            yield epoch_of(predicted, targets, self.parts, NUMBERS)
+            yield epoch_of(predicted, targets, self.parts, REGRESSION)
 
 
-def boosting(config: Config, seed: int) -> Any:
-    """Return the untrained model, which keeps its trees when it is fitted again with more of them."""
+def boosting(config: Config, seed: int) -> GradientBoostingRegressor:
+    """Return the untrained model. When it is fitted again with more trees, it keeps those that it has (`warm_start`)."""
     return GradientBoostingRegressor(
         learning_rate=float(config["learning_rate"]),
         loss=config["loss"],
@@ -73,10 +72,10 @@ def boosting(config: Config, seed: int) -> Any:
 
 @cache
 def table(parts: Parts) -> tuple[Array, Array]:
-    """Draw features, shape (rows, 20), and the function's values with noise; always the same.
+    """Generate features, shape (rows, 20), and noisy values of the function, shape (rows,). The result is always the same.
 
-    A tenth of the training targets, and of no others, are off by a gross error, as Tukey's contaminated normal has it: there the
-    choice of loss matters (Friedman 2001, section 6), and a score is not decided by a few wild rows of validation or test.
+    A tenth of the training targets get an additional large error, as in Tukey's contaminated normal distribution, so that the choice of
+    the loss matters (Friedman 2001, section 6). Validation and test targets get none, so that no outliers dominate a score.
     """
     count = parts.train + parts.val + parts.test
     features, targets = make_friedman1(n_samples=count, n_features=FEATURES, noise=NOISE, random_state=DATA_SEED)

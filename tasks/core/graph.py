@@ -1,4 +1,4 @@
-"""Graph: a graph convolutional network labels every digit from a few labelled ones, along the graph of nearest neighbours."""
+"""Graph: a graph convolutional network on the nearest-neighbour graph of digit images, of which few have a label."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch.nn import functional
 from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common.data import digits
 from harness.tasks.common.graphs import csr, renormalised
-from harness.tasks.common.metrics import CLASSES, Array
-from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
+from harness.tasks.common.metrics import MULTICLASS, Array
+from harness.tasks.common.training_loop import Objective, Plan, Rows, fit
 
 PIXELS = 64
 CLASS_COUNT = 10
@@ -23,7 +23,7 @@ SLOPE = 0.1
 
 
 class Graph:
-    """Classify the nodes of a graph of images, `train_size` of which have a label that training may use."""
+    """Classify the nodes of a graph of images; training uses the labels of `train_size` nodes."""
 
     def __init__(self, space: Space, card: TaskCard, *, epochs: int = 50, train_size: int = 50, val_size: int = 747) -> None:
         self.space = space
@@ -38,8 +38,8 @@ class Graph:
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         links = neighbour_graph(int(config["num_neighbors"]), *self._sizes)
         plan = Plan(self._epochs, batch_size=self._nodes.parts.train)
-        goal = Goal(functional.cross_entropy, CLASSES)
-        return fit(lambda: GraphNetwork(config, self._features, links), self._nodes, goal, plan, config, seed)
+        objective = Objective(functional.cross_entropy, MULTICLASS)
+        return fit(lambda: GraphNetwork(config, self._features, links), self._nodes, objective, plan, config, seed)
 
 
 class GraphNetwork(nn.Module):
@@ -54,7 +54,7 @@ class GraphNetwork(nn.Module):
         self._layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, nodes: Tensor) -> Tensor:
-        """Take node numbers, shape (n,), to logits, shape (n, 10). Every call computes the whole graph."""
+        """Map node numbers, shape (n,), to logits, shape (n, 10). Every call computes the whole graph."""
         hidden = self._features
         for depth, layer in enumerate(self._layers):
             hidden = functional.leaky_relu(hidden, SLOPE) if depth else hidden
@@ -64,7 +64,10 @@ class GraphNetwork(nn.Module):
 
 @cache
 def neighbour_graph(neighbors: int, train_size: int, val_size: int) -> Tensor:
-    """Return D^-1/2 (A + I) D^-1/2, sparse, shape (nodes, nodes): A links each image with its `neighbors` nearest, either way round."""
+    """Return D^-1/2 (A + I) D^-1/2, sparse, shape (nodes, nodes), where D is the diagonal matrix of the row sums of A + I.
+
+    A links two images when one of them is among the `neighbors` nearest images of the other.
+    """
     nearest = _by_distance(train_size, val_size)[:, :neighbors]
     linked = np.zeros((len(nearest), len(nearest)), dtype=bool)
     np.put_along_axis(linked, nearest, values=True, axis=1)
@@ -73,7 +76,7 @@ def neighbour_graph(neighbors: int, train_size: int, val_size: int) -> Tensor:
 
 @cache
 def _by_distance(train_size: int, val_size: int) -> Array:
-    """Return each image's other images, nearest first (Euclidean, ties by number), shape (nodes, nodes - 1)."""
+    """Return for each image all others, the nearest first, shape (nodes, nodes - 1). The distance is Euclidean; ties go by number."""
     pixels, _, _ = digits(train_size, val_size)
     squares = (pixels**2).sum(axis=1)
     distance = squares[:, None] + squares[None, :] - 2 * pixels @ pixels.T

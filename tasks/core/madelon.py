@@ -1,4 +1,4 @@
-"""Tabular classification: a fully connected network, with most of its usual knobs, on a problem like Madelon."""
+"""Tabular classification: a fully connected network, with most of its usual hyperparameters, on a problem like Madelon."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness import Config, Epoch, Space, TaskCard
-from harness.tasks.common.metrics import YES_OR_NO, Parts
-from harness.tasks.common.training_loop import Goal, Plan, Rows, constant, fit
+from harness.tasks.common.metrics import BINARY, Parts
+from harness.tasks.common.training_loop import Objective, Plan, Rows, constant, fit
 
 DATA_SEED = 2003
 INFORMATIVE, REDUNDANT, PROBES = 5, 10, 25
@@ -24,7 +24,7 @@ NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {"none": nn.Identity, "b
 
 
 class Madelon:
-    """Tell two classes apart that fill the corners of a five-dimensional cube at random, hidden among noise features."""
+    """Separate two classes. Each corner of a five-dimensional cube belongs to one of them at random; other features are noise."""
 
     def __init__(self, space: Space, card: TaskCard, *, epochs: int = 15, train_size: int = 1000, val_size: int = 3000) -> None:
         self.space = space
@@ -34,13 +34,13 @@ class Madelon:
         self.parts = self._rows.parts
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
-        plan = Plan(self._epochs, int(config["batch_size"]), pace_of(config))
-        goal = Goal(partial(smoothed_loss, smoothing=float(config["label_smoothing"])), YES_OR_NO)
-        return fit(lambda: network(config), self._rows, goal, plan, config, seed)
+        plan = Plan(self._epochs, int(config["batch_size"]), schedule_of(config))
+        objective = Objective(partial(smoothed_loss, smoothing=float(config["label_smoothing"])), BINARY)
+        return fit(lambda: network(config), self._rows, objective, plan, config, seed)
 
 
 def network(config: Config) -> nn.Module:
-    """Return the network, (n, 40) features to (n,) logits."""
+    """Return the network; it maps features of shape (n, 40) to logits of shape (n,)."""
     hidden, depth = int(config["hidden_size"]), int(config["num_layers"])
     first = layer(FEATURES, hidden, config)
     others = [layer(hidden, hidden, config) for _ in range(depth - 1)]
@@ -50,7 +50,7 @@ def network(config: Config) -> nn.Module:
 
 
 def layer(width: int, hidden: int, config: Config) -> nn.Module:
-    """Return one hidden layer, (n, width) to (n, hidden)."""
+    """Return one hidden layer; it maps shape (n, width) to (n, hidden)."""
     normalization = NORMALIZATIONS[str(config["normalization"])](hidden)
     activation = ACTIVATIONS[str(config["activation"])]()
     linear = nn.Linear(width, hidden)
@@ -60,7 +60,7 @@ def layer(width: int, hidden: int, config: Config) -> nn.Module:
 
 
 class Skipped(nn.Module):
-    """A layer that adds to its input instead of replacing it (He et al. 2016)."""
+    """A layer with a skip connection: the output is added to the input (He et al. 2016)."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -71,8 +71,8 @@ class Skipped(nn.Module):
         return values + added
 
 
-def pace_of(config: Config) -> Callable[[float], float]:
-    """Return the learning rate's schedule: constant, half a cosine down to 0, or exponential down to `final_rate`."""
+def schedule_of(config: Config) -> Callable[[float], float]:
+    """Return the schedule of the learning rate: constant, half a cosine to a factor of 0, or exponential to the factor `final_rate`."""
     match config["schedule"]:
         case "cosine":
             return lambda done: 0.5 * (1.0 + math.cos(math.pi * done))
@@ -84,20 +84,20 @@ def pace_of(config: Config) -> Callable[[float], float]:
 
 
 def smoothed_loss(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Return the logistic loss against targets moved from 0 and 1 towards one half by `smoothing` (Szegedy et al. 2016)."""
+    """Return the logistic loss for targets that label smoothing moves from 0 and 1 towards one half (Szegedy et al. 2016)."""
     return functional.binary_cross_entropy_with_logits(logits, targets * (1.0 - smoothing) + 0.5 * smoothing)
 
 
 @cache
 def table(parts: Parts) -> Rows:
-    """Draw the data as Guyon (2003) describes Madelon, with fewer features and more rows; always the same.
+    """Generate the data as Guyon (2003) describes Madelon, but with fewer features and more rows. The result is always the same.
 
-    Each of the 32 corners of the cube [-1, 1]^5 belongs to a class, half of the corners, at random, to each. A row is a corner plus
-    Gaussian noise, then random mixtures of those five numbers, then pure noise; 1 % of the labels are flipped. Features get mean 0 and
-    variance 1.
+    A random half of the 32 corners of the cube [-1, 1]^5 belongs to each class. A row has 5 numbers that are a corner plus Gaussian noise,
+    10 random linear combinations of these, and 25 features of pure noise. 1 % of the labels are flipped. Each feature is scaled to mean 0
+    and variance 1 on the training rows.
     """
     count = parts.train + parts.val + parts.test
-    # RandomState's stream is frozen for good (NEP 19), unlike that of NumPy's newer generators.
+    # The stream of RandomState never changes (NEP 19), unlike the streams of NumPy's newer generators.
     rng = np.random.RandomState(DATA_SEED)
     class_of = rng.permutation(2**INFORMATIVE) % 2
     corner = rng.randint(2**INFORMATIVE, size=count)

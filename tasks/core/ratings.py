@@ -1,4 +1,4 @@
-"""Recommender: a factorisation machine with a deep part (DeepFM) predicts the stars that users give items; the data are generated."""
+"""Recommender: a factorisation machine with a deep part (DeepFM) predicts ratings of items by users; the data are generated."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness import Config, Epoch, Space, TaskCard
-from harness.tasks.common.metrics import NUMBERS, Array, Parts
-from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
+from harness.tasks.common.metrics import REGRESSION, Array, Parts
+from harness.tasks.common.training_loop import Objective, Plan, Rows, fit
 
 DATA_SEED = 20090628
 HIDDEN_SIZE = 64
@@ -22,7 +22,13 @@ SLOPE = 0.1
 
 @dataclass(frozen=True)
 class Market:
-    """What the ratings are drawn from: how many there are of each kind, and the standard deviations of a rating's parts."""
+    """The parameters of the generated ratings.
+
+    users, items, segments, genres: how many there are of each. rank: the dimension of the vectors of tastes and traits.
+    own_taste: the weight of an individual's own part in its vector, in [0, 1]; the rest is its segment's (or genre's) centre.
+    bias, noise: standard deviations of a user's (or item's) bias and of the noise of one rating.
+    middle, spread: mean and scale, in stars, of the ratings before rounding.
+    """
 
     users: int = 400
     items: int = 300
@@ -37,7 +43,7 @@ class Market:
 
     @property
     def fields(self) -> tuple[int, ...]:
-        """The number of values of each of the four fields that a rating is described by."""
+        """The number of values of each of the four fields of a rating: user, item, segment, genre."""
         return self.users, self.items, self.segments, self.genres
 
 
@@ -55,12 +61,21 @@ class Ratings:
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         plan = Plan(self._epochs, int(config["batch_size"]))
         return fit(
-            lambda: DeepFM(config, Market().fields, self._mean), self._rows, Goal(functional.mse_loss, NUMBERS), plan, config, seed
+            lambda: DeepFM(config, Market().fields, self._mean),
+            self._rows,
+            Objective(functional.mse_loss, REGRESSION),
+            plan,
+            config,
+            seed,
         )
 
 
 class DeepFM(nn.Module):
-    """Sum of a linear part, all products of two fields' factors, and a network on all factors (Rendle 2010, Guo et al. 2017)."""
+    """The sum of a linear part, the inner products of all pairs of fields, and a network on all factors.
+
+    Rendle (2010) describes the factorisation machine, Guo et al. (2017) the network. `fields` holds the number of values of each field;
+    `mean` is the initial prediction.
+    """
 
     def __init__(self, config: Config, fields: tuple[int, ...], mean: float) -> None:
         super().__init__()
@@ -75,7 +90,7 @@ class DeepFM(nn.Module):
         self._deep = deep_part(len(fields) * rank, depth, float(config["dropout"])) if depth else None
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Take each field's value, shape (n, fields), to the expected stars, shape (n,)."""
+        """Map the value of each field, shape (n, fields), to a prediction, shape (n,)."""
         places = rows + self._first
         factors = self._factors(places)
         products = 0.5 * (factors.sum(dim=1) ** 2 - (factors**2).sum(dim=1)).sum(dim=1)
@@ -84,7 +99,7 @@ class DeepFM(nn.Module):
 
 
 def deep_part(width: int, depth: int, dropout: float) -> nn.Module:
-    """Return a network of `depth` hidden layers from (n, width) to (n, 1)."""
+    """Return a network with `depth` hidden layers; it maps shape (n, width) to (n, 1)."""
     layers: list[nn.Module] = []
     for _ in range(depth):
         layers += [nn.Linear(width, HIDDEN_SIZE), nn.LeakyReLU(SLOPE), nn.Dropout(dropout)]
@@ -94,14 +109,14 @@ def deep_part(width: int, depth: int, dropout: float) -> nn.Module:
 
 @cache
 def stars(parts: Parts) -> Rows:
-    """Draw ratings of 1 to 5 stars; always the same.
+    """Generate ratings of 1 to 5 stars. The result is always the same.
 
-    Liking is b_user + b_item + <taste_user, traits_item> + noise, all Gaussian (Salakhutdinov and Mnih 2008), and is rounded to
-    stars; the means of tastes and traits are those of the user's segment and the item's genre (Agarwal and Chen 2009). Active users
-    and popular items have more ratings.
+    The liking of an item by a user is b_user + b_item + <taste_user, traits_item> + noise, where all terms are Gaussian (Salakhutdinov
+    and Mnih 2008). It is scaled and rounded to stars. The mean taste depends on the user's segment, the mean traits on the item's genre
+    (Agarwal and Chen 2009). Some users are more active and some items more popular, and have more ratings.
     """
     market, count = Market(), parts.train + parts.val + parts.test
-    # RandomState's stream is frozen for good (NEP 19), unlike that of NumPy's newer generators.
+    # The stream of RandomState never changes (NEP 19), unlike the streams of NumPy's newer generators.
     rng = np.random.RandomState(DATA_SEED)
     segment, genre = rng.randint(market.segments, size=market.users), rng.randint(market.genres, size=market.items)
     taste = _vectors(rng, market.segments, segment, market)
@@ -121,11 +136,14 @@ def _vectors(rng: np.random.RandomState, groups: int, group: Array, market: Mark
 
 
 def _pairs(rng: np.random.RandomState, market: Market, count: int) -> tuple[Array, Array]:
-    """Draw `count` different (user, item) pairs, each with a weight that falls with the rank of its user and of its item."""
+    """Draw `count` different pairs (user, item). The weight of a pair falls with the numbers of its user and of its item.
+
+    Raises ValueError when there are fewer pairs.
+    """
     weights = np.outer(1 / np.sqrt(10 + np.arange(market.users)), 1 / np.sqrt(10 + np.arange(market.items))).ravel()
     if count > len(weights):
         raise ValueError(f"{count} ratings are more than the {len(weights)} pairs of a user and an item")
-    # The first of these exponential races to end are a weighted sample without replacement (Efraimidis and Spirakis 2006).
+    # The pairs with the smallest of these exponential keys are a weighted sample without replacement (Efraimidis and Spirakis 2006).
     keys = rng.exponential(size=len(weights)) / weights
     pairs = rng.permutation(np.argsort(keys, kind="stable")[:count])
     return pairs // market.items, pairs % market.items

@@ -1,4 +1,4 @@
-"""Tabular regression: a fully connected network predicts house values from the census."""
+"""Tabular regression: a fully connected network predicts house values from census data."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common import datasets
-from harness.tasks.common.metrics import NUMBERS, Array, Parts
-from harness.tasks.common.schedules import PACES
+from harness.tasks.common.metrics import REGRESSION, Array, Parts
+from harness.tasks.common.schedules import SCHEDULES
 from harness.tasks.common.tables import columns, numbers
-from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
+from harness.tasks.common.training_loop import Objective, Plan, Rows, fit
 
 SPLIT_SEED = 1990
 TARGET, PLACE = "median_house_value", "ocean_proximity"
@@ -25,7 +25,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "silu": nn.S
 
 
 class CaliforniaHousing(datasets.OnPublicData):
-    """Predict the median house value of a block group; values and numeric features are scaled by the training rows."""
+    """Predict the median house value of a block group. Targets and numeric features are scaled with statistics of the training rows."""
 
     def __init__(self, space: Space, card: TaskCard, *, epochs: int = 20, train_size: int = 13_209, val_size: int = 3_303) -> None:
         self.space = space
@@ -36,18 +36,18 @@ class CaliforniaHousing(datasets.OnPublicData):
 
     @staticmethod
     def needed(_params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the data sets."""
+        """Return the names of the data sets."""
         return ("california_housing",)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
-        plan = Plan(self._epochs, int(config["batch_size"]), PACES[str(config["schedule"])])
+        plan = Plan(self._epochs, int(config["batch_size"]), SCHEDULES[str(config["schedule"])])
         known = rows(self.parts, str(config["scaling"]))
         width = known.inputs[0].shape[1]
-        return fit(lambda: network(config, width), known, Goal(functional.mse_loss, NUMBERS), plan, config, seed)
+        return fit(lambda: network(config, width), known, Objective(functional.mse_loss, REGRESSION), plan, config, seed)
 
 
 def network(config: Config, features: int) -> nn.Module:
-    """Return the network, (n, features) to (n,)."""
+    """Return the network; it maps shape (n, features) to (n,)."""
     hidden, activation = int(config["hidden_size"]), ACTIVATIONS[str(config["activation"])]
     layers: list[nn.Module] = []
     width = features
@@ -59,15 +59,16 @@ def network(config: Config, features: int) -> nn.Module:
 
 @cache
 def table() -> tuple[Array, Array, Array]:
-    """Return numeric features with gaps as NaN, shape (20640, 8), one-hot kinds of place, (20640, 5), and values in dollars.
+    """Return the numeric features, shape (20640, 8), the one-hot ocean proximity, shape (20640, 5), and the house values, in dollars.
 
-    Rows are in an order of ours, since none is published: the file's follows the map. Raises DataError.
+    Missing entries are NaN. The rows are shuffled with a fixed seed, because no split is published and the file is ordered by location.
+    Raises DataError.
     """
     (body,) = datasets.read("california_housing", "housing.csv")
     named = columns(body)
     places = np.array(named.pop(PLACE))
     values = numbers(named.pop(TARGET))
-    # RandomState's stream is frozen for good (NEP 19), unlike that of NumPy's newer generators.
+    # The stream of RandomState never changes (NEP 19), unlike the streams of NumPy's newer generators.
     order = np.random.RandomState(SPLIT_SEED).permutation(len(values))
     features = np.stack([numbers(column) for column in named.values()], axis=1)
     return features[order], (places[:, None] == np.unique(places))[order].astype(np.float64), values[order]
@@ -75,7 +76,10 @@ def table() -> tuple[Array, Array, Array]:
 
 @cache
 def rows(parts: Parts, scaling: str) -> Rows:
-    """Return scaled features, shape (20640, 13), and values with mean 0 and variance 1; a gap is filled with the training median."""
+    """Return the scaled features, shape (20640, 13), with targets of mean 0 and variance 1 on the training rows.
+
+    A missing entry is replaced by the median of the training rows. `scaling` is "quantile", else the features are standardised.
+    """
     numeric, places, values = table()
     train = parts.slices()[0]
     filled = np.where(np.isnan(numeric), np.nanmedian(numeric[train], axis=0), numeric)

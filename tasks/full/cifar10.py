@@ -1,4 +1,4 @@
-"""CIFAR-10's official binary files as images and labels."""
+"""Read images and labels from CIFAR-10's official binary files."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Records: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
 
 @cache
 def images(name: str, parts: Parts) -> Rows:
-    """Return images, bytes of shape (rows, 3, 32, 32), and their labels: training images in the file's order, then test images.
+    """Return images as bytes, shape (rows, 3, 32, 32), with their labels, shape (rows,).
 
-    Validation images follow on those for training. `name` is `cifar10` or `cifar10_subset`. Raises DataError, and SettingsError
-    where there are not so many images.
+    The rows for training and then for validation come from the training files, in the files' order; the rows for test from the test file.
+    `name` is `cifar10` or `cifar10_subset`. Raises DataError, and SettingsError when there are fewer images than requested.
     """
     known = parts.train + parts.val
     wanted = -(-known // BATCH_IMAGES)
@@ -41,7 +41,10 @@ def images(name: str, parts: Parts) -> Rows:
 
 @cache
 def _records(name: str, files: tuple[str, ...]) -> tuple[Records, Records]:
-    """Return the records of all files but the last, and of the last, shape (images, 3073): label, then red, green and blue bytes."""
+    """Return the records of all files but the last, and those of the last file, each of shape (images, 3073).
+
+    A record is the label, followed by the red, green and blue bytes.
+    """
     *training, test = datasets.read(name, *files)
     seen, held_out = (np.frombuffer(body, dtype=np.uint8).reshape(-1, 1 + IMAGE_BYTES) for body in (b"".join(training), test))
     return seen, held_out

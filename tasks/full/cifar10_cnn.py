@@ -1,7 +1,9 @@
-"""Vision: a narrow residual network on CIFAR-10, on a processor in half a minute, or at full size on a GPU in mixed precision.
+"""Vision: a residual network on CIFAR-10. It is narrow by default: one training takes half a minute on a CPU.
 
-At full size: `task.params.width=64 task.params.stem_stride=1 task.params.train_size=45000 task.params.val_size=5000
-task.params.test_size=10000 task.params.epochs=30`.
+The full size is for a GPU, in mixed precision:
+
+    task.params.width=64 task.params.stem_stride=1 task.params.epochs=30
+    task.params.train_size=45000 task.params.val_size=5000 task.params.test_size=10000
 """
 
 from __future__ import annotations
@@ -17,18 +19,18 @@ from torch.nn import functional
 from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common import datasets
 from harness.tasks.common.device import mixed_precision, pick_device
-from harness.tasks.common.metrics import CLASSES, Parts
-from harness.tasks.common.schedules import PACES
-from harness.tasks.common.training_loop import Goal, Plan, fit
+from harness.tasks.common.metrics import MULTICLASS, Parts
+from harness.tasks.common.schedules import SCHEDULES
+from harness.tasks.common.training_loop import Objective, Plan, fit
 from harness.tasks.full.cifar10 import CHANNELS, CLASS_COUNT, SIDE, images
 
-# Of the training images, a channel each, in bytes.
+# Mean and standard deviation of each channel of the training images; pixel values are 0..255.
 MEAN, DEVIATION = (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)
 STAGES, BLOCKS_PER_STAGE = 4, 2
 
 
 class Cifar10Cnn(datasets.OnPublicData):
-    """Classify colour images. `data_set` is `cifar10`, or `cifar10_subset` where a mirror holds nothing else."""
+    """Classify colour images. `data_set` is `cifar10`, or `cifar10_subset` when only that is in the mirror."""
 
     def __init__(  # noqa: PLR0913 - the sizes of one experiment
         self,
@@ -54,19 +56,21 @@ class Cifar10Cnn(datasets.OnPublicData):
 
     @staticmethod
     def needed(params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the data sets."""
+        """Return the names of the data sets."""
         return (str(params.get("data_set", "cifar10")),)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
-        plan = Plan(self._epochs, int(config["batch_size"]), PACES[str(config["schedule"])])
+        plan = Plan(self._epochs, int(config["batch_size"]), SCHEDULES[str(config["schedule"])])
         loss = partial(functional.cross_entropy, label_smoothing=float(config["label_smoothing"]))
-        return fit(lambda: PixelNetwork(config, self._shape, self._device), self._rows, Goal(loss, CLASSES), plan, config, seed)
+        return fit(
+            lambda: PixelNetwork(config, self._shape, self._device), self._rows, Objective(loss, MULTICLASS), plan, config, seed
+        )
 
 
 class PixelNetwork(nn.Module):
-    """Bytes on the processor in, logits on the processor out; what lies between happens on `device`, in bfloat16 where it can.
+    """A network that maps bytes on the CPU to logits on the CPU; it computes on `device`, in bfloat16 if the device supports it.
 
-    Every random number is drawn on the processor, so that a seed means the same augmentation on every device.
+    Random numbers are drawn on the CPU, so that a seed gives the same augmentation on every device.
     """
 
     def __init__(self, config: Config, shape: tuple[int, int], device: torch.device) -> None:
@@ -80,7 +84,7 @@ class PixelNetwork(nn.Module):
             torch.backends.cudnn.deterministic = True
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Take bytes, shape (n, 3, 32, 32), to logits, shape (n, 10)."""
+        """Map bytes, shape (n, 3, 32, 32), to logits, shape (n, 10)."""
         if self.training:
             pixels = augmented(pixels, self._padding, self._flip)
         scaled = (pixels.to(self._device, non_blocking=True).float() - self._mean) / self._deviation
@@ -90,7 +94,10 @@ class PixelNetwork(nn.Module):
 
 
 def augmented(pixels: Tensor, padding: int, flip: bool) -> Tensor:
-    """Return each image cut from a random place of itself within a black border, and mirrored in half the cases (He et al. 2016)."""
+    """Return randomly augmented images, shape (n, 3, 32, 32) (He et al. 2016).
+
+    Each image is padded with `padding` black pixels on each side and cropped at a random place. With `flip`, half of them are mirrored.
+    """
     count = len(pixels)
     rows, columns = (torch.randint(2 * padding + 1, (count, 1)) + torch.arange(SIDE) for _ in range(2))
     mirrored = (torch.rand(count, 1) < 0.5) & torch.tensor(flip)
@@ -101,7 +108,7 @@ def augmented(pixels: Tensor, padding: int, flip: bool) -> Tensor:
 
 
 def residual_network(width: int, stem_stride: int) -> nn.Module:
-    """Return ResNet-18 for small images (He et al. 2016), with `width` channels in its first stage in place of 64."""
+    """Return ResNet-18 for small images (He et al. 2016), with `width` channels instead of 64 in its first stage."""
     layers: list[nn.Module] = [nn.Conv2d(CHANNELS, width, 3, stem_stride, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
     channels = width
     for stage in range(STAGES):
@@ -117,7 +124,7 @@ def residual_network(width: int, stem_stride: int) -> nn.Module:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions with batch normalisation, added to the input, or to its projection where the shape changes."""
+    """Two 3 x 3 convolutions with batch normalisation. Their output is added to the input, or to its projection if the shape changes."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -134,5 +141,5 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Take (n, before, h, w) to (n, after, h / stride, w / stride)."""
+        """Map shape (n, before, h, w) to (n, after, h / stride, w / stride)."""
         return functional.relu(self._inner(inputs) + self._shortcut(inputs))

@@ -1,8 +1,13 @@
-"""Graph: a graph convolutional network on Cora, as in the environment that AgentHPO released (arXiv 2402.01881), to the letter.
+"""Graph: a graph convolutional network on Cora, exactly as in the environment that AgentHPO released (arXiv 2402.01881).
 
-That is: features as they are (0 and 1, no row normalisation), no dropout of the input, the L2 penalty on all layers, the losses and
-scores of training those of the training pass itself, validation after each step, and an end after 10 epochs in a row without a new
-best validation accuracy. Kipf and Welling's own recipe differs in the first three.
+- The features are 0 and 1; the rows are not normalised.
+- There is no dropout on the input.
+- The L2 penalty applies to all layers.
+- Training loss and score are those of the training pass itself.
+- Validation follows after each step.
+- Training ends after 10 epochs in a row without a new best validation accuracy.
+
+The recipe of Kipf and Welling (2017) differs in the first three points.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common import datasets
 from harness.tasks.common.device import keyed_on, pick_device
 from harness.tasks.common.graphs import csr, renormalised
-from harness.tasks.common.metrics import CLASSES, accuracy_pct, epoch_of
+from harness.tasks.common.metrics import MULTICLASS, accuracy_pct, epoch_of
 from harness.tasks.common.training_loop import make_optimizer, one_thread
 from harness.tasks.full.planetoid import Planetoid, cora
 
@@ -30,7 +35,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": functional.relu, "
 
 
 class CoraGcn(datasets.OnPublicData):
-    """Classify the nodes of Cora. Training ends early after `patience` epochs in a row without a new best validation accuracy."""
+    """Classify the nodes of Cora. Training stops after `patience` epochs in a row without a new best validation accuracy."""
 
     def __init__(self, space: Space, card: TaskCard, *, patience: int = 10, device: str = "auto") -> None:
         self.space = space
@@ -42,7 +47,7 @@ class CoraGcn(datasets.OnPublicData):
 
     @staticmethod
     def needed(_params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the data sets."""
+        """Return the names of the data sets."""
         return ("cora",)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
@@ -50,7 +55,7 @@ class CoraGcn(datasets.OnPublicData):
 
 
 def stop_early(epochs: Iterator[Epoch], patience: int) -> Iterator[Epoch]:
-    """Yield epochs until `patience` of them in a row, the last one included, have brought no new best validation score."""
+    """Yield epochs, and stop after `patience` epochs in a row without a new best validation score."""
     best, left = 0.0, patience
     for epoch in epochs:
         yield epoch
@@ -60,7 +65,7 @@ def stop_early(epochs: Iterator[Epoch], patience: int) -> Iterator[Epoch]:
 
 
 def train_gcn(graph: Planetoid, config: Config, device: torch.device, seed: int) -> Iterator[Epoch]:
-    """Take one gradient step an epoch, on all labelled nodes at once."""
+    """Train with one gradient step per epoch, on all labelled nodes at once, and yield each epoch."""
     one_thread()
     nodes, parts = graph.measured
     labels, train = torch.tensor(graph.labels, device=device), torch.tensor(graph.train, device=device)
@@ -78,13 +83,13 @@ def train_gcn(graph: Planetoid, config: Config, device: torch.device, seed: int)
         model.eval()
         with torch.no_grad():
             logits = model().cpu().numpy()
-        row = epoch_of(logits[nodes], graph.labels[nodes], parts, CLASSES)
+        row = epoch_of(logits[nodes], graph.labels[nodes], parts, MULTICLASS)
         right = accuracy_pct(seen.detach().cpu().numpy(), graph.labels[graph.train])
         yield replace(row, train_loss=loss.item(), train_score_pct=right)
 
 
 class Fixed(torch.autograd.Function):
-    """The product of a constant sparse matrix and a dense one. PyTorch would transpose the constant again in every backward pass."""
+    """The product of a constant sparse matrix and a dense one. It avoids that PyTorch transposes the constant in every backward pass."""
 
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, transposed: Tensor, dense: Tensor) -> Tensor:
@@ -94,18 +99,18 @@ class Fixed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
-        """Return the gradient by `dense`."""
+        """Return the gradient with respect to `dense`."""
         return None, None, ctx.transposed @ gradient
 
 
 def product(matrix: Tensor, transposed: Tensor, dense: Tensor) -> Tensor:
-    """Return matrix @ dense, differentiable by `dense`."""
+    """Return matrix @ dense, differentiable with respect to `dense`."""
     made: Tensor = Fixed.apply(matrix, transposed, dense)  # type: ignore[no-untyped-call]
     return made
 
 
 class GraphNetwork(nn.Module):
-    """Layers of `links @ (x @ weights) + bias` (Kipf and Welling 2017); activation and dropout after all but the last."""
+    """Layers of `links @ (x @ weights) + bias` (Kipf and Welling 2017), with activation and dropout after all but the last layer."""
 
     def __init__(self, config: Config, graph: Planetoid, device: torch.device) -> None:
         super().__init__()
@@ -132,7 +137,7 @@ class GraphNetwork(nn.Module):
 
 @cache
 def links(device: torch.device) -> Tensor:
-    """Return the renormalised links of Cora, sparse, symmetric, shape (nodes, nodes)."""
+    """Return the renormalised adjacency matrix of Cora: sparse, symmetric, shape (nodes, nodes)."""
     graph = cora()
     linked = np.zeros((len(graph.labels), len(graph.labels)), dtype=bool)
     linked[tuple(graph.links)] = True
@@ -141,6 +146,6 @@ def links(device: torch.device) -> Tensor:
 
 @cache
 def sparse_features(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the features, sparse, shape (nodes, words), and their transpose: 99 of 100 are 0."""
+    """Return the features as a sparse matrix, shape (nodes, words), and its transpose; 99 % of the entries are 0."""
     features = cora().features
     return csr(features, device), csr(features.T, device)

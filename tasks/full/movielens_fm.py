@@ -1,4 +1,4 @@
-"""Recommender: a factorisation machine, with a deep part if wanted (DeepFM), tells which films a user likes; MovieLens 100K."""
+"""Recommender: a factorisation machine with an optional deep part (DeepFM) predicts which films a user likes, on MovieLens 100K."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from torch.nn import functional
 
 from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common import datasets
-from harness.tasks.common.metrics import YES_OR_NO, Array, Parts
-from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
+from harness.tasks.common.metrics import BINARY, Array, Parts
+from harness.tasks.common.training_loop import Objective, Plan, Rows, fit
 from harness.tasks.core.ratings import DeepFM
 
-# A film is liked from here on; the usual reading of five stars as yes and no.
+# A rating of at least so many stars counts as "liked", as is usual.
 LIKED_STARS = 4
-# First years of the age groups that GroupLens uses in its larger releases.
+# The lowest age of each age group that GroupLens uses in its larger releases.
 AGES = (18, 25, 35, 45, 50, 56)
 FIRST_GENRE_COLUMN = 5
-# Of the 100,000 ratings, the last ones.
+# The last of the 100,000 ratings are for test, those before them for validation.
 VAL_ROWS, TEST_ROWS = 10_000, 10_000
 
 
 class MovielensFm(datasets.OnPublicData):
-    """Rank films by whether a user likes them, from user, film, the user's age, gender and occupation, and the film's genres."""
+    """Predict whether a user likes a film, from user, film, the user's age, gender and occupation, and the film's genres."""
 
     def __init__(self, space: Space, card: TaskCard, *, epochs: int = 8, train_size: int = 80_000) -> None:
         self.space = space
@@ -41,25 +41,26 @@ class MovielensFm(datasets.OnPublicData):
 
     @staticmethod
     def needed(_params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the data sets."""
+        """Return the names of the data sets."""
         return ("movielens_100k",)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         plan = Plan(self._epochs, int(config["batch_size"]))
-        goal = Goal(functional.binary_cross_entropy_with_logits, YES_OR_NO)
+        objective = Objective(functional.binary_cross_entropy_with_logits, BINARY)
         odds = float(np.log(self._base_rate / (1.0 - self._base_rate)))
-        return fit(lambda: DeepFM(config, self._sizes, odds), self._rows, goal, plan, config, seed)
+        return fit(lambda: DeepFM(config, self._sizes, odds), self._rows, objective, plan, config, seed)
 
 
 @cache
 def likings() -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the ratings in the file's own random order: values of six fields, shape (100000, 6), and 1 where liked, else 0.
+    """Return the values of six fields, shape (100000, 6), and whether the film was liked (1 or 0), shape (100000,).
 
-    The fields are user, film, age group, gender, occupation and the film's combination of genres. Raises DataError.
+    The fields are user, film, age group, gender, occupation, and the film's combination of genres. The rows are in the (random) order of
+    the file. Raises DataError.
     """
     ratings, films, users = datasets.read("movielens_100k", "u.data", "u.item", "u.user")
     user, film, stars = np.array([line.split(b"\t")[:3] for line in ratings.splitlines()], dtype=np.int64).T
-    # Users and films are numbered from 1, without gaps, in the order of their files.
+    # In their files, users and films have the numbers 1, 2, 3, ... in order.
     people = [line.split("|") for line in users.decode("latin-1").splitlines()]
     kinds = _numbered([line.split("|", FIRST_GENRE_COLUMN)[-1] for line in films.decode("latin-1").splitlines()])
     ages = np.searchsorted(AGES, [int(person[1]) for person in people], side="right")
@@ -69,5 +70,5 @@ def likings() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _numbered(texts: list[str]) -> Array:
-    """Number the different texts from 0, in alphabetical order."""
+    """Return the number of each text: distinct texts are numbered from 0 in alphabetical order."""
     return np.unique(texts, return_inverse=True)[1]

@@ -1,4 +1,4 @@
-"""Cora in the split of Planetoid (Yang et al. 2016), out of its Python 2 pickles."""
+"""Cora in the split of Planetoid (Yang et al. 2016), read from its Python 2 pickles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from harness.tasks.common.datasets import read
 from harness.tasks.common.metrics import Array, Parts
 
-# Planetoid leaves validation to its users; everybody takes the 500 nodes after the labelled ones (Kipf and Welling 2017).
+# Planetoid defines no validation set. The convention is the 500 nodes after the labelled ones (Kipf and Welling 2017).
 VAL_NODES = 500
 
 
@@ -23,8 +23,10 @@ VAL_NODES = 500
 class Planetoid:
     """A graph in its published split.
 
-    `features` has shape (nodes, words) and holds 0 and 1, `labels` shape (nodes,), `links` shape (2, links): each link of the graph
-    once in either direction, without repeats and self-loops. `train`, `val` and `test` are node numbers.
+    features: 0 or 1, shape (nodes, words).
+    labels: class numbers, shape (nodes,).
+    links: pairs of node numbers, shape (2, links); each link once in each direction, without repeats and self-loops.
+    train, val, test: node numbers.
     """
 
     features: Array
@@ -36,17 +38,17 @@ class Planetoid:
 
     @property
     def measured(self) -> tuple[Array, Parts]:
-        """The nodes that are scored, in the order train, val, test, and how many of each there are."""
+        """The node numbers that are scored, in the order train, val, test, and the size of each part."""
         return np.concatenate([self.train, self.val, self.test]), Parts(len(self.train), len(self.val), len(self.test))
 
 
 @cache
 def cora() -> Planetoid:
-    """Return the 2,708 papers. Raises DataError."""
+    """Return the graph of the 2,708 papers. Raises DataError."""
     *pickles, index = read("cora", *(f"ind.cora.{part}" for part in ("y", "tx", "ty", "allx", "ally", "graph", "test.index")))
     y, tx, ty, allx, ally, graph = map(restricted_load, pickles)
     test = np.array(index.split(), dtype=np.int64)
-    # The rows of tx and ty are the test nodes in the order of the index file, which is shuffled.
+    # The rows of tx and ty are the test nodes in the (shuffled) order of the index file.
     features, onehot = np.concatenate([allx.dense(), tx.dense()]), np.concatenate([ally, ty])
     features[test], onehot[test] = tx.dense(), ty
     train = np.arange(len(y))
@@ -61,7 +63,7 @@ def both_ways(graph: Mapping[int, Iterable[int]]) -> Array:
 
 
 class SparseRows:
-    """Stands for scipy's csr_matrix in a pickle: holds what that held, and runs none of its code."""
+    """A replacement for scipy's csr_matrix in a pickle. It holds the same data, and unpickling it runs no code of scipy."""
 
     data: Array
     indices: Array
@@ -88,7 +90,7 @@ ALLOWED = {
 
 
 class _Restricted(pickle.Unpickler):
-    """Knows the six names that the files of Planetoid need, and nothing else: no pickle can make it call anything more."""
+    """An unpickler that allows only the six names in the files of Planetoid, so that no pickle can call anything else."""
 
     def find_class(self, module: str, name: str) -> Any:
         try:

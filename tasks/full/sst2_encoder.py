@@ -1,6 +1,6 @@
-"""Text, optional: fine-tune a pre-trained encoder on the sentences of `sst2_text`, where `transformers` and its weights are here.
+"""Text, optional: fine-tune a pre-trained encoder on the sentences of `sst2_text`. It needs the library `transformers` and weights.
 
-`weights` is a folder, or a name on the Hugging Face hub whose files were downloaded before: nothing is downloaded here.
+`weights` is a folder, or a name on the Hugging Face hub whose files are already downloaded: this module downloads nothing.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from torch.nn import functional
 from harness import Config, Epoch, Readiness, SettingsError, Space, TaskCard
 from harness.tasks.common import datasets
 from harness.tasks.common.device import mixed_precision, pick_device
-from harness.tasks.common.metrics import CLASSES, Parts
-from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
+from harness.tasks.common.metrics import MULTICLASS, Parts
+from harness.tasks.common.training_loop import Objective, Plan, Rows, fit
 from harness.tasks.full.sst2_text import CLASS_COUNT, parse
 
-# What is predicted at once, so that a long table does not fill the memory.
-PREDICTED_ROWS = 128
+# Sentences that are predicted at once, so that a large data set does not fill the memory.
+PREDICTION_BATCH = 128
 
 
 class Sst2Encoder:
@@ -53,7 +53,7 @@ class Sst2Encoder:
 
     @staticmethod
     def ready(params: Mapping[str, Any]) -> Readiness:
-        """Say whether data, library and weights are here."""
+        """Say whether the data, the library and the weights are on this machine."""
         try:
             require(str(params["weights"]))
         except SettingsError as error:
@@ -62,22 +62,22 @@ class Sst2Encoder:
 
     @staticmethod
     def prepare(params: Mapping[str, Any]) -> None:
-        """Fetch the sentences. Raises DataError, and SettingsError where the encoder is not here."""
+        """Fetch the sentences. Raises DataError, and SettingsError when the library or the weights are missing."""
         require(str(params["weights"]))
         datasets.fetch("sst2")
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
-        pace = partial(warmup_and_decay, warmup=float(config["warmup_share"]))
-        plan = Plan(self._epochs, int(config["batch_size"]), pace)
-        goal = Goal(functional.cross_entropy, CLASSES)
-        return fit(lambda: self._network(config), self._rows, goal, plan, {**config, "optimizer": "adamw"}, seed)
+        schedule = partial(warmup_and_decay, warmup=float(config["warmup_share"]))
+        plan = Plan(self._epochs, int(config["batch_size"]), schedule)
+        objective = Objective(functional.cross_entropy, MULTICLASS)
+        return fit(lambda: self._network(config), self._rows, objective, plan, {**config, "optimizer": "adamw"}, seed)
 
     def _network(self, config: Config) -> nn.Module:
         return EncoderNetwork(self._weights, float(config["dropout"]), self._padding, self._device)
 
 
 class EncoderNetwork(nn.Module):
-    """Token numbers on the processor in, logits on the processor out; the encoder is on `device`."""
+    """The encoder with a new output layer. It runs on `device`; the inputs (token numbers) and the outputs (logits) are on the CPU."""
 
     def __init__(self, weights: str, dropout: float, padding: int, device: torch.device) -> None:
         super().__init__()
@@ -92,11 +92,11 @@ class EncoderNetwork(nn.Module):
                 module.p = dropout
 
     def forward(self, sentences: Tensor) -> Tensor:
-        """Take token numbers, shape (n, tokens), to logits, shape (n, 2)."""
+        """Map token numbers, shape (n, tokens), to logits, shape (n, 2)."""
         if self.training and self._device.type == "cuda":
-            # Dropout draws from the GPU's generator, which then follows the processor's, and so the seed.
+            # Dropout draws from the GPU's generator. Seeding it from the CPU's generator makes it a function of the trial's seed.
             torch.cuda.manual_seed(int(torch.randint(2**31, ())))
-        rows = len(sentences) if self.training else PREDICTED_ROWS
+        rows = len(sentences) if self.training else PREDICTION_BATCH
         return torch.cat([self._logits(part) for part in torch.split(sentences, rows)])
 
     def _logits(self, sentences: Tensor) -> Tensor:
@@ -108,13 +108,13 @@ class EncoderNetwork(nn.Module):
 
 
 def warmup_and_decay(done: float, warmup: float) -> float:
-    """Rise from 0 to 1 over the first `warmup` of training, then fall to 0, both linearly (Devlin et al. 2019)."""
+    """Return a factor that rises from 0 to 1 over the first share `warmup` of training, then falls to 0, linearly (Devlin et al. 2019)."""
     return done / warmup if done < warmup else (1.0 - done) / (1.0 - warmup)
 
 
 @cache
 def tokens(weights: str, train_size: int, max_tokens: int) -> tuple[Rows, int]:
-    """Return the published split as token numbers, and the number that pads them. Raises DataError."""
+    """Return the published split as token numbers, shape (sentences, tokens), and the number that pads them. Raises DataError."""
     parts = [parse(body) for body in datasets.read("sst2", "train.tsv", "dev.tsv", "test.tsv")]
     parts[0] = parts[0][:train_size]
     pairs = [pair for part in parts for pair in part]
@@ -125,7 +125,7 @@ def tokens(weights: str, train_size: int, max_tokens: int) -> tuple[Rows, int]:
 
 
 def require(weights: str) -> None:
-    """Raise SettingsError, with what helps, where the library or the weights are not here."""
+    """Raise SettingsError, which says what to install, when the library or the weights are missing."""
     if importlib.util.find_spec("transformers") is None:
         raise SettingsError("sst2_encoder needs the library transformers: pip install transformers")
     if Path(weights).is_dir():
@@ -140,7 +140,7 @@ def require(weights: str) -> None:
 
 @cache
 def transformers() -> Any:
-    """Import the library, quietly and without a network."""
+    """Import the library without log output and without network access."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     library: Any = importlib.import_module("transformers")
     library.logging.set_verbosity_error()

@@ -1,4 +1,4 @@
-"""Text: a convolutional network, trained from scratch, tells praise from blame in sentences of film reviews."""
+"""Text: a convolutional network, trained from scratch, classifies sentences of film reviews as positive or negative."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from torch.nn import functional
 
 from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common import datasets
-from harness.tasks.common.metrics import CLASSES, Parts
-from harness.tasks.common.training_loop import Goal, Plan, Rows, fit
+from harness.tasks.common.metrics import MULTICLASS, Parts
+from harness.tasks.common.training_loop import Objective, Plan, Rows, fit
 
 CLASS_COUNT = 2
 PADDING, UNKNOWN = 0, 1
-# Kim (2014) draws the embeddings of words without a pre-trained one from this range either side of 0.
+# Kim (2014) draws embeddings of words that have no pre-trained one uniformly from [-INIT_RANGE, INIT_RANGE].
 INIT_RANGE = 0.25
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": functional.relu, "tanh": torch.tanh}
 
 
 class Sst2Text(datasets.OnPublicData):
-    """Classify whole sentences; words that training does not know are all one. `train_size` counts from the file's beginning."""
+    """Classify whole sentences. All words that are not in the training part share one number.
+
+    Training uses the first `train_size` lines of its file.
+    """
 
     def __init__(self, space: Space, card: TaskCard, *, epochs: int = 8, train_size: int = 6_920) -> None:
         self.space = space
@@ -36,13 +39,18 @@ class Sst2Text(datasets.OnPublicData):
 
     @staticmethod
     def needed(_params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the data sets."""
+        """Return the names of the data sets."""
         return ("sst2",)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         plan = Plan(self._epochs, int(config["batch_size"]))
         return fit(
-            lambda: SentenceNetwork(config, self._words), self._rows, Goal(functional.cross_entropy, CLASSES), plan, config, seed
+            lambda: SentenceNetwork(config, self._words),
+            self._rows,
+            Objective(functional.cross_entropy, MULTICLASS),
+            plan,
+            config,
+            seed,
         )
 
 
@@ -62,7 +70,7 @@ class SentenceNetwork(nn.Module):
         self._output = nn.Sequential(nn.Dropout(float(config["dropout"])), nn.Linear(filters, CLASS_COUNT))
 
     def forward(self, sentences: Tensor) -> Tensor:
-        """Take word numbers, shape (n, words), padded with 0, to logits, shape (n, 2)."""
+        """Map word numbers, shape (n, words), padded with 0, to logits, shape (n, 2)."""
         longest = int((sentences != PADDING).sum(dim=1).max())
         words = self._word_dropout(self._embedding(sentences[:, :longest]))
         found = self._activation(self._filters(words.transpose(1, 2)))
@@ -73,9 +81,9 @@ class SentenceNetwork(nn.Module):
 
 @cache
 def sentences(train_size: int) -> tuple[Rows, int]:
-    """Return the published split, up to 6,920, 872 and 1,821 sentences as word numbers, and how many words there are.
+    """Return the published split as word numbers, and the number of words. Raises DataError.
 
-    Raises DataError.
+    The parts have up to 6,920 sentences for training, 872 for validation and 1,821 for test.
     """
     train, val, test = (parse(body) for body in datasets.read("sst2", "train.tsv", "dev.tsv", "test.tsv"))
     parts = [train[:train_size], val, test]
@@ -87,20 +95,20 @@ def sentences(train_size: int) -> tuple[Rows, int]:
 
 
 def parse(body: bytes) -> list[tuple[str, int]]:
-    """Read lines of a sentence, a tab, and 0 (blame) or 1 (praise)."""
+    """Read lines of the form: sentence, tab, label. The label is 0 (negative) or 1 (positive)."""
     pairs = (line.rsplit("\t", 1) for line in body.decode("utf-8").splitlines())
     return [(text, int(label)) for text, label in pairs]
 
 
 def vocabulary(texts: Iterator[str]) -> dict[str, int]:
-    """Number the words that occur, from 2 on, the most frequent first and the alphabet deciding ties."""
+    """Number the words that occur, from 2 on: the most frequent first, ties in alphabetical order."""
     counts = Counter(word for text in texts for word in text.split())
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
     return {word: number for number, word in enumerate(ranked, start=2)}
 
 
 def numbered(texts: Sequence[str], known: Mapping[str, int]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return the words' numbers, shape (texts, longest), padded at the end."""
+    """Return the word numbers of the texts, shape (texts, longest), padded at the end with 0."""
     split = [text.split() for text in texts]
     table = np.full((len(texts), max(map(len, split))), PADDING, dtype=np.int64)
     for row, words in zip(table, split, strict=True):

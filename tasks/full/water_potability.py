@@ -1,7 +1,7 @@
-"""Tabular classification: gradient-boosted trees on measures of water, of which many are missing.
+"""Tabular classification: gradient-boosted trees on measurements of water, many of which are missing.
 
-The file is an altered copy of Kaggle's Water Quality: the measures are the same but for some that were rounded, the labels are not (556
-rows of class 1, where Kaggle has 1,278). So its scores cannot be compared with those that were published for the original.
+The file is an altered copy of Kaggle's Water Quality: its measurements are the same except for some rounding, but its labels differ (556
+rows of class 1; Kaggle has 1,278). So scores on it cannot be compared with published scores on the original.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TARGET = "Potability"
 
 
 class WaterPotability(datasets.OnPublicData):
-    """Tell potable water from other water; `stages` trees are boosted, and an epoch is an equal stretch of them."""
+    """Classify water as potable or not. The model has `stages` boosted trees; each of the `epochs` epochs is an equal number of them."""
 
     def __init__(self, space: Space, card: TaskCard, *, epochs: int = 50, stages: int = 150) -> None:
         self.space = space
@@ -36,7 +36,7 @@ class WaterPotability(datasets.OnPublicData):
 
     @staticmethod
     def needed(_params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Name the data sets."""
+        """Return the names of the data sets."""
         return ("water_potability",)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
@@ -44,7 +44,7 @@ class WaterPotability(datasets.OnPublicData):
 
 
 def boosting(config: Config, stages: int, seed: int) -> Pipeline:
-    """Return histogram gradient boosting (Ke et al. 2017), after filling gaps with the median or leaving them to the trees."""
+    """Return histogram gradient boosting (Ke et al. 2017). Missing values are replaced by the median, or the trees handle them."""
     trees = HistGradientBoostingClassifier(
         learning_rate=float(config["learning_rate"]),
         max_iter=stages,
@@ -63,7 +63,10 @@ def boosting(config: Config, stages: int, seed: int) -> Pipeline:
 
 @cache
 def table() -> Split:
-    """Return the nine measures of the 3,276 waters, gaps as NaN, 60, 20 and 20 % for training, validation and test. Raises DataError."""
+    """Return nine measurements of 3,276 bodies of water, missing ones as NaN, split into 60 % training, 20 % validation and 20 % test.
+
+    Raises DataError.
+    """
     (body,) = datasets.read("water_potability", "water_potability.csv")
     named = columns(body)
     labels = np.array([int(text) for text in named.pop(TARGET)])

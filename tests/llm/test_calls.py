@@ -15,7 +15,7 @@ from harness.errors import RecordError
 from harness.llm.backend import Message, ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.calls import CallRecord, calls_below, read_calls
 from harness.llm.errors import TransportFault
-from harness.store.codec import json_line, sealed
+from harness.store.codec import json_line, with_checksum
 
 FACTS = ModelFacts("ollama", "phi4", server="0.12", digest="abc", context_tokens=32768, capabilities=("completion",))
 REQUEST = Request(
@@ -89,7 +89,7 @@ def test_which_question_it_is_is_not_in_the_key(change: dict[str, Any]) -> None:
 
 
 def line_of(record: CallRecord) -> str:
-    return sealed(json_line(record.to_dict()))
+    return with_checksum(json_line(record.to_dict()))
 
 
 def test_the_calls_of_all_cells_below_a_folder_are_found(tmp_path: Path) -> None:
@@ -116,10 +116,10 @@ def test_a_line_cut_short_by_a_crash_is_left_out(tmp_path: Path) -> None:
     [
         ('{"kind":"llm_call",', "not JSON"),
         ('{"kind":"llm_call","schema":1}', "no checksum"),
-        (sealed('{"kind":"llm_call","schema":1}'), "damaged record of an LLM call"),
+        (with_checksum('{"kind":"llm_call","schema":1}'), "damaged record of an LLM call"),
         ('{"kind":"llm_call","schema":2}', "written by another version .schema 2, this one reads 1."),
         ('{"kind":"llm_call"}', "not the record of an LLM call"),
-        (sealed('{"kind":"a_call","schema":1}'), "not the record of an LLM call"),
+        (with_checksum('{"kind":"a_call","schema":1}'), "not the record of an LLM call"),
     ],
 )
 def test_a_damaged_record_names_file_and_line(tmp_path: Path, line: str, text: str) -> None:

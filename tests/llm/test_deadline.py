@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from harness.llm.deadline import ForeignError, cross
+from harness.llm.deadline import ForeignError, call_with_deadline
 from harness.llm.errors import BackendError, BadRequest, TransportFault
 
 
 def run(call: Callable[[], Any], *, deadline_seconds: float = 5.0, abandon: Callable[[], None] = lambda: None) -> Any:
-    return cross(
+    return call_with_deadline(
         call,
         who="the server",
         deadline_seconds=deadline_seconds,

@@ -95,6 +95,13 @@ REFUSED: dict[str, tuple[str, str, Any, int, Any]] = {
         400,
         {"error": 'time: invalid duration "soon"'},
     ),
+    "a level of thinking that is none": (
+        "POST",
+        "/api/chat",
+        {**CHAT, "think": "much"},
+        400,
+        {"error": 'invalid think value: "much" (must be "high", "medium", "low", true, or false)'},
+    ),
     "a time without a unit": (
         "POST",
         "/api/chat",
@@ -258,7 +265,7 @@ def test_a_model_s_name_is_taken_in_any_case_and_kept_as_the_server_has_it(name:
     ("changes", "error", "words"),
     [
         ({"model": "a b//:"}, BadRequest, "invalid model name"),
-        ({"keep_alive": "soon"}, BadRequest, 'time: invalid duration "soon"'),
+        ({"think": "low"}, BadRequest, r"does not support thinking; set llm\.think=null"),
         ({"think": True}, BadRequest, r"does not support thinking; set llm\.think=null"),
         ({"model": "x:1b"}, NotReady, "ollama pull x:1b"),
     ],
@@ -269,6 +276,22 @@ def test_what_the_server_refuses_is_said_in_its_words(
     settings = settings_for(ollama, **changes)
     with pytest.raises(error, match=words):
         build_backend(settings, keep=lambda _: None).complete(a_request(settings))
+
+
+@pytest.mark.parametrize(("given", "sent"), [("-1", -1), ("0", 0), ("300", 300), ("0.5", 0.5), ("-1m", "-1m"), ("30m", "30m")])
+def test_how_long_a_model_stays_loaded_is_sent_as_the_server_takes_it(given: str, sent: Any, ollama: OllamaDouble) -> None:
+    settings = settings_for(ollama, keep_alive=given)
+    build_backend(settings, keep=lambda _: None).complete(a_request(settings))
+    kept = ollama.received[-1].body["keep_alive"]
+    assert (kept, type(kept)) == (sent, type(sent))
+
+
+@pytest.mark.parametrize("think", [True, False, "low", "medium", "high"])
+def test_how_much_a_model_thinks_is_sent_as_it_is_given(think: Any) -> None:
+    with OllamaDouble(thinkers=[MODEL]) as server:
+        settings = settings_for(server, think=think)
+        assert build_backend(settings, keep=lambda _: None).complete(a_request(settings)).text
+        assert server.received[-1].body["think"] == think
 
 
 def test_a_schema_that_cannot_be_held_is_said_in_the_inner_words(ollama: OllamaDouble) -> None:

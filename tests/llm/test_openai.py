@@ -119,6 +119,22 @@ def test_a_schema_beyond_strict_mode_is_sent_without_it(openai: OpenAIDouble) ->
 
 
 @pytest.mark.parametrize(
+    ("think", "field", "value"),
+    [
+        (True, "chat_template_kwargs", {"enable_thinking": True}),
+        (False, "chat_template_kwargs", {"enable_thinking": False}),
+        ("low", "reasoning_effort", "low"),
+        (None, "think", None),
+    ],
+)
+def test_thinking_is_asked_for_as_such_servers_take_it(openai: OpenAIDouble, think: Any, field: str, value: Any) -> None:
+    settings = settings_for(openai, think=think)
+    OpenAI(settings).complete(a_request(settings))
+    assert openai.received[-1].body.get(field) == value
+    assert len({"chat_template_kwargs", "reasoning_effort", "think"} & set(openai.received[-1].body)) == (think is not None)
+
+
+@pytest.mark.parametrize(
     ("schema", "strict"),
     [
         (SCHEMA, True),

@@ -13,7 +13,7 @@ from harness.llm.calls import CallRecord
 from harness.llm.errors import NotReady, ReplayDiffers
 from harness.llm.replay import Replay
 from harness.llm.settings import LlmSettings
-from harness.store.codec import CHECKSUM, json_line, sealed
+from harness.store.codec import CHECKSUM, json_line, with_checksum
 from harness.testing.contracts.backend import SCHEMA
 from harness.testing.servers.ollama_api import OllamaDouble
 
@@ -38,7 +38,7 @@ def play(settings: LlmSettings, folder: Path, seed: int) -> list[Reply]:
     """Run one cell's calls and keep their records in `folder`."""
     folder.mkdir(parents=True)
     with (folder / "calls.jsonl").open("w") as file:
-        backend = build_backend(settings, keep=lambda record: print(sealed(json_line(record.to_dict())), file=file))
+        backend = build_backend(settings, keep=lambda record: print(with_checksum(json_line(record.to_dict())), file=file))
         return [backend.complete(request) for request in questions(settings, seed)]
 
 
@@ -131,7 +131,7 @@ def test_two_cells_that_answer_the_same_question_differently_are_not_chosen_betw
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         for row in rows:
             row["decoding"]["seed"] = 1
-        path.write_text("".join(f"{sealed(json_line(row))}\n" for row in rows))
+        path.write_text("".join(f"{with_checksum(json_line(row))}\n" for row in rows))
     settings.replay = str(folder)
     request = replace(questions(settings, 0)[0], seed=1)
     with pytest.raises(ReplayDiffers, match="answer it differently: point"):
@@ -145,7 +145,7 @@ def test_failed_attempts_answer_nothing(study: Study) -> None:
     path = folder / "seed0" / "calls.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     failed = {k: v for k, v in rows[0].items() if k != "reply"} | {"error": "lost", "error_kind": "TransportFault"}
-    path.write_text("".join(f"{sealed(json_line(row))}\n" for row in [failed, *rows]))
+    path.write_text("".join(f"{with_checksum(json_line(row))}\n" for row in [failed, *rows]))
     assert CallRecord.from_dict(failed).reply is None
     settings.replay = str(folder / "seed0")
     assert build_backend(settings, keep=lambda _: None).complete(questions(settings, 0)[0]).text

@@ -72,6 +72,17 @@ def test_no_llm_says_what_to_choose() -> None:
         ({"cap_usd": 0.0}, "llm.cap_usd=0.0: must be above 0"),
         ({"reply_format": "shema"}, "llm.reply_format=shema; did you mean 'schema'?"),
         ({"base_url": "ftp://x"}, "llm.base_url=ftp://x: must be like http://localhost:11434"),
+        (
+            {"keep_alive": "soon"},
+            "llm.keep_alive=soon: must be a length of time like 30m or 1h30m, or a number of seconds "
+            "(0: unload at once, -1: keep for ever)",
+        ),
+        ({"think": "much"}, "llm.think=much: must be true or false, or one of the levels low, medium and high, or null"),
+        ({"think": 3}, "llm.think=3: must be true or false, or one of the levels low, medium and high, or null"),
+        (
+            {"proxy": "http://me:x@proxy"},
+            "llm.proxy: leave user and password out of it (it is recorded); HTTPS_PROXY may hold them",
+        ),
         ({"base_url": "http://"}, "llm.base_url=http://: must be like http://localhost:11434"),
     ],
 )
@@ -95,6 +106,40 @@ def test_a_target_that_is_not_there_is_one_line(target: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("-1", -1.0),
+        ("0", 0.0),
+        ("300", 300.0),
+        (300, 300.0),
+        ("1.5", 1.5),
+        ("30m", "30m"),
+        ("-1m", "-1m"),
+        ("1h30m", "1h30m"),
+        (None, None),
+    ],
+)
+def test_a_number_of_seconds_is_sent_as_a_number_and_a_length_of_time_as_text(given: Any, sent: Any) -> None:
+    settings = LlmSettings(keep_alive=given)
+    assert (settings.keep_alive_sent, type(settings.keep_alive_sent)) == (sent, type(sent))
+
+
+@pytest.mark.parametrize("given", ["5 m", "30min", "1d", "", "inf", "nan", "m", "--1", "True", "5,5"])
+def test_no_other_length_of_time_is_taken(given: str) -> None:
+    with pytest.raises(SettingsError, match=r"llm\.keep_alive=.*: must be a length of time"):
+        LlmSettings(keep_alive=given)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [(True, True), (False, False), (None, None), ("low", "low"), ("high", "high"), ("on", True), ("False", False)],
+)
+def test_thinking_is_switched_or_has_a_level(given: Any, taken: Any) -> None:
+    assert LlmSettings(think=given).identity()["think"] is taken or taken == "low" or taken == "high"
+    assert LlmSettings(think=given).identity()["think"] == taken
+
+
 def test_the_identity_holds_what_decides_the_answers_and_nothing_else() -> None:
     settings = settings_of(CONF / "phi4.yaml")
     identity = settings.identity()
@@ -102,6 +147,7 @@ def test_the_identity_holds_what_decides_the_answers_and_nothing_else() -> None:
         "base_url": "http://gpu:11434",
         "timeout_seconds": 5.0,
         "keep_alive": "1h",
+        "proxy": "none",
         "replay": "runs/x",
         "cap_tokens": 5,
     }.items():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.llm.backend import Message, ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.errors import TruncatedPrompt
-from harness.llm.truncation import Guarded, prompt_token_range, token_range
+from harness.llm.truncation import TruncationCheck, prompt_token_range, token_range
 from harness.testing.servers.tokens import count_tokens
 
 FACTS = ModelFacts("b", "phi4")
@@ -66,7 +66,7 @@ def test_the_double_counts_within_the_range() -> None:
 def test_a_prompt_that_may_not_fit_is_not_sent() -> None:
     inner = Answering(100)
     with pytest.raises(TruncatedPrompt) as caught:
-        Guarded(inner).complete(a_request(NUMBERS * 90, 4096))
+        TruncationCheck(inner).complete(a_request(NUMBERS * 90, 4096))
     assert inner.calls == 0
     assert caught.value.window_tokens == 4096
     assert caught.value.prompt_tokens is not None
@@ -79,7 +79,7 @@ def test_the_message_names_what_is_kept_free_for_the_reply() -> None:
     """A prompt that fits by itself is refused too, and the figures must say why."""
     most = prompt_token_range(a_request(NUMBERS * 90, 4096))[1]
     with pytest.raises(TruncatedPrompt) as caught:
-        Guarded(Answering(100)).complete(a_request(NUMBERS * 90, most + 10))
+        TruncationCheck(Answering(100)).complete(a_request(NUMBERS * 90, most + 10))
     text = str(caught.value)
     assert f"may need {most} tokens and its reply at least 64, together {most + 64}, and the window has {most + 10}" in text
     assert "that leaves 256 for the reply" in text
@@ -94,14 +94,14 @@ def test_one_version_of_ollama_counts_without_its_cache(server: str, cut: bool) 
     inner.reply = replace(inner.reply, facts=replace(FACTS, server=server))
     if cut:
         with pytest.raises(TruncatedPrompt):
-            Guarded(inner).complete(a_request(PROSE * 10, 4096))
+            TruncationCheck(inner).complete(a_request(PROSE * 10, 4096))
     else:
-        assert Guarded(inner).complete(a_request(PROSE * 10, 4096)) is inner.reply
+        assert TruncationCheck(inner).complete(a_request(PROSE * 10, 4096)) is inner.reply
 
 
 def test_following_the_advice_makes_it_fit() -> None:
     text = NUMBERS * 90
-    assert Guarded(Answering(3300)).complete(a_request(text, 5120)).text == "{}"
+    assert TruncationCheck(Answering(3300)).complete(a_request(text, 5120)).text == "{}"
 
 
 def test_a_schema_that_stands_in_the_prompt_counts() -> None:
@@ -122,17 +122,17 @@ def test_a_schema_that_stands_in_the_prompt_counts() -> None:
 def test_a_reply_to_a_part_of_the_prompt_is_refused_and_kept_as_paid_for(seen: int, completed: int, problem: str) -> None:
     inner = Answering(seen, completed)
     with pytest.raises(TruncatedPrompt) as caught:
-        Guarded(inner).complete(a_request(PROSE * 10, 4096))
+        TruncationCheck(inner).complete(a_request(PROSE * 10, 4096))
     assert problem in str(caught.value)
     assert caught.value.reply is inner.reply
 
 
 @pytest.mark.parametrize("seen", [230, 400, None])
 def test_a_whole_prompt_passes(seen: int | None) -> None:
-    assert Guarded(Answering(seen)).complete(a_request(PROSE * 10, 4096)).prompt_tokens == seen
+    assert TruncationCheck(Answering(seen)).complete(a_request(PROSE * 10, 4096)).prompt_tokens == seen
 
 
 def test_without_a_window_only_the_servers_count_is_read() -> None:
-    assert Guarded(Answering(500_000)).complete(a_request(PROSE * 10, None)).text == "{}"
+    assert TruncationCheck(Answering(500_000)).complete(a_request(PROSE * 10, None)).text == "{}"
     with pytest.raises(TruncatedPrompt):
-        Guarded(Answering(3)).complete(a_request(PROSE * 10, None))
+        TruncationCheck(Answering(3)).complete(a_request(PROSE * 10, None))

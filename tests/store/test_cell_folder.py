@@ -48,7 +48,7 @@ def filled(path: Path, count: int = 3) -> Path:
 
 
 def rows_of(data: bytes) -> list[dict[str, Any]]:
-    """Return the rows of sealed lines, without their checksums."""
+    """Return the rows of lines with checksums, without their checksums."""
     return [record.read_row(line, "here", "a row", None) for line in data.splitlines()]
 
 
@@ -56,7 +56,7 @@ def changed(data: bytes, number: int, **values: Any) -> bytes:
     """Return lines, one of which says something else and has a checksum that fits."""
     rows = rows_of(data)
     rows[number - 1] |= values
-    return "".join(f"{record.sealed(record.json_line(row))}\n" for row in rows).encode()
+    return "".join(f"{record.with_checksum(record.json_line(row))}\n" for row in rows).encode()
 
 
 def test_what_was_appended_is_there_when_the_folder_is_opened_again(path: Path) -> None:

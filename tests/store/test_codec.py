@@ -93,7 +93,7 @@ def test_what_json_lacks_is_written_in_words() -> None:
         ('{"schema":2,"new":1}', "written by another version (schema 2, this one reads 1)"),
         ('{"schema":0,"old":1}', "written by another version (schema 0, this one reads 1)"),
         ('{"schema":1}', "damaged, or not written by this harness (it has no checksum)"),
-        (record.sealed('{"schema":1}'), "damaged trial record (KeyError: 'status')"),
+        (record.with_checksum('{"schema":1}'), "damaged trial record (KeyError: 'status')"),
     ],
 )
 def test_a_line_that_is_no_record_is_refused_with_its_place_and_reason(line: str, words: str) -> None:
@@ -112,7 +112,7 @@ def test_a_record_with_anything_in_place_of_one_of_its_values_is_read_or_refused
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
     row[key] = data.draw(anything)
-    assert read_or_refused(record.sealed(json.dumps(row))) in ("read", "refused")
+    assert read_or_refused(record.with_checksum(json.dumps(row))) in ("read", "refused")
 
 
 @given(st.binary(max_size=40), st.integers(0, 400), trials())

@@ -72,7 +72,7 @@ def test_a_machine_that_was_held_up_and_taken_for_dead_writes_nothing_more_and_l
 def test_a_line_that_its_writer_never_finished_holds_nobody_up_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes
 ) -> None:
-    monkeypatch.setattr(lock, "TORN_SECONDS", 0.02)
+    monkeypatch.setattr(lock, "INCOMPLETE_SECONDS", 0.02)
     (tmp_path / OWNER).write_bytes(line)
     mine = FolderLock(tmp_path)
     mine.acquire()
@@ -96,7 +96,7 @@ def test_of_two_machines_that_take_over_at_once_one_gives_way(tmp_path: Path, mo
 
 
 def test_an_owner_renews_its_line_for_as_long_as_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(lock, "RENEW_SECONDS", 0.01)
     mine = FolderLock(tmp_path)
     mine.acquire()
     os.utime(tmp_path / OWNER, (0, 0))

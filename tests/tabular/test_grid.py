@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from harness.errors import SettingsError
 from harness.space import Space
 from harness.space.hyperparameter import Number
-from harness.tabular.grid import Grid, enumerated, key_of, spaced
+from harness.tabular.grid import Grid, enumerate_configs, key_of, spaced
 
 WHOLE = Space.from_mapping(
     {
@@ -60,7 +60,7 @@ def test_what_is_drawn_from_the_space_of_the_table_is_in_the_table(levels: dict[
     grid = Grid.of(WHOLE, levels)
     assert key_of(grid.space.check(grid.space.sample(rng))) in {key_of(config) for config in grid.configs}
     read_back = Space.from_mapping(grid.space.to_mapping())
-    assert tuple(enumerated(read_back)) == grid.configs
+    assert tuple(enumerate_configs(read_back)) == grid.configs
 
 
 def test_only_configurations_that_exist_are_counted() -> None:

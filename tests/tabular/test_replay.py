@@ -14,7 +14,7 @@ from harness.errors import RecordError, SettingsError
 from harness.store.cell_folder import read_json, read_trials
 from harness.tabular.grid import Grid
 from harness.tabular.header import grid_space
-from harness.tabular.replay import FromTable, cut_short
+from harness.tabular.replay import TableTrainer, cut_short
 from harness.training.build import build_task
 from harness.training.trainer import InProcess
 from harness.trial import Epoch, Outcome, Status
@@ -38,7 +38,7 @@ def test_a_cell_of_a_table_has_the_scores_of_a_live_one_on_the_same_space(mine: 
     live = InProcess(build_task(settings))
     for cell in cells:
         task, trainer = cell.evaluator.open(cell.task, cell.limits)
-        assert isinstance(trainer, FromTable)
+        assert isinstance(trainer, TableTrainer)
         assert task.space == grid.space
         for config in grid.configs:
             here, there = live.train(grid.complete(config), seed=cell.train_seed), trainer.train(config, seed=cell.train_seed)

@@ -8,7 +8,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from harness.tasks.common.metrics import Parts, auc_pct
-from harness.tasks.core.madelon import network, pace_of, smoothed_loss, table
+from harness.tasks.core.madelon import network, schedule_of, smoothed_loss, table
 from harness.testing.contracts.task import TaskContract, task_of
 
 PARTS = Parts(700, 3000, 5000)
@@ -46,7 +46,7 @@ def test_the_first_five_features_hold_all_there_is_to_know() -> None:
     ],
 )
 def test_schedules_fall_as_their_names_say(config: dict[str, float | int | str | bool], expected: list[float]) -> None:
-    assert [pace_of(config)(done) for done in (0.0, 0.5, 1.0)] == pytest.approx(expected)
+    assert [schedule_of(config)(done) for done in (0.0, 0.5, 1.0)] == pytest.approx(expected)
 
 
 def test_smoothing_leaves_the_loss_alone_at_zero_and_ignores_the_label_at_one() -> None:

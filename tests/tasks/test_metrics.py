@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from harness.tasks.common.metrics import CLASSES, NUMBERS, YES_OR_NO, Measure, Parts, epoch_of
+from harness.tasks.common.metrics import BINARY, MULTICLASS, REGRESSION, Metric, Parts, epoch_of
 
 RNG = np.random.RandomState(0)
 
@@ -16,7 +16,7 @@ RNG = np.random.RandomState(0)
 def test_classes_agree_with_scikit_learn() -> None:
     logits, targets = RNG.normal(0, 3, (200, 5)), RNG.randint(5, size=200)
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    loss, score = CLASSES.both(logits, targets)
+    loss, score = MULTICLASS.loss_and_score(logits, targets)
     assert loss == pytest.approx(metrics.log_loss(targets, shares, labels=range(5)))
     assert score == pytest.approx(100 * metrics.accuracy_score(targets, logits.argmax(axis=1)))
 
@@ -24,7 +24,7 @@ def test_classes_agree_with_scikit_learn() -> None:
 @pytest.mark.parametrize("decimals", [6, 0])
 def test_yes_or_no_agrees_with_scikit_learn_with_and_without_ties(decimals: int) -> None:
     logits, targets = RNG.normal(0, 1, 300).round(decimals), RNG.randint(2, size=300)
-    loss, score = YES_OR_NO.both(logits, targets)
+    loss, score = BINARY.loss_and_score(logits, targets)
     assert loss == pytest.approx(metrics.log_loss(targets, 1 / (1 + np.exp(-logits))))
     assert score == pytest.approx(100 * metrics.roc_auc_score(targets, logits))
 
@@ -32,36 +32,36 @@ def test_yes_or_no_agrees_with_scikit_learn_with_and_without_ties(decimals: int)
 def test_numbers_agree_with_scikit_learn() -> None:
     targets = RNG.normal(5, 2, 100)
     predictions = targets + RNG.normal(0, 1, 100)
-    loss, score = NUMBERS.both(predictions, targets)
+    loss, score = REGRESSION.loss_and_score(predictions, targets)
     assert loss == pytest.approx(metrics.mean_squared_error(targets, predictions))
     assert score == pytest.approx(100 * metrics.r2_score(targets, predictions))
 
 
 def test_an_awful_regression_scores_zero_and_keeps_its_loss() -> None:
-    loss, score = NUMBERS.both(np.full(10, 1e6), np.arange(10.0))
+    loss, score = REGRESSION.loss_and_score(np.full(10, 1e6), np.arange(10.0))
     assert loss > 1e11
     assert score == 0.0
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-@pytest.mark.parametrize(("measure", "shape"), [(CLASSES, (4, 3)), (YES_OR_NO, (4,)), (NUMBERS, (4,))])
-def test_a_prediction_that_is_not_finite_has_no_score(measure: Measure, shape: tuple[int, ...], bad: float) -> None:
+@pytest.mark.parametrize(("metric", "shape"), [(MULTICLASS, (4, 3)), (BINARY, (4,)), (REGRESSION, (4,))])
+def test_a_prediction_that_is_not_finite_has_no_score(metric: Metric, shape: tuple[int, ...], bad: float) -> None:
     predictions = np.zeros(shape, dtype=np.float32)
     predictions.reshape(-1)[0] = bad
-    loss, score = measure.both(predictions, np.array([1, 0, 1, 0]))
+    loss, score = metric.loss_and_score(predictions, np.array([1, 0, 1, 0]))
     assert math.isnan(score)
     # A logit of infinity is certain of class 1, and right: nothing is lost.
-    assert (measure is YES_OR_NO and bad == math.inf) == math.isfinite(loss)
+    assert (metric is BINARY and bad == math.inf) == math.isfinite(loss)
 
 
 def test_huge_logits_have_a_huge_loss_and_not_an_infinite_one() -> None:
-    assert CLASSES.both(np.array([[0.0, 1e30]]), np.array([0]))[0] == pytest.approx(1e30)
-    assert YES_OR_NO.both(np.array([-1e30, 0.0]), np.array([1, 0]))[0] == pytest.approx(5e29)
+    assert MULTICLASS.loss_and_score(np.array([[0.0, 1e30]]), np.array([0]))[0] == pytest.approx(1e30)
+    assert BINARY.loss_and_score(np.array([-1e30, 0.0]), np.array([1, 0]))[0] == pytest.approx(5e29)
 
 
 def test_an_epoch_measures_each_part_by_itself() -> None:
     predictions, targets = np.array([0.0, 1.0, 0.0, 2.0, 0.0, 4.0]), np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0])
-    epoch = epoch_of(predictions, targets, Parts(2, 2, 2), NUMBERS)
+    epoch = epoch_of(predictions, targets, Parts(2, 2, 2), REGRESSION)
     assert (epoch.train_loss, epoch.val_loss) == (0.0, 0.5)
     assert (epoch.train_score_pct, epoch.val_score_pct, epoch.test_score_pct) == (100.0, 0.0, 0.0)
 

@@ -9,12 +9,22 @@ from torch import nn
 from torch.nn import functional
 
 from harness.space import Config
-from harness.tasks.common.metrics import NUMBERS, Parts
-from harness.tasks.common.training_loop import Goal, Plan, Rows, fit, keyed_torch, make_optimizer, one_thread, predict, tiny_as_zero
+from harness.tasks.common.metrics import REGRESSION, Parts
+from harness.tasks.common.training_loop import (
+    Objective,
+    Plan,
+    Rows,
+    fit,
+    keyed_torch,
+    make_optimizer,
+    one_thread,
+    predict,
+    tiny_as_zero,
+)
 
 INPUTS = torch.linspace(-1, 1, 3000)[torch.randperm(3000, generator=torch.Generator().manual_seed(0))].reshape(-1, 1)
 LINE = Rows((INPUTS,), 3 * INPUTS[:, 0] + 1, Parts(1000, 1000, 1000))
-GOAL = Goal(functional.mse_loss, NUMBERS)
+OBJECTIVE = Objective(functional.mse_loss, REGRESSION)
 SGD: Config = {"optimizer": "sgd", "learning_rate": 0.1}
 
 
@@ -23,7 +33,7 @@ def line() -> nn.Module:
 
 
 def test_a_line_is_learned() -> None:
-    *_, last = fit(line, LINE, GOAL, Plan(epochs=10, batch_size=20), SGD, seed=0)
+    *_, last = fit(line, LINE, OBJECTIVE, Plan(epochs=10, batch_size=20), SGD, seed=0)
     assert last.test_score_pct is not None
     assert last.test_score_pct > 99.9
 
@@ -31,11 +41,11 @@ def test_a_line_is_learned() -> None:
 def test_steps_follow_the_schedule() -> None:
     halves: list[float] = []
 
-    def pace(done: float) -> float:
+    def schedule(done: float) -> float:
         halves.append(done)
         return 0.0 if done >= 0.5 else 1.0
 
-    epochs = list(fit(line, LINE, GOAL, Plan(4, 250, pace), SGD, seed=0))
+    epochs = list(fit(line, LINE, OBJECTIVE, Plan(4, 250, schedule), SGD, seed=0))
     assert halves == [step / 16 for step in range(16)]
     losses = [epoch.train_loss for epoch in epochs]
     assert losses[1] == losses[2] == losses[3] != losses[0]
@@ -77,7 +87,7 @@ def test_another_dropout_mask_is_drawn_in_every_epoch() -> None:
                 seen.append(functional.dropout(torch.ones(50), 0.5).tolist())
             return values[:, 0] * self.weight
 
-    list(fit(Spy, LINE, GOAL, Plan(3, 1000), SGD, seed=0))
+    list(fit(Spy, LINE, OBJECTIVE, Plan(3, 1000), SGD, seed=0))
     assert len({tuple(mask) for mask in seen}) == 3
 
 
@@ -85,7 +95,7 @@ def test_a_training_runs_on_one_thread() -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        next(fit(line, LINE, GOAL, Plan(1, 100), SGD, seed=0))
+        next(fit(line, LINE, OBJECTIVE, Plan(1, 100), SGD, seed=0))
         assert torch.get_num_threads() == 1
         one_thread()
     finally:

@@ -105,7 +105,8 @@ def cases() -> dict[str, Case]:
 def typed(value: Any) -> Any:
     """Return a section as data, its numbers to six digits: the last ones are the machine's."""
     if dataclasses.is_dataclass(value):
-        return {f.name: typed(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        # What has no place in its repr says how facts are shown, and is none of them.
+        return {f.name: typed(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
     if isinstance(value, dict):
         return {str(key): typed(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

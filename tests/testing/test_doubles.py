@@ -20,7 +20,7 @@ from harness.testing.contracts.optimizer import NASTY
 from harness.testing.servers.double import Double
 from harness.testing.servers.ollama_api import OllamaDouble
 from harness.testing.servers.openai_api import KEY, OpenAIDouble
-from harness.testing.servers.replies import answer, schema_in, spoil
+from harness.testing.servers.replies import answer, corrupt, schema_in
 from harness.testing.servers.schema import draw, fits
 from harness.testing.servers.script import KINDS, REPLIES, TRANSPORT, WRAPPED, Script, keyed
 
@@ -223,7 +223,7 @@ def test_what_is_drawn_from_a_spaces_schema_is_a_member_of_the_space() -> None:
 def test_a_spoilt_reply_is_no_member_of_the_space(kind: str) -> None:
     schema = reply_schema(NASTY)
     for number in range(30):
-        reply = json.loads(spoil(kind, answer(schema, keyed(number)), schema, None))
+        reply = json.loads(corrupt(kind, answer(schema, keyed(number)), schema, None))
         with pytest.raises(InvalidConfig):
             NASTY.check(reply["config"])
 
@@ -231,13 +231,13 @@ def test_a_spoilt_reply_is_no_member_of_the_space(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["invalid_json", "cut_json", "empty", "think_only", "chatter"])
 def test_a_reply_without_json_has_none(kind: str) -> None:
     with pytest.raises(json.JSONDecodeError):
-        json.loads(spoil(kind, answer(SCHEMA, random.Random(1)), SCHEMA, None))
+        json.loads(corrupt(kind, answer(SCHEMA, random.Random(1)), SCHEMA, None))
 
 
 @pytest.mark.parametrize("kind", WRAPPED)
 def test_a_wrapped_reply_still_holds_the_whole_one(kind: str) -> None:
     text = answer(SCHEMA, random.Random(1))
-    assert text in spoil(kind, text, SCHEMA, None)
+    assert text in corrupt(kind, text, SCHEMA, None)
 
 
 def test_a_schema_in_the_prompt_is_found_and_an_example_is_not_taken_for_one() -> None:

@@ -23,7 +23,7 @@ from harness.report.sources.records import read_study
 from harness.report.study_data import StudyData
 from harness.run.study import add_to_plan, conclude, run_cells
 from harness.store.cell_folder import CALLS, MANIFEST, SUMMARY, TRIALS, read_json, read_trials
-from harness.store.codec import sealed
+from harness.store.codec import with_checksum
 from harness.store.files import write_json
 from harness.store.plan import PLAN
 from harness.testing.servers.ollama_api import OllamaDouble
@@ -225,7 +225,7 @@ def test_records_of_another_version_are_one_line_and_are_not_touched(asked: Path
     next(study.rglob(SUMMARY)).unlink()
     if name == PLAN:
         line = re.sub(r',"crc32":"\w+"\}\n', ',"new":1}', path.read_text())
-        path.write_text(sealed(line) + "\n")
+        path.write_text(with_checksum(line) + "\n")
     elif name == MANIFEST:
         write_json(path, read_json(path) | {"schema": 2})
     else:

@@ -98,7 +98,7 @@ def test_any_bytes_in_a_file_of_trials_are_read_as_they_were_or_refused(
     tmp_path: Path, made: Trial, noise: bytes, place: int, cut: int
 ) -> None:
     line = record.to_line(made).replace(f'"trial":{made.number}', '"trial":1', 1)
-    whole = record.sealed(json.dumps({k: v for k, v in json.loads(line).items() if k != record.CHECKSUM})).encode() + b"\n"
+    whole = record.with_checksum(json.dumps({k: v for k, v in json.loads(line).items() if k != record.CHECKSUM})).encode() + b"\n"
     place = min(place, len(whole))
     damaged = whole[:place] + noise + whole[place + cut :]
     path = tmp_path / "trials.jsonl"

@@ -190,10 +190,10 @@ def test_a_training_s_forks_end_by_the_signals_that_they_are_sent(task: Foreign)
         yield Epoch(val_score_pct=1.0)
 
     before = signal.getsignal(signal.SIGTERM)
-    from harness.signals import heed_signals
+    from harness.signals import handle_stop_signals
 
     try:
-        heed_signals()
+        handle_stop_signals()
         assert InProcess(Plain(train)).train({}, seed=0).error is None  # type: ignore[arg-type]
     finally:
         signal.signal(signal.SIGTERM, before)

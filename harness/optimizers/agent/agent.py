@@ -18,13 +18,13 @@ from harness.llm.asking import Asking, LlmOptimizer
 from harness.llm.backend import ABORTED, Backend, Message, Reply
 from harness.optimizers.agent.context import SUMMARISED, Context
 from harness.optimizers.agent.names import Names
-from harness.optimizers.agent.prompt import card_text, example_config, load_prompts, space_text
+from harness.optimizers.agent.prompt import card_text, example_config, load_prompts, space_text, system_text
 from harness.optimizers.agent.reply import Answer, BadReply, Kind, parse_reply, refuse_aborted, refuse_repeat, strip_thinking
 from harness.optimizers.agent.reply_schema import reply_schema
 from harness.seeding import keyed_random, keyed_seed
 from harness.space import Config, Space
 from harness.task import TaskCard
-from harness.trial import Proposal, Trajectory
+from harness.trial import Objective, Proposal, Trajectory
 
 ANALYSIS_WORDS = 150
 # How much of an unusable reply is shown to the model again. A reply can be megabytes long; the prompt must stay short.
@@ -103,7 +103,7 @@ class Agent(LlmOptimizer):
         shown = self._names.trajectory(trajectory)
         text = self._context.text(self._names.space, shown, budget=self._budget, seed=self._seed)
         exchange = _Exchange(len(trajectory) + 1)
-        messages = self._opening(exchange.trial, text)
+        messages = self._opening(exchange.trial, text, trajectory.objective)
         analysis = ""
         if self._asking.calls == "two":
             analysis = self._analyse(exchange, messages)
@@ -117,7 +117,7 @@ class Agent(LlmOptimizer):
             try:
                 answer = self._judge(reply, shown)
             except BadReply as bad:
-                exchange.replies[-1] |= {"problem": str(bad), "kind": str(bad.kind)}
+                exchange.replies[-1] |= {"problem": str(bad), "kind": str(bad.kind), "why": bad.why}
                 echo = _echo(reply) or "(empty)"
                 retry = self._prompts.fill("retry", complaint=str(bad))
                 messages = [*messages[:2], Message("assistant", echo), Message("user", retry)]
@@ -127,16 +127,16 @@ class Agent(LlmOptimizer):
             return Proposal(self._names.real_config(answer.config), source, note)
         return Proposal(self._draw(trajectory), "fallback", self._note(exchange, text, analysis))
 
-    def _opening(self, number: int, context: str) -> list[Message]:
+    def _opening(self, number: int, context: str, objective: Objective) -> list[Message]:
         task = self._prompts.fill(
             "task",
-            card=card_text(self._card),
+            card=card_text(self._card, objective),
             space=space_text(self._names.space),
             number=number,
             budget=self._budget,
             context=context,
         )
-        return [Message("system", self._prompts.fill("system")), Message("user", task)]
+        return [Message("system", system_text(self._prompts, objective)), Message("user", task)]
 
     def _form(self, number: int) -> dict[str, object]:
         return {"number": number, "example": example_config(self._names.space)}
@@ -150,7 +150,9 @@ class Agent(LlmOptimizer):
             problem = "the analysis repeated itself without end and was broken off"
             exchange.replies[-1] |= {"problem": problem, "kind": str(Kind.ABORTED)}
         elif not text:
-            exchange.replies[-1] |= {"problem": "the analysis was empty", "kind": str(Kind.UNPARSED)}
+            cut_off = self._limit_of(reply)
+            problem = f"the analysis was empty{f': cut off at {cut_off}' if cut_off else ''}"
+            exchange.replies[-1] |= {"problem": problem, "kind": str(Kind.UNPARSED)}
         return text or "(none was given)"
 
     def _ask(self, exchange: _Exchange, messages: list[Message], role: str) -> Reply:
@@ -165,11 +167,20 @@ class Agent(LlmOptimizer):
 
     def _judge(self, reply: Reply, shown: Trajectory) -> Answer:
         refuse_aborted(reply.finish_reason)
-        answer = parse_reply(reply.text, self._names.space, cut_off=reply.finish_reason == "length")
+        answer = parse_reply(reply.text, self._names.space, cut_off=self._limit_of(reply), thought=bool(reply.thinking))
         refuse_repeat(answer.config, shown)
         return answer
 
-    def _note(self, exchange: _Exchange, context: str, analysis: str) -> dict[str, object]:
+    def _limit_of(self, reply: Reply) -> str:
+        """Return the limit at which the server cut a reply off, in words; nothing for a whole one."""
+        if reply.finish_reason != "length":
+            return ""
+        asked, used = self._asking.llm.max_tokens, reply.completion_tokens
+        return (
+            f"the token limit of {asked} (llm.max_tokens)" if asked else f"the server's token limit{f' of {used}' if used else ''}"
+        )
+
+    def _note(self, exchange: _Exchange, context: str, analysis: str) -> dict[str, Any]:
         facts = exchange.last.facts.to_dict() if exchange.last else {}
         prompt = {"version": self._prompts.version, "hash": self._prompts.hash}
         return {"analysis": analysis, "context": context, "prompt": prompt, "replies": exchange.replies, "model": facts}

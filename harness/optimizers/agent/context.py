@@ -18,10 +18,11 @@ from harness.errors import SettingsError, near
 from harness.seeding import keyed_random
 from harness.space import Space
 from harness.tcs import ALL_BLOCKS, Format, blocks_named, render, summarize
-from harness.trial import Epoch, Trajectory, Trial
+from harness.trial import Epoch, Objective, Trajectory, Trial
 
 CONTEXTS = ("tcs", "raw", "scores", "blind", "shuffled")
 SUMMARISED = ("tcs", "shuffled")  # the contexts that show the summary
+SCORES = ("train_score_pct", "val_score_pct")  # in points; losses are in their own unit
 NOTHING = "None yet: this is the first trial."
 _COLUMNS = (
     ("train_loss", "train loss"),
@@ -68,25 +69,31 @@ class Context:
         if self.kind == "blind":
             return "\n".join(f"Trial {t.number}: {_config(t)}" for t in trajectory) + "\nTheir results are not shown."
         if self.kind == "scores":
-            return "\n".join(_scored(t) for t in trajectory)
-        return "\n\n".join(f"{_scored(t)}\n{_log(t.outcome.curve, self.log_every)}" for t in trajectory)
+            return "\n".join(_scored(t, trajectory.objective) for t in trajectory)
+        logged = (_log(t.outcome.curve, self.log_every, trajectory.objective) for t in trajectory)
+        return "\n\n".join(f"{_scored(t, trajectory.objective)}\n{log}" for t, log in zip(trajectory, logged, strict=True))
 
 
 def _config(trial: Trial) -> str:
     return json.dumps(trial.config, ensure_ascii=False)
 
 
-def _scored(trial: Trial) -> str:
+def _scored(trial: Trial, objective: Objective) -> str:
     outcome = trial.outcome
-    result = f"failed ({outcome.status}: {outcome.error})" if trial.score is None else f"validation score {trial.score:.2f} %"
+    if trial.score is None:
+        result = f"failed ({outcome.status}: {outcome.error})"
+    else:
+        result = f"validation score {objective.text(objective.value(trial.score))}"
     return f"Trial {trial.number}: {_config(trial)} -> {result}"
 
 
-def _log(curve: Sequence[Epoch], every: int) -> str:
+def _log(curve: Sequence[Epoch], every: int, objective: Objective) -> str:
     kept = [epoch for place, epoch in enumerate(curve, start=1) if (place - 1) % every == 0 or place == len(curve)]
     rows = []
     for epoch in kept:
-        values = [f"{label} {_figure(getattr(epoch, name))}" for name, label in _COLUMNS if getattr(epoch, name) is not None]
+        measured = [(name, label, getattr(epoch, name)) for name, label in _COLUMNS]
+        shown = [(label, objective.value(v) if name in SCORES and v is not None else v) for name, label, v in measured]
+        values = [f"{label} {_figure(value)}" for label, value in shown if value is not None]
         rows.append(f"  epoch {epoch.number}: {', '.join(values)}")
     return "\n".join(rows) or "  (no epoch was logged)"
 

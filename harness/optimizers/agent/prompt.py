@@ -16,6 +16,7 @@ from harness.errors import SettingsError, near
 from harness.space import Hyperparameter, Space
 from harness.space.hyperparameter import json_like
 from harness.task import TaskCard
+from harness.trial import PERCENT, Objective
 
 FOLDER = Path(__file__).parent / "prompts"
 PARTS = ("system", "task", "propose", "analyse", "decide", "retry")
@@ -45,11 +46,24 @@ def load_prompts(version: str) -> Prompts:
     return Prompts(version, digest, parts)
 
 
-def card_text(card: TaskCard) -> str:
+def card_text(card: TaskCard, objective: Objective = PERCENT) -> str:
     """Return the task description as text, one line per field."""
     lines = [("Task", card.title), ("Domain", card.domain), ("Data", card.data), ("Model", card.model)]
-    lines += [("Score", f"{card.metric} (a percentage, higher is better)"), ("Training", card.epochs)]
+    lines += [("Score", f"{card.metric} ({_score_text(objective)})"), ("Training", card.epochs)]
     return "\n".join(f"{name}: {text}" for name, text in lines)
+
+
+def system_text(prompts: Prompts, objective: Objective) -> str:
+    """Return the system prompt. The templates speak of the highest score; where lower is better, it is the lowest."""
+    text = prompts.fill("system")
+    return text if objective.sign > 0 else text.replace("the highest validation score", "the lowest validation score")
+
+
+def _score_text(objective: Objective) -> str:
+    if objective.is_identity:
+        return "a percentage, higher is better"
+    unit = "a percentage" if objective.is_percentage else f"in {objective.unit}" if objective.unit else "without a unit"
+    return f"{objective.name}, {unit}, {'higher' if objective.sign > 0 else 'lower'} is better; {objective.margin:g} more or less matters"
 
 
 def space_text(space: Space) -> str:

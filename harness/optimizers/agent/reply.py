@@ -23,7 +23,15 @@ READ_STARTS = 500
 MOST_PROBLEMS = 8
 PROBLEM_CHARACTERS = 300
 
-_THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+# How models mark their thinking: most as DeepSeek and Qwen do, Mistral's in brackets, gpt-oss in its raw form by channels.
+_THINKING = re.compile(
+    r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\[THINK\].*?(?:\[/THINK\]|\Z)"
+    r"|<\|channel\|>analysis<\|message\|>.*?(?:<\|end\|>|(?=<\|channel\|>)|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+# Its end alone: the beginning stood in the prompt.
+_END_OF_THINKING = re.compile(r"</think(?:ing)?>|\[/THINK\]", re.IGNORECASE)
+_END_OF_ANSWER = re.compile(r"[\s`]*(?:<\|\w+\|>)?\s*")
 _FORM = 'answer with one JSON object {"analysis": "...", "config": {...}}'
 
 
@@ -37,12 +45,13 @@ class Kind(StrEnum):
 
 
 class BadReply(Exception):
-    """A reply that cannot be used. Its text is the message that goes back to the model."""
+    """A reply that cannot be used; its text is the complaint that goes back to the model, and `why` that without what to do."""
 
-    def __init__(self, message: str, kind: Kind = Kind.UNPARSED) -> None:
-        # The message may quote decoded JSON: an escape in it can hold half a surrogate pair, which no request can carry, or a secret.
-        super().__init__(foreign_text(message))
+    def __init__(self, complaint: str, kind: Kind = Kind.UNPARSED, *, ask: str = "") -> None:
+        # A JSON escape may have hidden half a surrogate pair, which no request can hold, or a key, from whoever read the reply's text.
+        super().__init__(foreign_text(f"{complaint}{ask}"))
         self.kind = kind
+        self.why = foreign_text(complaint)
 
 
 @dataclass(frozen=True)
@@ -53,19 +62,27 @@ class Answer:
     analysis: str
 
 
-def parse_reply(text: str, space: Space, *, cut_off: bool = False) -> Answer:
-    """Parse a reply. `cut_off` says that the server ended it at the token limit. Raises BadReply that names every problem."""
+def parse_reply(text: str, space: Space, *, cut_off: str = "", thought: bool = False) -> Answer:
+    """Read a reply. `cut_off`: the limit at which the server ended it, in words. `thought`: the server set thinking apart from the text.
+
+    Of a reply that was cut off, only a configuration that stands at its very end counts: an earlier one is a draft. Raises BadReply with
+    every complaint.
+    """
     answer = strip_thinking(text)
+    found, rest = _last_object(answer)
+    if cut_off and not answer:
+        raise BadReply(f"the reply was cut off at {cut_off} before it began to answer", ask=f": be brief and {_FORM}")
+    if cut_off and (found is None or ("config" in found and not _END_OF_ANSWER.fullmatch(rest))):
+        raise BadReply(f"the reply was cut off at {cut_off}", ask=f": be brief and {_FORM}")
+    if not answer and thought:
+        raise BadReply("the reply was empty but for thinking, which the server sent apart from it", ask=f"; {_FORM}")
     if not answer:
-        raise BadReply(f"the reply was empty{' but for thinking' if text.strip() else ''}; {_FORM}")
-    found = _last_object(answer)
+        raise BadReply(f"the reply was empty{' but for thinking' if text.strip() else ''}", ask=f"; {_FORM}")
     if found is None:
-        why = "the reply was cut off at the token limit: be brief and" if cut_off else "the reply holds no readable JSON object;"
-        raise BadReply(f"{why} {_FORM}")
-    config, analysis = found.get("config"), found.get("analysis", "")
-    if not isinstance(config, dict):
-        raise BadReply(f"the JSON object has no object 'config'; {_FORM}")
-    problems = space.problems(config)
+        raise BadReply("the reply holds no readable JSON object", ask=f"; {_FORM}")
+    if not isinstance(found.get("config"), dict):
+        raise BadReply("the JSON object has no object 'config'", ask=f"; {_FORM}")
+    problems = space.problems(found["config"])
     if problems:
         raise BadReply(_joined(problems), Kind.INVALID)
     text = analysis if isinstance(analysis, str) else json.dumps(analysis, ensure_ascii=False)
@@ -75,7 +92,8 @@ def parse_reply(text: str, space: Space, *, cut_off: bool = False) -> Answer:
 def refuse_aborted(finish_reason: str) -> None:
     """Raise BadReply when the server stopped the reply because it had become a loop, even if an answer stands before the loop."""
     if finish_reason == ABORTED:
-        raise BadReply(f"the reply repeated itself without end and was broken off: be brief, and {_FORM}", Kind.ABORTED)
+        why = "the reply repeated itself without end and was broken off"
+        raise BadReply(why, Kind.ABORTED, ask=f": be brief, and {_FORM}")
 
 
 def refuse_repeat(config: Config, trajectory: Trajectory) -> None:
@@ -87,15 +105,18 @@ def refuse_repeat(config: Config, trajectory: Trajectory) -> None:
 
 
 def strip_thinking(text: str) -> str:
-    """Remove thinking blocks, including one that was never closed, and the white space around the rest."""
-    return _THINKING.sub("", text).strip()
+    """Remove thinking blocks, also one that was never closed or never opened, and the white space around the rest."""
+    rest = _THINKING.sub("", text)
+    for end in reversed([*_END_OF_THINKING.finditer(rest, 0, max(0, rest.rfind("{")))]):
+        return rest[end.end() :].strip()
+    return rest.strip()
 
 
-def _last_object(text: str) -> dict[str, object] | None:
-    """Return the last JSON object in the text that has a `config`, else the last object of any kind; None when there is none."""
+def _last_object(text: str) -> tuple[dict[str, Any] | None, str]:
+    """Return the last JSON object in the text that has a `config`, else the last one of any kind, and what stands behind it."""
     tail = text[-READ_CHARACTERS:]
     decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
-    objects: list[dict[str, object]] = []
+    objects: list[tuple[dict[str, Any], int]] = []
     problems: list[str] = []
     start = tail.find("{")
     for _ in range(READ_STARTS):
@@ -109,13 +130,13 @@ def _last_object(text: str) -> dict[str, object] | None:
         except (ValueError, RecursionError):
             end = start + 1
         else:
-            objects.append(value)
+            objects.append((value, end))
         start = tail.find("{", end)
-    with_config = [value for value in objects if "config" in value]
+    with_config = [(value, end) for value, end in objects if "config" in value]
     if not with_config and problems:
-        raise BadReply(f"{problems[0]}; {_FORM}")
+        raise BadReply(problems[0], ask=f"; {_FORM}")
     chosen = with_config or objects
-    return chosen[-1] if chosen else None
+    return (chosen[-1][0], tail[chosen[-1][1] :]) if chosen else (None, "")
 
 
 class _KeyTwice(Exception):

@@ -11,7 +11,8 @@ from enum import StrEnum
 
 from harness.tcs import thresholds as limit
 from harness.tcs.analysis.curve import Curve, Tail, read_curve
-from harness.tcs.view.words import clean_error, points_text, share_text
+from harness.tcs.view.scale import PERCENT_SCALE, Scale
+from harness.tcs.view.words import clean_error, share_text
 from harness.trial import Outcome, Status, Trial
 
 _MOST_RISE = 99  # a loss further above its minimum, as a multiple of it, is only written as "over"
@@ -38,15 +39,18 @@ class Judgement:
     reason: str
 
 
-def judge(outcome: Outcome, best_other_pct: float | None = None, curve: Curve | None = None) -> Judgement:
+def judge(
+    outcome: Outcome, best_other_pct: float | None = None, curve: Curve | None = None, scale: Scale = PERCENT_SCALE
+) -> Judgement:
     """Return the verdict on one training.
 
     best_other_pct: the best validation score of the other trials. A training score that ends well below it, with a small gap to the
         validation score, is underfitting.
     curve: `read_curve(outcome.curve)`, if the caller has it already.
+    scale: how the reason writes scores.
     """
     curve = curve or read_curve(outcome.curve)
-    diverged = _diverged(outcome, curve)
+    diverged = _diverged(outcome, curve, scale)
     if diverged:
         return Judgement(Verdict.DIVERGED, diverged)
     tail = curve.tail
@@ -54,10 +58,10 @@ def judge(outcome: Outcome, best_other_pct: float | None = None, curve: Curve | 
         scored = curve.log.rows - curve.log.unscored
         return Judgement(Verdict.TOO_SHORT, f"scored epochs: {scored}, needed: {limit.FEWEST_EPOCHS}")
     rules = (
-        (Verdict.UNSTABLE, _unstable(curve, tail)),
-        (Verdict.OVERFITTING, _overfitting(curve, tail)),
-        (Verdict.UNDERFITTING, _underfitting(tail, best_other_pct)),
-        (Verdict.STILL_IMPROVING, _improving(tail)),
+        (Verdict.UNSTABLE, _unstable(curve, tail, scale)),
+        (Verdict.OVERFITTING, _overfitting(curve, tail, scale)),
+        (Verdict.UNDERFITTING, _underfitting(tail, best_other_pct, scale)),
+        (Verdict.STILL_IMPROVING, _improving(tail, scale)),
         (Verdict.PLATEAU, _plateau(curve)),
     )
     for verdict, reason in rules:
@@ -80,32 +84,34 @@ def gain_ahead_pct(tail: Tail) -> float:
     return slope.per_epoch * tail.span if slope.low is not None and slope.low > 0 else 0.0
 
 
-def _diverged(outcome: Outcome, curve: Curve) -> str | None:
+def _diverged(outcome: Outcome, curve: Curve, scale: Scale) -> str | None:
     if outcome.status is Status.DIVERGED:
         return clean_error(outcome.error)
     if curve.log.ends_non_finite:
         return "the log ends in values that are not finite"
     tail = curve.tail
     if tail is not None and curve.best_pct is not None and curve.best_pct - tail.highest_pct >= limit.COLLAPSE_PCT:
-        return f"fell {points_text(curve.best_pct - tail.highest_pct, 1)} points below its best and stayed there"
+        return f"{scale.worse_than_best(curve.best_pct - tail.highest_pct)} and stayed there"
     return None
 
 
-def _unstable(curve: Curve, tail: Tail) -> str | None:
+def _unstable(curve: Curve, tail: Tail, scale: Scale) -> str | None:
     if tail.noise_pct >= limit.UNSTABLE_NOISE_PCT:
-        return f"noise from epoch to epoch {points_text(tail.noise_pct, 1)}, {limit.UNSTABLE_NOISE_PCT:g} or more"
+        return (
+            f"noise from epoch to epoch {scale.difference_text(tail.noise_pct, 1)}, {scale.limit(limit.UNSTABLE_NOISE_PCT)} or more"
+        )
     if curve.largest_fall_pct >= limit.UNSTABLE_FALL_PCT:
-        return f"fell {points_text(curve.largest_fall_pct, 1)} points in one step"
+        return f"{scale.worse(curve.largest_fall_pct)} in one step"
     return None
 
 
-def _overfitting(curve: Curve, tail: Tail) -> str | None:
+def _overfitting(curve: Curve, tail: Tail, scale: Scale) -> str | None:
     improving = gain_ahead_pct(tail) >= limit.PRACTICAL_PCT
     if tail.gap_pct is not None and tail.gap_pct >= limit.OVERFIT_GAP_PCT and not improving:
-        return f"gap {points_text(tail.gap_pct, 1)}, and validation no longer rises"
+        return f"gap {scale.difference_text(tail.gap_pct, 1)}, and validation no longer {'rises' if scale.objective.sign > 0 else 'falls'}"
     fall = (curve.best_pct or 0.0) - tail.score_pct
     if fall >= max(limit.OVERFIT_FALL_PCT, 3 * tail.noise_pct) and not curve.train_fell and not improving:
-        return f"validation {points_text(fall, 1)} points below its best of epoch {curve.best_epoch}" + _unlogged(curve)
+        return f"validation {scale.below(fall)} its best of epoch {curve.best_epoch}" + _unlogged(curve)
     rise = tail.loss_rise
     wide = tail.gap_pct is None or tail.gap_pct >= limit.LOSS_GAP_PCT
     if rise is not None and rise >= limit.OVERFIT_LOSS_RISE and wide and not curve.train_fell and not improving:
@@ -124,26 +130,27 @@ def _unlogged(curve: Curve) -> str:
     return " (training not logged)" if curve.train_fell is None else " while training got no worse"
 
 
-def _underfitting(tail: Tail, best_other_pct: float | None) -> str | None:
+def _underfitting(tail: Tail, best_other_pct: float | None, scale: Scale) -> str | None:
     if tail.train_score_pct is None or tail.gap_pct is None or tail.gap_pct >= limit.UNDERFIT_GAP_PCT:
         return None
     if gain_ahead_pct(tail) >= limit.PRACTICAL_PCT:
         return None
     apart = limit.UNDERFIT_ALONE_PCT if best_other_pct is None else best_other_pct - limit.UNDERFIT_BELOW_BEST_PCT
-    trained = points_text(tail.train_score_pct, 1, (apart,))
+    trained = scale.score_text(tail.train_score_pct, 1, (apart,))
     if best_other_pct is None:
-        low = tail.train_score_pct < limit.UNDERFIT_ALONE_PCT
+        # Where scores are no percentages, there is no bar without another trial.
+        low = scale.objective.is_identity and tail.train_score_pct < limit.UNDERFIT_ALONE_PCT
         return f"training score ends at {trained}, below {limit.UNDERFIT_ALONE_PCT:g}" if low else None
     if tail.train_score_pct < best_other_pct - limit.UNDERFIT_BELOW_BEST_PCT:
-        return f"training score {trained}, where another trial's validation has {points_text(best_other_pct, 1)}"
+        return f"training score {trained}, where another trial's validation has {scale.score_text(best_other_pct, 1)}"
     return None
 
 
-def _improving(tail: Tail) -> str | None:
+def _improving(tail: Tail, scale: Scale) -> str | None:
     gain = gain_ahead_pct(tail)
     if gain < limit.PRACTICAL_PCT:
         return None
-    return f"at this slope +{points_text(gain, 1)} in {tail.span} more epochs"
+    return f"at this slope {scale.better(gain)} in {tail.span} more epochs"
 
 
 def _plateau(curve: Curve) -> str | None:

@@ -6,7 +6,7 @@ The summary calls such a pair "one knob"; so do the names in this module.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
@@ -14,9 +14,10 @@ from harness.space import Space
 from harness.tcs.analysis.configs import Brought, Change, brought, changes, count_changes, wordings
 from harness.tcs.blocks.status import noise_text, pair_noise_pct
 from harness.tcs.thresholds import CONTRAST_WINDOW, CONTRASTS_KEPT
+from harness.tcs.view.scale import PERCENT_SCALE, Scale
 from harness.tcs.view.section import Cell, Detail, Table, View
 from harness.tcs.view.values import Wording
-from harness.tcs.view.words import bounded, points_text, signed
+from harness.tcs.view.words import bounded
 from harness.trial import Trajectory, Trial, incumbent
 
 _BROUGHT_KEPT = 3
@@ -50,6 +51,7 @@ class Contrast:
     gain_pct: float | None
     noise_pct: float | None
     outcome: str
+    scale: Scale = field(default=PERCENT_SCALE, repr=False)
 
     @property
     def one_knob(self) -> bool:
@@ -106,7 +108,7 @@ def changes_block(space: Space, trajectory: Trajectory, budget: int) -> Changes:
     single = [(a, b, Role.OTHER) for a, b in _one_knob_pairs(trajectory) if (a.number, b.number) not in compared]
     kept = [*pairs, *single[:CONTRASTS_KEPT]]
     written = wordings(space, [trial.config for a, b, _ in kept for trial in (a, b)], rough=True)
-    contrasts = [_contrast(space, *pair, written) for pair in kept]
+    contrasts = [_contrast(space, *pair, written, Scale(trajectory.objective)) for pair in kept]
     return Changes(tuple(contrasts[: len(pairs)]), tuple(contrasts[len(pairs) :]))
 
 
@@ -122,7 +124,7 @@ def _one_knob_pairs(trajectory: Trajectory) -> Iterator[tuple[Trial, Trial]]:
                 yield recent[j], recent[i]
 
 
-def _contrast(space: Space, later: Trial, earlier: Trial, role: Role, written: Mapping[str, Wording]) -> Contrast:
+def _contrast(space: Space, later: Trial, earlier: Trial, role: Role, written: Mapping[str, Wording], scale: Scale) -> Contrast:
     scored = later.score is not None and earlier.score is not None
     return Contrast(
         later=later.number,
@@ -132,17 +134,18 @@ def _contrast(space: Space, later: Trial, earlier: Trial, role: Role, written: M
         brought=brought(space, earlier.config, later.config),
         gain_pct=bounded(later.score or 0.0) - bounded(earlier.score or 0.0) if scored else None,
         noise_pct=pair_noise_pct(later, earlier) if scored else None,
-        outcome=f"{_ending(earlier)} -> {_ending(later)}",
+        outcome=f"{_ending(earlier, scale)} -> {_ending(later, scale)}",
+        scale=scale,
     )
 
 
-def _ending(trial: Trial) -> str:
-    return trial.outcome.status.value if trial.score is None else points_text(bounded(trial.score))
+def _ending(trial: Trial, scale: Scale) -> str:
+    return trial.outcome.status.value if trial.score is None else scale.score_text(bounded(trial.score))
 
 
 def _row(contrast: Contrast, most: int, mixed: int) -> tuple[Cell, ...]:
     noise = contrast.noise_pct or 0.0
-    gain = contrast.outcome if contrast.gain_pct is None else signed(contrast.gain_pct, apart=(0.0, noise, -noise))
+    gain = contrast.outcome if contrast.gain_pct is None else contrast.scale.signed(contrast.gain_pct, apart=(0.0, noise, -noise))
     against = f"{contrast.earlier} ({contrast.role})" if contrast.role is not Role.OTHER else str(contrast.earlier)
     return (contrast.later, against, _changed_text(contrast, most, mixed), gain, _reading(contrast))
 
@@ -168,4 +171,4 @@ def _reading(contrast: Contrast) -> str:
         return f"{knobs}; a tie"
     if contrast.gain_pct is None or contrast.noise_pct is None:
         return knobs
-    return f"{knobs}; {noise_text(contrast.gain_pct, contrast.noise_pct)}"
+    return f"{knobs}; {noise_text(contrast.gain_pct, contrast.noise_pct, contrast.scale)}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from harness.space import Config, Space
 from harness.tcs.analysis.configs import assignments
 from harness.tcs.analysis.curve import Curve, Log, Tail, read_curve
 from harness.tcs.analysis.verdict import Judgement, best_of_others, judge, rise_text
+from harness.tcs.view.scale import PERCENT_SCALE, Scale
 from harness.tcs.view.section import Assignments, Cell, Detail, Level, Phrase, Scalar, View
 from harness.tcs.view.words import bounded, clean_error, named_trials, neighbours, points, shortest, signed, trials_text
 from harness.trial import Status as Ending
@@ -40,18 +41,19 @@ class LastTrial:
     scored: int = 0
     curve: Curve | None = None
     judgement: Judgement | None = None
+    scale: Scale = field(default=PERCENT_SCALE, repr=False)
 
     def view(self, detail: Detail) -> View:
         if self.curve is None or self.judgement is None or self.shown_config is None or self.ending is None:
             return View((("last_trial", "none yet"),))
         facts: list[tuple[str, Cell]] = [("trial", self._headline()), ("config", self.shown_config)]
         if self.curve.best_pct is not None:
-            facts.append(("validation_score", _scores(self.curve, self.beside)))
+            facts.append(("validation_score", _scores(self.curve, self.beside, self.scale)))
         facts.append(("verdict", f"{self.judgement.verdict}: {self.judgement.reason}"))
         if self.curve.tail is not None:
             if detail.level > Level.LEAST:
-                facts.append(("tail", _tail(self.curve.tail)))
-            facts.append(("gap", _gap(self.curve.tail, detail)))
+                facts.append(("tail", _tail(self.curve.tail, self.scale)))
+            facts.append(("gap", _gap(self.curve.tail, detail, self.scale)))
         lacks = log_text(self.curve.log)
         if lacks:
             facts.append(("log", lacks))
@@ -94,7 +96,8 @@ def last_trial(space: Space, trajectory: Trajectory, budget: int) -> LastTrial: 
         beside=() if score is None else neighbours(score, scores),
         scored=len(scores),
         curve=curve,
-        judgement=judge(trial.outcome, best_of_others(trajectory.trials)[-1], curve),
+        judgement=judge(trial.outcome, best_of_others(trajectory.trials)[-1], curve, Scale(trajectory.objective)),
+        scale=Scale(trajectory.objective),
     )
 
 
@@ -114,11 +117,11 @@ def log_text(log: Log) -> str:
     return "; ".join(lacks)
 
 
-def _scores(curve: Curve, beside_pct: tuple[float, ...]) -> Phrase:
+def _scores(curve: Curve, beside_pct: tuple[float, ...], scale: Scale) -> Phrase:
     first, best, final = (score or 0.0 for score in (curve.first_pct, curve.best_pct, curve.final_pct))
     log = curve.log
     apart = (*beside_pct, first, best, final, 0.0, 100.0)
-    shown, start, end = (points(score, apart=apart) for score in (best, first, final))
+    shown, start, end = (scale.score(score, apart=apart) for score in (best, first, final))
     data = {"best_pct": shown, "best_epoch": curve.best_epoch, "epochs": log.last_epoch}
     text = f"best {shortest(shown)} at epoch {curve.best_epoch} of {log.last_epoch}"
     if log.rows - log.unscored == 1:
@@ -129,25 +132,27 @@ def _scores(curve: Curve, beside_pct: tuple[float, ...]) -> Phrase:
     return Phrase(f"{text}, first {shortest(start)}, final {shortest(end)}", data)
 
 
-def _tail(tail: Tail) -> Phrase:
+def _tail(tail: Tail, scale: Scale) -> Phrase:
     slope = tail.slope
     ends = [None if end is None else round(end, _ROUNDING) for end in (slope.low, slope.high)]
     middle = round(slope.per_epoch, _ROUNDING)
     apart = (0.0, middle, *(end for end in ends if end is not None))
-    low, high = ("unbounded" if end is None else signed(end, apart=apart) for end in ends)
-    noise = points(round(tail.noise_pct, _ROUNDING), apart=(0.0,))
-    text = f"epochs {tail.first_epoch}-{tail.last_epoch}: slope {signed(middle, apart=apart)} per epoch"
+    low, high = ("unbounded" if end is None else scale.signed(end, apart=apart) for end in ends)
+    noise = scale.difference(round(tail.noise_pct, _ROUNDING), apart=(0.0,))
+    text = f"epochs {tail.first_epoch}-{tail.last_epoch}: slope {scale.signed(middle, apart=apart)} per epoch"
     text += f" (95% {low} to {high}), noise {shortest(noise)}"
-    shown = [None if end is None else points(end, 3, apart) for end in ends]
-    data = {"from_epoch": tail.first_epoch, "to_epoch": tail.last_epoch, "slope_per_epoch": points(middle, 3, apart)}
+    shown = [None if end is None else scale.difference(end, 3, apart) for end in ends]
+    data = {"from_epoch": tail.first_epoch, "to_epoch": tail.last_epoch, "slope_per_epoch": scale.difference(middle, 3, apart)}
     return Phrase(text, {**data, "slope_low95": shown[0], "slope_high95": shown[1], "noise_pct": noise})
 
 
-def _gap(tail: Tail, detail: Detail) -> Phrase:
+def _gap(tail: Tail, detail: Detail, scale: Scale) -> Phrase:
     if tail.gap_pct is None or tail.train_score_pct is None:
         return Phrase("training score not logged", {"train_minus_validation_pct": None})
-    gap, train = points(tail.gap_pct, apart=(0.0,)), points(tail.train_score_pct, apart=(0.0, 100.0))
-    over = f"{signed(gap, 6)} over validation" if gap else "equal to validation"
+    gap, train = scale.difference(tail.gap_pct, apart=(0.0,)), scale.score(tail.train_score_pct, apart=(0.0, 100.0))
+    over = (
+        f"{signed(gap, 6)} {'over' if scale.objective.is_identity else 'better than'} validation" if gap else "equal to validation"
+    )
     text, data = f"training {shortest(train)}, {over}", {"train_minus_validation_pct": gap, "train_pct": train}
     if tail.loss_rise is None or detail.level is Level.LEAST:
         return Phrase(text, data)

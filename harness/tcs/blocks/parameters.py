@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
@@ -13,12 +13,12 @@ from harness.tcs.analysis import axis
 from harness.tcs.analysis.axis import Coverage, Group, Observation
 from harness.tcs.analysis.effects import Effect, Strength, effect_of
 from harness.tcs.thresholds import MODERATE_P, NARROW_GAP, POINTS_KEPT
+from harness.tcs.view.scale import PERCENT_SCALE, Scale
 from harness.tcs.view.section import Cell, Detail, Level, Points, Scalar, Table, View
 from harness.tcs.view.values import Wording, bound_text, falls, sides
 from harness.tcs.view.words import (
     clean_names,
     p_text,
-    points,
     points_text,
     score_anchors,
     score_decimals,
@@ -92,6 +92,7 @@ class Parameters:
     scored: int
     decimals: int
     items: tuple[Parameter, ...]
+    scale: Scale = field(default=PERCENT_SCALE, repr=False)
 
     @property
     def tested(self) -> int:
@@ -146,7 +147,7 @@ def _read_all(space: Space, trajectory: Trajectory) -> Parameters:
     names = clean_names(space.names)
     items = tuple(_read(hp, names[hp.name], axis.observe(hp, trajectory)) for hp in space)
     scores = [t.score for t in trajectory if t.score is not None]
-    return Parameters(len(trajectory), len(scores), score_decimals(scores), items)
+    return Parameters(len(trajectory), len(scores), score_decimals(scores), items, Scale(trajectory.objective))
 
 
 def _read(hp: Hyperparameter, shown_name: str, seen: list[Observation]) -> Parameter:
@@ -226,7 +227,7 @@ def _row(item: Parameter, detail: Detail, of: Parameters) -> tuple[Cell, ...]:
     write = wording(item, groups)
     decimals = of.decimals - (detail.level is Level.LEAST)
     means = sorted({g.mean_pct for g in groups if g.mean_pct is not None})
-    tried = Points(tuple(_point(item, g, decimals, means, write) for g in groups), left_out)
+    tried = Points(tuple(_point(item, g, decimals, means, write, of.scale) for g in groups), left_out)
     effect = "; ".join(part for part in (_edge_text(item), _effect_text(item, of.scored, detail, write)) if part)
     return (name, tried, effect, _coverage_text(item, detail, write))
 
@@ -238,11 +239,14 @@ def wording(item: Parameter, groups: Sequence[Group]) -> Wording:
     return Wording(item.hp, [*ends, gap.low, gap.high] if gap else ends, rough=True)
 
 
-def _point(item: Parameter, g: Group, decimals: int, means: Sequence[float], write: Wording) -> tuple[Scalar, Scalar]:
+def _point(item: Parameter, g: Group, decimals: int, means: Sequence[float], write: Wording, scale: Scale) -> tuple[Scalar, Scalar]:
     key: Scalar = write.scalar(g.low) if g.single else f"{write(g.low)}..{write(g.high)}"
     if g.mean_pct is None:
         return key, "x" if g.trials == 1 else f"x({g.trials})"
-    best, score = "*" if item.holds_best(g) else "", points(g.mean_pct, decimals, score_anchors(g.mean_pct, means))
+    best, score = (
+        "*" if item.holds_best(g) else "",
+        scale.score(g.mean_pct, decimals, score_anchors(g.mean_pct, means)),
+    )
     if g.trials == 1 and not best:
         return key, score
     many = f"({g.scored})" if g.scored > 1 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
@@ -12,16 +12,14 @@ from harness.space import Config, Space
 from harness.tcs.analysis.configs import assignments
 from harness.tcs.analysis.curve import read_curve
 from harness.tcs.thresholds import PRACTICAL_PCT, RECENT_SHARE
+from harness.tcs.view.scale import PERCENT_SCALE, Scale
 from harness.tcs.view.section import Assignments, Cell, Detail, Phrase, View
 from harness.tcs.view.words import (
     bounded,
     median,
     named_trials,
-    points,
-    points_text,
     score_anchors,
     shortest,
-    signed,
     trials_text,
 )
 from harness.trial import Trajectory, Trial, incumbents
@@ -96,6 +94,7 @@ class SearchStatus:
     median_pct: float | None
     worst_pct: float | None
     runner_up: RunnerUp | None
+    scale: Scale = field(default=PERCENT_SCALE, repr=False)
 
     @property
     def left(self) -> int:
@@ -107,13 +106,15 @@ class SearchStatus:
             f"{self.done} of {self.budget}, {self.left} left", {"done": self.done, "budget": self.budget, "left": self.left}
         )
         facts: list[tuple[str, Cell]] = [("trials", done)]
+        if self.scale.meaning:
+            facts.append(("scores", self.scale.meaning))
         if self.incumbent is None or self.shown_config is None:
             nothing = "no trial yet" if not self.done else f"none: all {self.done} trials failed"
             return View((*facts, ("incumbent", nothing)))
         facts.append(("incumbent", _lead(self.incumbent, self.shared, self.trials_since_improvement)))
         facts.append(("incumbent_config", self.shown_config))
         if self.runner_up:
-            facts.append(("runner_up", _behind(self.runner_up)))
+            facts.append(("runner_up", _behind(self.runner_up, self.scale)))
         facts.append(("trend", self._trend(detail)))
         facts.append(("all_scores", self._scores(self.incumbent)))
         return View(tuple(facts))
@@ -123,9 +124,13 @@ class SearchStatus:
         steps = ", ".join(f"{shortest(i.shown_pct)} (trial {i.trial})" for i in kept)
         steps = f".. {steps}" if len(kept) < len(self.improvements) else steps
         gain, apart = self.recent_gain_pct, (0.0, PRACTICAL_PCT)
-        recent = "" if gain is None else f"; {signed(gain, apart=apart)} in the last {self.recent_trials} trials"
+        recent = "" if gain is None else f"; {self.scale.signed(gain, apart=apart)} in the last {self.recent_trials} trials"
         recent += f", of which {self.recent_failed} failed" if recent and self.recent_failed else ""
-        data = {"word": self.trend.value, "steps": steps, "recent_gain_pct": None if gain is None else points(gain, apart=apart)}
+        data = {
+            "word": self.trend.value,
+            "steps": steps,
+            "recent_gain_pct": None if gain is None else self.scale.difference(gain, apart=apart),
+        }
         data |= {"recent_trials": self.recent_trials, "recent_failed": self.recent_failed or None}
         return Phrase(f"{self.trend.value}: {steps}{recent}", data)
 
@@ -137,10 +142,10 @@ class SearchStatus:
             return Phrase(
                 f"{'one' if scored == 1 else f'{scored}, all equal'}; {failed}", {**counts, "all_equal": scored > 1 or None}
             )
-        low = points(worst, 1, (best.score_pct, middle))
+        low = self.scale.score(worst, 1, (best.score_pct, middle))
         if scored == 2:  # the median of two scores is neither of them
             return Phrase(f"two, worst {shortest(low)}; {failed}", {**counts, "worst_pct": low})
-        mid = best.shown_pct if middle == best.score_pct else points(middle, 1, (best.score_pct, worst))
+        mid = best.shown_pct if middle == best.score_pct else self.scale.score(middle, 1, (best.score_pct, worst))
         return Phrase(f"median {shortest(mid)}, worst {shortest(low)}, {failed}", {**counts, "median_pct": mid, "worst_pct": low})
 
 
@@ -168,6 +173,7 @@ def status(space: Space, trajectory: Trajectory, budget: int) -> SearchStatus:
         median_pct=median(scores) if scores else None,
         worst_pct=scores[0] if scores else None,
         runner_up=_runner_up(trajectory, best),
+        scale=Scale(trajectory.objective),
     )
 
 
@@ -176,7 +182,9 @@ def _improvements(trajectory: Trajectory, scores: Sequence[float]) -> tuple[Impr
     for trial, best in zip(trajectory, incumbents(trajectory), strict=True):
         if trial is best:
             score = bounded(trial.score or 0.0)
-            steps.append(Improvement(trial.number, score, points(score, apart=score_anchors(score, scores))))
+            steps.append(
+                Improvement(trial.number, score, Scale(trajectory.objective).score(score, apart=score_anchors(score, scores)))
+            )
     return tuple(steps)
 
 
@@ -217,13 +225,13 @@ def pair_noise_pct(a: Trial, b: Trial) -> float | None:
     return math.hypot(*noises) if len(noises) == 2 else None
 
 
-def noise_text(difference_pct: float, noise_pct: float) -> str:
+def noise_text(difference_pct: float, noise_pct: float, scale: Scale = PERCENT_SCALE) -> str:
     """Say whether a difference (not 0) is within the noise of the two curves or beyond it."""
     if noise_pct < _NO_NOISE:
         return "no epoch noise seen"
     word = "within" if abs(difference_pct) <= noise_pct else "beyond"
     decimals = 2 if noise_pct == abs(difference_pct) else 1  # equal numbers get equal decimals
-    return f"{word} epoch noise {points_text(noise_pct, decimals, (0.0, abs(difference_pct)))}"
+    return f"{word} epoch noise {scale.difference_text(noise_pct, decimals, (0.0, abs(difference_pct)))}"
 
 
 def _lead(incumbent: Improvement, shared: tuple[int, ...], since: int) -> Phrase:
@@ -234,11 +242,11 @@ def _lead(incumbent: Improvement, shared: tuple[int, ...], since: int) -> Phrase
     return Phrase(text, {**data, "shared_with": trials_text(shared, 3) if shared else None})
 
 
-def _behind(second: RunnerUp) -> Phrase:
+def _behind(second: RunnerUp, scale: Scale) -> Phrase:
     noise = second.noise_pct
-    behind = points(second.behind_pct, apart=(0.0, noise or 0.0))
-    word = "" if noise is None else f", {noise_text(second.behind_pct, noise)}"
-    shown = None if noise is None else points(noise, apart=(0.0, second.behind_pct))
+    behind = scale.difference(second.behind_pct, apart=(0.0, noise or 0.0))
+    word = "" if noise is None else f", {noise_text(second.behind_pct, noise, scale)}"
+    shown = None if noise is None else scale.difference(noise, apart=(0.0, second.behind_pct))
     text = f"trial {second.trial}, {shortest(behind)} behind{word}"
-    score = points(second.score_pct, apart=(second.score_pct + second.behind_pct,))
+    score = scale.score(second.score_pct, apart=(second.score_pct + second.behind_pct,))
     return Phrase(text, {"trial": second.trial, "score_pct": score, "behind_pct": behind, "epoch_noise_pct": shown})

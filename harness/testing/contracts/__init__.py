@@ -1,6 +1,6 @@
-"""What every task, method, backend and expert block must hold to: suites that a test inherits. They need pytest."""
+"""The contract suites of tasks, methods, backends and expert blocks. A test inherits one. They need pytest."""
 
 import pytest
 
-# So that a failure shows the values, as in a test's own file.
+# So that a failed assertion shows its values, as in a test file.
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("backend", "block", "optimizer", "task")))

@@ -1,19 +1,19 @@
-"""What every LLM backend must hold to. A test inherits the suite and says how its backend is built and asked."""
+"""The contract suite of LLM backends. A test inherits it, and says how its backend is built."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from harness.llm.backend import Backend, Message, Reply, Request
+from harness.llm.build import BackendClass
 from harness.llm.errors import BackendError
 from harness.llm.probe import Readiness
 from harness.llm.settings import LlmSettings
 from harness.testing.servers.schema import fits
 
-SCHEMA: dict[str, Any] = {
+SCHEMA: dict[str, object] = {
     "type": "object",
     "properties": {
         "analysis": {"type": "string", "maxLength": 40},
@@ -40,9 +40,9 @@ SCHEMA: dict[str, Any] = {
 
 
 class BackendContract:
-    """Give `settings` (a fixture) and, where the class is not enough to build it, `backend`."""
+    """A subclass sets `backend_class` and the fixture `settings`, and `backend` when `backend_class(settings)` does not build it."""
 
-    backend_class: Any
+    backend_class: BackendClass
 
     @pytest.fixture
     def settings(self) -> LlmSettings:
@@ -50,8 +50,7 @@ class BackendContract:
 
     @pytest.fixture
     def backend(self, settings: LlmSettings) -> Backend:
-        made: Backend = self.backend_class(settings)
-        return made
+        return self.backend_class(settings)
 
     def ask(self, settings: LlmSettings, text: str = "Propose.", *, seed: int = 1, call: int = 1) -> Request:
         messages = [Message("system", "You tune hyperparameters."), Message("user", text)]

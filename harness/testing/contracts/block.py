@@ -1,4 +1,4 @@
-"""What every expert block must hold to. A test inherits the suite and names its block."""
+"""The contract suite of expert blocks. A test inherits it, and names its block."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.space import Space
 from harness.tcs.view.section import DETAILS, Assignments, Block, Cell, Phrase, Points, Scalar, Section, View
 from harness.testing import trajectories as made
 from harness.trial import Trajectory
 
 
 def scalars(view: View) -> Iterator[Scalar]:
-    """Yield every string and number that a view shows."""
+    """Yield every string and number in a view."""
     cells: list[Cell] = [cell for _, cell in view.facts] + [cell for t in view.tables for row in t.rows for cell in row]
     for cell in (*cells, *view.notes):
         if isinstance(cell, Assignments | Points):
@@ -33,17 +34,17 @@ def scalars(view: View) -> Iterator[Scalar]:
 
 
 def cells_of(view: View) -> int:
-    """Return how many strings and numbers a view shows."""
+    """Return the number of strings and numbers in a view."""
     return sum(1 for _ in scalars(view))
 
 
 class BlockContract:
-    """Inherit, and set `block` (as a staticmethod) and `name`."""
+    """A subclass sets `block` (as a staticmethod) and `name`."""
 
     block: ClassVar[Block]
     name: ClassVar[str]
 
-    def section(self, space: Any, trajectory: Trajectory, budget: int = 10) -> Section:
+    def section(self, space: Space, trajectory: Trajectory, budget: int = 10) -> Section:
         """Call the block."""
         return type(self).block(space, trajectory, budget)
 
@@ -53,7 +54,7 @@ class BlockContract:
         assert cells_of(section.view(DETAILS[0])) > 0
 
     def test_its_section_is_a_frozen_dataclass(self) -> None:
-        section: Any = self.section(made.SPACE, made.trajectory((made.config(), 80.0)))
+        section: object = self.section(made.SPACE, made.trajectory((made.config(), 80.0)))
         assert dataclasses.is_dataclass(section)
         field = dataclasses.fields(section)[0].name
         with pytest.raises(dataclasses.FrozenInstanceError):

@@ -1,4 +1,4 @@
-"""What every tuning method must hold to. A test inherits the suite and says how its method is built."""
+"""The contract suite of tuning methods. A test inherits it, and says how its method is built."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import random
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from harness.optimizer import DefaultFirst, Optimizer
 from harness.space import Space
 from harness.trial import Epoch, Outcome, Proposal, Status, Trajectory, Trial
 
-_TINY: dict[str, Any] = {"type": "float", "low": 1e-8, "high": 1e-7, "scale": "log", "default": 5e-8, "meaning": "a"}
+_TINY: dict[str, object] = {"type": "float", "low": 1e-8, "high": 1e-7, "scale": "log", "default": 5e-8, "meaning": "a"}
 NASTY = Space.from_mapping(
     {
         "learning_rate": {"type": "float", "low": 1e-6, "high": 1.0, "scale": "log", "default": 1e-3, "meaning": "step size"},
@@ -50,7 +50,7 @@ def a_trial(number: int, proposal: Proposal, score: float | None) -> Trial:
 
 
 def run(optimizer: Optimizer, score: Scorer, trials: int, start: Trajectory | None = None) -> Trajectory:
-    """Run the loop up to `trials` trials, or until the method has nothing left."""
+    """Run the loop for up to `trials` trials, or until the method has nothing left to propose."""
     trajectory = start or Trajectory()
     for number in range(len(trajectory) + 1, trials + 1):
         try:
@@ -62,14 +62,14 @@ def run(optimizer: Optimizer, score: Scorer, trials: int, start: Trajectory | No
 
 
 def bumpy(number: int, proposal: Proposal) -> float | None:
-    """Fail the second trial and every fourth from there; else score by the distance from a point of the unit cube."""
+    """Let the trials 2, 6, 10, ... fail; score the others by their distance from a point of the unit cube."""
     if number % 4 == 2:
         return None
     return 100 - 100 * sum((u - 0.3) ** 2 for u in NASTY.to_unit(proposal.config))
 
 
 def given(sources: Iterable[str], score: float = 50.0) -> Trajectory:
-    """Return a trajectory of random configurations of the nasty space, from these sources."""
+    """Return a trajectory of random configurations of the space NASTY, with these sources."""
     trajectory = Trajectory()
     for number, source in enumerate(sources, start=1):
         proposal = Proposal(NASTY.sample(random.Random(number)), source=source)
@@ -78,7 +78,7 @@ def given(sources: Iterable[str], score: float = 50.0) -> Trajectory:
 
 
 def configs(trajectory: Trajectory) -> list[str]:
-    """Return the configurations as JSON text, in which 1, 1.0, "1" and true are four things."""
+    """Return the configurations as JSON texts, in which 1, 1.0, "1" and true are different."""
     return [json.dumps(trial.config) for trial in trajectory]
 
 
@@ -90,10 +90,10 @@ def ask(optimizer: Optimizer, trajectory: Trajectory) -> str:
         return "exhausted"
 
 
-def global_state() -> list[Any]:
-    """Return what a method must leave as it was."""
+def global_state() -> list[object]:
+    """Return the state of the process that a method must not change."""
     kind, keys, position, *rest = np.random.get_state()
-    state: list[Any] = [random.getstate(), kind, np.asarray(keys).tolist(), position, rest]
+    state: list[object] = [random.getstate(), kind, np.asarray(keys).tolist(), position, rest]
     state += [list(warnings.filters), logging.getLogger("optuna").level]
     if "torch" in sys.modules:
         torch = sys.modules["torch"]
@@ -102,7 +102,7 @@ def global_state() -> list[Any]:
 
 
 class Listener(logging.Handler):
-    """Keeps what is logged."""
+    """Keeps the logged messages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,19 +114,21 @@ class Listener(logging.Handler):
 
 
 class OptimizerContract:
-    """Inherit, and say in `build` how the method is made."""
+    """A subclass implements `build`."""
 
-    seeded = True  # whether another seed means other proposals
-    replayed: ClassVar[Sequence[int]] = range(12)  # the lengths at which a new object is compared; fewer for a slow method
+    seeded = True  # whether another seed gives other proposals
+    replayed: ClassVar[Sequence[int]] = range(
+        12
+    )  # the numbers of trials after which a new object is compared; fewer for a slow method
 
     @staticmethod
     def build(space: Space, seed: int) -> Optimizer:
-        """Return a new object."""
+        """Return a new object of the method."""
         raise NotImplementedError
 
     @classmethod
     def make(cls, seed: int = 0, *, default_first: bool = False) -> Optimizer:
-        """Build the method on the nasty space."""
+        """Build the method on the space NASTY."""
         optimizer = cls.build(NASTY, seed)
         return DefaultFirst(optimizer, NASTY) if default_first else optimizer
 
@@ -215,9 +217,9 @@ class OptimizerContract:
             NASTY.check(trial.config)
 
     def test_it_leaves_global_state_alone_and_is_silent(self, capfd: pytest.CaptureFixture[str]) -> None:
-        ask(self.make(1), given(["optimizer"] * 4))  # imports what it imports
+        ask(self.make(1), given(["optimizer"] * 4))  # its imports may change the state
         logger, heard = logging.getLogger("optuna"), Listener()
-        logger.setLevel(logging.INFO)  # as Optuna sets it; it writes to a stream of its own, so its records are listened to
+        logger.setLevel(logging.INFO)  # Optuna's own level; Optuna logs to its own stream, so a handler collects its messages
         logger.addHandler(heard)
         before = global_state()
         run(self.make(), bumpy, 8)
@@ -228,12 +230,12 @@ class OptimizerContract:
 
 
 class ModelContract(OptimizerContract):
-    """For a method that starts at random and then learns: from trial `startup + 1` on, and not before, scores matter."""
+    """For a method that starts at random and then learns: its proposals depend on scores from trial `startup + 1` on, and not before."""
 
     startup = 3
 
     def proposals_after(self, length: int, sources: Iterable[str], *, scores: int = 3) -> set[str]:
-        """Return the different proposals that follow the same configurations under different scores."""
+        """Return the distinct proposals after the same configurations with different scores."""
         base = given(sources)
         found = set()
         for variant in range(scores):

@@ -1,4 +1,4 @@
-"""The same run through Optuna itself and through the harness, so that the two can be compared."""
+"""Run the same problem by Optuna itself and by the harness, so that the two can be compared."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RANGES: Mapping[str, BaseDistribution] = {
 
 
 def library_run(sampler: optuna.samplers.BaseSampler, trials: int, *, start: Sequence[Config]) -> list[Config]:
-    """Tune the conditional space as Optuna's own documentation does it, from given trials on, and return what was tried."""
+    """Tune the conditional space as in Optuna's documentation, after the trials in `start`, and return all configurations."""
     study = optuna.create_study(sampler=sampler, direction="maximize")
     for config in start:
         ranges = {name: RANGES[name] for name in config}
@@ -58,5 +58,5 @@ def library_run(sampler: optuna.samplers.BaseSampler, trials: int, *, start: Seq
 
 
 def our_run(optimizer: Optimizer, trials: int) -> list[Config]:
-    """Tune the same space in the harness's loop, and return what was tried."""
+    """Tune the same space in the harness's loop, and return all configurations."""
     return [trial.config for trial in run(optimizer, lambda _, proposal: score(proposal.config), trials)]

@@ -1,4 +1,4 @@
-"""What every task must hold to. A test inherits the suite and says which task it is about."""
+"""The contract suite of tasks. A test inherits it, and names its task."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ Changes: TypeAlias = tuple[tuple[str, Any], ...]
 
 @cache
 def spec_of(name: str, smaller: Changes = (), conf: Path | None = None) -> TaskSpec:
-    """Return what `task/NAME.yaml` of a conf folder says (None: the harness's own), with some of its `params` replaced."""
+    """Return the settings in `task/NAME.yaml` of a conf folder (None: the harness's own), with some `params` replaced."""
     spec = task_spec((conf or conf_dir()) / "task" / f"{name}.yaml")
     return replace(spec, params={**spec.params, **dict(smaller)})
 
 
 def task_of(name: str, smaller: Changes = (), conf: Path | None = None) -> Task:
-    """Build the task once for all tests of this process; what one test leaves behind in it is the next one's to suffer."""
+    """Build the task once for all tests of this process. So a change that one test makes to it affects the next test."""
     return _task_of(name, smaller, conf)
 
 
@@ -45,7 +45,7 @@ def _task_of(name: str, smaller: Changes, conf: Path | None) -> Task:
 
 
 def default_curve(name: str, seed: int, smaller: Changes = (), conf: Path | None = None) -> tuple[Epoch, ...]:
-    """Train the default once for the tests that only look at its curve."""
+    """Train the default configuration once, for the tests that only read its curve."""
     return _default_curve(name, seed, smaller, conf)
 
 
@@ -57,16 +57,16 @@ def _default_curve(name: str, seed: int, smaller: Changes, conf: Path | None) ->
 
 @cache
 def other_process() -> ProcessPoolExecutor:
-    """Start one process for all tasks, since importing what they need takes longer than training them; it ends with this one."""
+    """Start one process for all tasks, because their imports take longer than their trainings. It ends with this process."""
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
 class TaskContract:
-    """`window` holds the default's validation score in percent, whatever the seed and the processor's arithmetic.
+    """`window` is the range, in percent, of the default's validation score for every seed and processor.
 
-    `conf` is the folder that holds `task/NAME.yaml`, None for the harness's own. `measures` names what each epoch measures.
-    `diverges` is laid over the default: values with which the training must not end well. `smaller` replaces some of the task's
-    `params`, for one that takes too long to be trained twenty times. A task is `deterministic` when a seed changes nothing.
+    `conf` is the folder that holds `task/NAME.yaml`, None for the harness's own. `measures` names the measures of each epoch.
+    `diverges` holds values that make the default configuration diverge. `smaller` replaces some of the task's `params`, for a task that
+    takes too long to be trained twenty times. A task is `deterministic` when the seed changes nothing.
     """
 
     name: ClassVar[str]
@@ -171,13 +171,16 @@ class TaskContract:
             assert f"{size:,}" in task.card.data
 
 
-def _generator_states() -> tuple[Any, ...]:
-    """Return the states of the global generators, PyTorch's only where a task has already imported it."""
+def _generator_states() -> tuple[object, ...]:
+    """Return the states of the global generators; PyTorch's only when a task has imported it."""
     import sys
 
     import numpy as np
 
-    states: list[Any] = [random.getstate(), [part.tolist() if hasattr(part, "tolist") else part for part in np.random.get_state()]]
+    states: list[object] = [
+        random.getstate(),
+        [part.tolist() if hasattr(part, "tolist") else part for part in np.random.get_state()],
+    ]
     if "torch" in sys.modules:
         states.append(sys.modules["torch"].get_rng_state().tolist())
     return tuple(states)

@@ -1,10 +1,10 @@
-"""What the doubles share: a real HTTP server on a local port that keeps its protocol, or breaks it as a script says, and counts both.
+"""The base of the doubles: a real HTTP server on a local port that answers correctly or fails as a script says, and counts both.
 
     with OllamaDouble(Script.of("reset", "empty")) as server:
         ...  # point a client at server.url
         assert server.injected == {"reset": 1, "empty": 1}
 
-Everything here speaks to real sockets; nothing is patched. `GET /double` shows the counts to another process.
+The servers use real sockets; nothing is patched. `GET /double` returns the counts, also to another process.
 """
 
 from __future__ import annotations
@@ -16,31 +16,35 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
-from harness.testing.servers.replies import answer, spoil
+from harness.testing.servers.replies import answer, corrupt
 from harness.testing.servers.script import REPLIES, WRAPPED, Script, Step, keyed
 
 _NOISE = b"<html><body><h1>Welcome to the captive portal</h1></body></html>"
 
 
+# A JSON object in a request. Its fields may hold anything: a double checks them as the real server does.
+Body: TypeAlias = Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Received:
-    """One request as it came in; header names in lower case."""
+    """One request that the server received; header names are in lower case."""
 
     method: str
     path: str
     headers: Mapping[str, str]
-    body: Any
+    body: Any  # any JSON value; None without a body
 
 
 class Refusal(Exception):
-    """Answer with an error status instead; a body that is a text goes out as plain text."""
+    """Raised to answer with an error status. A body that is a `str` is sent as plain text, any other as JSON."""
 
-    def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
         self.status = status
         self.body = body
@@ -48,7 +52,11 @@ class Refusal(Exception):
 
 
 class Double:
-    """A server on 127.0.0.1. `injected` counts the faults by name, `answered` the valid replies, `received` holds every request."""
+    """A server on 127.0.0.1.
+
+    `injected` counts the injected faults by name, `answered` counts the valid replies, `received` holds every request, and `failures` holds
+    errors of the double itself, which `stop` raises.
+    """
 
     def __init__(self, script: Script | None = None, *, port: int = 0) -> None:
         self.script = script or Script()
@@ -76,14 +84,14 @@ class Double:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Listen."""
+        """Start to listen."""
         self._server = _Server(("127.0.0.1", self._port), Call, self)
         self._port = self._server.server_port
-        # The default poll of 0.5 s is how long each stop would take.
+        # With the default poll interval, each stop would take 0.5 s.
         threading.Thread(target=self._server.serve_forever, args=(0.01,), name="double", daemon=True).start()
 
     def stop(self) -> None:
-        """Close the port and every connection: who connects now is refused."""
+        """Close the port and every connection; new connections are refused. Raises the first error of the double itself."""
         self.stopping.set()
         self._close()
         if self.failures:
@@ -91,7 +99,7 @@ class Double:
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
-        """Refuse connections for a while, as a server that is not running does."""
+        """Refuse connections during the block, as when no server runs."""
         self._close()
         try:
             yield
@@ -107,7 +115,7 @@ class Double:
             server.hang_up()
 
     def go_down(self, seconds: float) -> None:
-        """Be down for a while, from the return of this on."""
+        """Refuse connections for some seconds, starting now; return at once."""
         self._close()
 
         def come_back() -> None:
@@ -118,24 +126,24 @@ class Double:
         threading.Thread(target=come_back, daemon=True).start()
 
     def next_step(self, request: str) -> Step:
-        """Return what the script wants for the next call."""
+        """Return the step of the script for the next call; `request` is its text."""
         with self._lock:
             number, occurrence = self._asked.total(), self._asked[request]
             self._asked[request] += 1
             return self.script.at(number, request, occurrence)
 
     def count(self, kind: str) -> None:
-        """Note a fault that was injected, or a valid answer."""
+        """Count an injected fault, or a valid answer (`valid`)."""
         with self._lock:
             if kind == "valid":
                 self.answered += 1
             else:
                 self.injected[kind] += 1
 
-    def reply_text(self, step: Step, request: str, schema: Mapping[str, Any] | None) -> tuple[str, str]:
-        """Return the text of the reply and what was really done to it; the same request gets the same text.
+    def reply_text(self, step: Step, request: str, schema: Body | None) -> tuple[str, str]:
+        """Return the text of the reply and the kind of fault in it. The same request gets the same text.
 
-        A `repeat` is the last good reply to the same schema, so it is one for the agent only while a single cell asks.
+        A `repeat` is the last valid reply to the same schema. So the agent sees a repetition only while a single cell asks.
         """
         kind = step.do
         if kind == "text":
@@ -148,26 +156,26 @@ class Double:
                 kind = "valid"  # nothing to repeat yet
             if kind in ("valid", *WRAPPED):
                 self._earlier[place] = text
-        return (spoil(kind, text, schema, earlier) if kind in REPLIES + WRAPPED else text), kind
+        return (corrupt(kind, text, schema, earlier) if kind in REPLIES + WRAPPED else text), kind
 
-    def counts(self) -> dict[str, Any]:
+    def counts(self) -> dict[str, object]:
         """Return the counts as plain data."""
         return {"answered": self.answered, "injected": dict(self.injected), "requests": len(self.received)}
 
     def get(self, path: str, call: Call) -> None:
-        """Answer a GET; to be filled in."""
+        """Answer a GET; a subclass implements it."""
         raise NotImplementedError
 
     def post(self, path: str, body: Any, call: Call) -> None:
-        """Answer a POST; to be filled in."""
+        """Answer a POST; a subclass implements it. `body` is any JSON value."""
         raise NotImplementedError
 
     def not_json(self, raw: bytes) -> str:
-        """Return what the server says of a body that is not JSON."""
+        """Return the error text for a body that is not JSON."""
         return "We could not parse the JSON body of your request."
 
-    def error_body(self, status: int, text: str) -> Any:
-        """Return the body of an error in this API's form; to be filled in."""
+    def error_body(self, status: int, text: str) -> Mapping[str, object]:
+        """Return the body of an error in the form of this API; a subclass implements it."""
         raise NotImplementedError
 
 
@@ -181,14 +189,16 @@ class _Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         super().__init__(address, handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
+    def process_request(self, request: object, client_address: object) -> None:
+        assert isinstance(request, socket.socket)
         self._open.add(request)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
+    def shutdown_request(self, request: object) -> None:
+        assert isinstance(request, socket.socket)
         self._open.discard(request)
         if request.fileno() != -1 and request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == _ABRUPT:
-            self.close_request(request)  # without the orderly goodbye: the other side gets a reset
+            self.close_request(request)  # without a shutdown: the other side gets a reset
         else:
             super().shutdown_request(request)
 
@@ -197,24 +207,24 @@ class _Server(ThreadingHTTPServer):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away: tests make them do so."""
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Print nothing when a client closes the connection: tests do this on purpose."""
 
 
 _ABRUPT = struct.pack("ii", 1, 0)
 
 
 class Call(BaseHTTPRequestHandler):
-    """One connection, and the request that it is at."""
+    """One connection, with its current request."""
 
     server: _Server
     protocol_version = "HTTP/1.1"
-    # Without these two, a small answer waits 40 ms for the client's acknowledgement of its head.
+    # Without these two, a small answer waits 40 ms until the client has acknowledged its header.
     wbufsize = -1
     disable_nagle_algorithm = True
 
-    def log_message(self, *_: Any) -> None:
-        """Keep the tests quiet."""
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
 
     def do_GET(self) -> None:
         self._receive(None)
@@ -235,12 +245,12 @@ class Call(BaseHTTPRequestHandler):
         self._receive(body)
         self._answer(lambda: self.server.double.post(self.path, body, self))
 
-    def _receive(self, body: Any) -> None:
+    def _receive(self, body: object) -> None:
         self.server.double.received.append(
             Received(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         )
 
-    def _answer(self, run: Any) -> None:
+    def _answer(self, run: Callable[[], None]) -> None:
         try:
             run()
         except Refusal as refusal:
@@ -248,25 +258,25 @@ class Call(BaseHTTPRequestHandler):
                 self.send_whole(refusal.status, refusal.body.encode(), "text/plain", refusal.headers)
                 return
             self.send_json(refusal.status, refusal.body, refusal.headers)
-        except OSError:  # the client went away
+        except OSError:  # the client closed the connection
             self.close_connection = True
-        except Exception as error:  # a mistake of the double's must not pass for a fault: stop() raises it
+        except Exception as error:  # an error of the double is not an injected fault: stop() raises it
             self.server.double.failures.append(error)
             self.close_connection = True
 
-    def send_json(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
-        """Send a whole JSON answer."""
+    def send_json(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
+        """Send a complete JSON answer."""
         self.send_whole(status, json.dumps(body).encode(), "application/json; charset=utf-8", headers)
 
     def send_whole(self, status: int, data: bytes, kind: str, headers: Mapping[str, str] | None = None) -> None:
-        """Send a whole answer."""
+        """Send a complete answer; `kind` is its content type."""
         self._head(status, kind, {"Content-Length": str(len(data)), **(headers or {})})
         if self.command != "HEAD":
             self.wfile.write(data)
         self.wfile.flush()
 
     def send_lines(self, lines: list[bytes], kind: str) -> None:
-        """Send a streamed answer, a chunk a line."""
+        """Send a streamed answer, one chunk per line."""
         self._head(200, kind, {"Transfer-Encoding": "chunked"})
         for line in lines:
             self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
@@ -282,7 +292,7 @@ class Call(BaseHTTPRequestHandler):
         self.end_headers()
 
     def lose(self, step: Step, whole: bytes) -> None:
-        """Lose the answer on its way, as `step` says; `whole` is what would have been sent."""
+        """Fail to send the answer in the way that `step` says; `whole` is the complete answer."""
         double = self.server.double
         double.count(step.do)
         self.close_connection = True

@@ -1,4 +1,4 @@
-"""A real HTTP server of files for the tests of downloading: honours Range, and breaks off, refuses or lies when told to."""
+"""A real HTTP server of files, for tests of downloads. It supports Range, and can drop a connection in the middle of an answer."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 
 @dataclass
 class FileServer:
-    """Serves `files` at `url`. `break_after[i]` is how many bytes answer i sends before it drops the connection (absent: all)."""
+    """Serves `files` at `url`.
+
+    Answer number i (from 0) drops the connection after `break_after[i]` bytes, else after `break_all_after` bytes; None for never. `ranges`
+    says whether the server supports Range. `requests` holds the (path, Range header) of each request.
+    """
 
     files: dict[str, bytes]
     break_after: dict[int, int] = field(default_factory=dict)
@@ -28,8 +31,8 @@ class FileServer:
             def do_GET(self) -> None:
                 outer.answer(self)
 
-            def log_message(self, *_: Any) -> None:
-                """Quiet."""
+            def log_message(self, *_: object) -> None:
+                """Print nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

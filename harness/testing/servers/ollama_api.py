@@ -1,21 +1,25 @@
-"""A double of Ollama: the native API's routes, bodies, error texts and silences, on a real port, as version 0.32.15 was seen to give them.
+"""A double of Ollama on a real port. Routes, bodies and error texts of the native API are those that version 0.32.15 was seen to give.
 
-What it imitates beyond the happy path: zero fields are left out, durations are nanoseconds, `num_ctx` is 4096 unless given and at
-least 256, a prompt over it is cut without a word (oldest messages first) unless the request says `truncate: false`, names of models
-are taken in any case, a model that was not pulled is a 404, a queue that is full a 503, errors are `{"error": text}` and those of
-routes plain text, a reply that repeats one token is broken off without a reason, a model that can think does unless told not to.
+It also imitates these properties:
 
-Its version ends in `-double`, so that nothing takes it for a model.
+- Fields that are zero are left out, and durations are in nanoseconds.
+- `num_ctx` is 4096 unless given, and at least 256. A longer prompt is truncated silently, oldest messages first, unless the request says
+  `truncate: false`.
+- Names of models may be in any case. A model that was not pulled gives a 404, a full queue a 503.
+- Errors are `{"error": text}`; those of unknown routes are plain text.
+- A reply that repeats one token is stopped without a reason. A model that can think does so unless the request forbids it.
+
+Its version ends in `-double`, so that it is never taken for a real model.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from harness.testing.servers.double import Call, Double, Refusal
+from harness.testing.servers.double import Body, Call, Double, Refusal
 from harness.testing.servers.ollama_parts import overflow, shared_beginning, streamed, without_float_bounds
 from harness.testing.servers.ollama_refusals import NOT_ALLOWED, NOT_FOUND, check_body, check_format, check_options, not_json
 from harness.testing.servers.replies import example_in, schema_in
@@ -23,7 +27,7 @@ from harness.testing.servers.script import TRANSPORT, WRAPPED, Script, Step
 from harness.testing.servers.tokens import before_loop, count_tokens, cut_at
 
 PULLED = ("phi4-reasoning:14b", "qwen2.5-coder:32b")
-# The architecture stands in the model's file, and often not in its name.
+# The architecture is written in the model's file, and often differs from its name.
 FAMILIES = {"phi4-reasoning": "phi3", "qwen2.5-coder": "qwen2"}
 VERSION = "0.32.15"
 DEFAULT_WINDOW = 4096
@@ -34,11 +38,12 @@ _ANY_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}, "
 
 
 class OllamaDouble(Double):
-    """`models` are pulled, those in `thinkers` can think.
+    """`models` are the pulled models; those in `thinkers` can think.
 
-    Habits of the real one, which tests ask for: `drifts` (above temperature 0, the first call, the same call with its prompt cached,
-    and the call after a reload give three texts), `float_bounds=False` (a schema's bounds of floats are not held).
-    Older versions: `honest=False` ignores `truncate: false`, as before 0.12.6; `version="0.30.0"` counts no cached prompt tokens.
+    Tests can switch on properties of the real server. `drifts`: above temperature 0, the first call, the same call with its prompt in the
+    cache, and the call after the model was loaded again give three texts. `float_bounds=False`: a schema's bounds of floats are not
+    enforced. Older versions: `honest=False` ignores `truncate: false`, as before 0.12.6; `version="0.30.0"` does not count cached prompt
+    tokens.
     """
 
     def __init__(
@@ -62,22 +67,22 @@ class OllamaDouble(Double):
         self.version = f"{version}-double"
         self.drifts = drifts
         self.float_bounds = float_bounds
-        self.digests: dict[str, str] = {}  # of a model that was pulled anew under the same name
+        self.digests: dict[str, str] = {}  # of models that were pulled again under the same name
         self._loaded: set[str] = set()
         self._loads = 0
-        self._prompts: list[str] = []  # that the loaded model has in its cache
+        self._prompts: list[str] = []  # the prompts in the cache of the loaded model
 
     @property
     def url(self) -> str:
-        """What goes into `llm.base_url` or OLLAMA_HOST."""
+        """The value for `llm.base_url` or OLLAMA_HOST."""
         return self.address
 
     @property
     def announced(self) -> str:
-        """The line with which a command says who answers."""
+        """The line by which a command says that a double answers."""
         return f"llm: the server at {self.url} is a test double: its answers are random configurations\n"
 
-    def error_body(self, status: int, text: str) -> Any:
+    def error_body(self, status: int, text: str) -> dict[str, object]:
         return {"error": text}
 
     def not_json(self, raw: bytes) -> str:
@@ -109,7 +114,7 @@ class OllamaDouble(Double):
 
     # models
 
-    def _known(self, body: Mapping[str, Any]) -> str:
+    def _known(self, body: Body) -> str:
         name = str(body.get("model") or body.get("name") or "")
         full = (name if ":" in name else f"{name}:latest").lower()
         found = next((model for model in self.models if model.lower() == full), None)
@@ -117,7 +122,7 @@ class OllamaDouble(Double):
             raise Refusal(404, self.error_body(404, f"model '{name}' not found"))
         return found
 
-    def _details(self, name: str) -> dict[str, Any]:
+    def _details(self, name: str) -> dict[str, object]:
         family = FAMILIES.get(name.partition(":")[0], "llama")
         size = name.rpartition(":")[2].upper()
         return {
@@ -129,12 +134,12 @@ class OllamaDouble(Double):
             "quantization_level": "Q4_K_M",
         }
 
-    def _entry(self, name: str) -> dict[str, Any]:
+    def _entry(self, name: str) -> dict[str, object]:
         digest = self.digests.get(name) or hashlib.sha256(name.encode()).hexdigest()
         entry = {"name": name, "model": name, "modified_at": _WHEN, "size": 11_000_000_000, "digest": digest}
         return {**entry, "details": self._details(name), "context_length": self.trained_window}
 
-    def _show(self, body: Mapping[str, Any], call: Call) -> None:
+    def _show(self, body: Body, call: Call) -> None:
         name = self._known(body)
         family = self._details(name)["family"]
         info = {"general.architecture": family, f"{family}.context_length": self.trained_window}
@@ -143,7 +148,7 @@ class OllamaDouble(Double):
         texts = {"parameters": 'stop "<|im_end|>"', "license": "MIT"}
         call.send_json(200, {**shown, **texts, "capabilities": abilities, "modified_at": _WHEN})
 
-    def _pull(self, body: Mapping[str, Any], call: Call) -> None:
+    def _pull(self, body: Body, call: Call) -> None:
         name = str(body.get("model") or body.get("name") or "")
         if name.startswith("no-such"):
             raise Refusal(500, self.error_body(500, "pull model manifest: file does not exist"))
@@ -155,7 +160,7 @@ class OllamaDouble(Double):
             return
         digest = hashlib.sha256(full.encode()).hexdigest()
         layer = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}", "total": 1000}
-        steps: list[dict[str, Any]] = [
+        steps: list[dict[str, object]] = [
             {"status": "pulling manifest"},
             layer,
             {**layer, "completed": 500},
@@ -166,7 +171,7 @@ class OllamaDouble(Double):
 
     # chat
 
-    def _chat(self, body: Mapping[str, Any], call: Call) -> None:
+    def _chat(self, body: Body, call: Call) -> None:
         if not body.get("messages"):
             self._load_or_unload(body, call)
             return
@@ -190,26 +195,26 @@ class OllamaDouble(Double):
         else:
             call.send_json(200, answer)
 
-    def _reply(self, body: Mapping[str, Any], step: Step, request: str, prompt_tokens: int) -> tuple[str, dict[str, Any]]:
-        """Return what was done to the reply, and the answer that holds it."""
-        # A request without a fixed seed is answered at random by the real one; here too, every text depends on the request alone.
+    def _reply(self, body: Body, step: Step, request: str, prompt_tokens: int) -> tuple[str, dict[str, object]]:
+        """Return the kind of fault in the reply, and the answer that holds it."""
+        # The real server answers a request without a seed at random. Here every text depends on the request only.
         earlier = dict(self._earlier)
         text, kind = self.reply_text(step, request + self._drift(body), self._schema_of(body))
         if kind == "example":
             text = example_in(body["messages"]) or text
-        # What a test dictates is sent as it is.
+        # A text that a test gives is sent unchanged.
         looped = "0" * 60 if kind == "aborted" else before_loop(text) if kind == "valid" else None
         answer = self._answer(body, text, prompt_tokens, "length" if kind == "cut_json" else "stop")
         if looped is not None:
             head = {name: answer[name] for name in ("model", "created_at")}
             return "aborted", {**head, "message": {"role": "assistant", "content": looped}, "done": False}
         if kind in ("valid", *WRAPPED) and answer["done_reason"] == "length":
-            # It did not fit into the limit that the request sets: nobody saw its end, nor can it be repeated.
+            # The reply was cut at the request's limit. It is not a valid reply, and so it cannot be repeated later.
             kind, self._earlier = "cut_json", earlier
         return kind, answer
 
-    def _load_or_unload(self, body: Mapping[str, Any], call: Call) -> None:
-        """Answer a chat without messages: it only loads the model, or unloads it."""
+    def _load_or_unload(self, body: Body, call: Call) -> None:
+        """Answer a chat without messages, which only loads or unloads the model."""
         name, unload = self._known(body), body.get("keep_alive") in (0, "0", "0s")
         if unload:
             self._loaded.discard(name)
@@ -220,29 +225,29 @@ class OllamaDouble(Double):
         reason = "unload" if unload else "load"
         call.send_json(200, {"model": body["model"], "created_at": _WHEN, "message": message, "done": True, "done_reason": reason})
 
-    def _load(self, name: str, body: Mapping[str, Any]) -> None:
+    def _load(self, name: str, body: Body) -> None:
         if name not in self._loaded:
             self._loaded.add(name)
             self._loads += 1
         self._prompts.append(json.dumps(body.get("messages") or []))
 
-    def _drift(self, body: Mapping[str, Any]) -> str:
-        """Return what decides the text beside the request: nothing, unless the double `drifts`."""
+    def _drift(self, body: Body) -> str:
+        """Return what decides the text besides the request; empty unless the double `drifts`."""
         if not self.drifts or not (body.get("options") or {}).get("temperature", 0.8):
             return ""
         if json.dumps(body["messages"]) in self._prompts:
             return "cached"
         return "reloaded" if self._loads > 1 or (self._loads and not self._loaded) else ""
 
-    def _schema_of(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the schema that the reply will fit."""
+    def _schema_of(self, body: Body) -> Body | None:
+        """Return the schema that the reply will fit; None without one."""
         held = body.get("format")
         if isinstance(held, dict):
             return held if self.float_bounds else without_float_bounds(held)
         return schema_in(body["messages"]) or (_ANY_OBJECT if held == "json" else None)
 
-    def _refuse(self, step: Step, body: Mapping[str, Any]) -> None:
-        """Raise for the faults that are an error answer."""
+    def _refuse(self, step: Step, body: Body) -> None:
+        """Raise Refusal for the faults that are an error answer."""
         window = (body.get("options") or {}).get("num_ctx", DEFAULT_WINDOW)
         errors = {
             "error": (500, "llama runner process has terminated: exit status 2"),
@@ -260,8 +265,8 @@ class OllamaDouble(Double):
             headers = {"Retry-After": step.retry_after} if step.retry_after is not None else {}
             raise Refusal(status, self.error_body(status, step.text or text), headers)
 
-    def _seen(self, body: Mapping[str, Any], step: Step) -> int:
-        """Return how many prompt tokens the model gets to see."""
+    def _seen(self, body: Body, step: Step) -> int:
+        """Return how many prompt tokens the model sees."""
         asked = (body.get("options") or {}).get("num_ctx", DEFAULT_WINDOW)
         window = -(-asked // _WINDOW_STEP) * _WINDOW_STEP
         sizes = [count_tokens(str(message.get("content", ""))) + 4 for message in body["messages"]]
@@ -274,15 +279,15 @@ class OllamaDouble(Double):
         seen = min(sum(sizes), int(window))
         return max(1, seen - self._cached(body)) if self.version.startswith("0.30.0-") else seen
 
-    def _cached(self, body: Mapping[str, Any]) -> int:
-        """Return how many tokens of a prompt stand in the cache: those that it begins with as an earlier one did."""
+    def _cached(self, body: Body) -> int:
+        """Return how many tokens of a prompt are in the cache: the beginning that it shares with an earlier prompt."""
         text = json.dumps(body["messages"])
         return max((count_tokens(shared_beginning(text, earlier)) for earlier in self._prompts), default=0)
 
-    def _answer(self, body: Mapping[str, Any], text: str, prompt_tokens: int, reason: str) -> dict[str, Any]:
+    def _answer(self, body: Body, text: str, prompt_tokens: int, reason: str) -> dict[str, object]:
         text, tokens, cut = cut_at(text, (body.get("options") or {}).get("num_predict", -1))
         reason = "length" if cut else reason
-        message: dict[str, Any] = {"role": "assistant", "content": text}
+        message: dict[str, object] = {"role": "assistant", "content": text}
         if body.get("think", self._known(body) in self.thinkers):
             message["thinking"] = "The last loss fell, so a smaller step may help."
         metrics = {

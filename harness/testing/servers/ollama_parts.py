@@ -1,24 +1,25 @@
-"""Pieces of the answers of Ollama's double."""
+"""Helpers of Ollama's double."""
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
-from typing import Any
+
+from harness.testing.servers.double import Body
+from harness.testing.servers.schema import Schema
 
 
 def shared_beginning(one: str, other: str) -> str:
-    """Return what two texts begin with alike."""
+    """Return the longest common beginning of two texts."""
     length = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return one[:length]
 
 
-def without_float_bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema as the real sampler holds it: the bounds of floats are not among what it can."""
+def without_float_bounds(schema: Schema) -> Schema:
+    """Return a schema with the bounds of floats widened, because the real sampler does not enforce them."""
     loose = copy.deepcopy(dict(schema))
 
-    def widen(part: Any) -> None:
+    def widen(part: object) -> None:
         if isinstance(part, dict):
             if part.get("type") == "number":
                 part.update({"minimum": -1e7, "maximum": 1e7})
@@ -32,8 +33,8 @@ def without_float_bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
     return loose
 
 
-def streamed(answer: dict[str, Any]) -> list[bytes]:
-    """Cut an answer into the lines of a stream; the last holds the metrics."""
+def streamed(answer: Body) -> list[bytes]:
+    """Split an answer into the lines of a stream; the last line holds the metrics."""
     text = answer["message"]["content"]
     size = max(1, len(text) // 8)
     head = {"model": answer["model"], "created_at": answer["created_at"]}
@@ -45,7 +46,7 @@ def streamed(answer: dict[str, Any]) -> list[bytes]:
 
 
 def overflow(prompt_tokens: int, window: int) -> str:
-    """Return the error text of the newer servers: llama.cpp's own JSON inside Ollama's."""
+    """Return the error text of newer servers: llama.cpp's JSON inside Ollama's."""
     text = f"request ({prompt_tokens} tokens) exceeds the available context size ({window} tokens), try increasing it"
     detail = {"code": 400, "message": text, "type": "exceed_context_size_error", "n_prompt_tokens": prompt_tokens, "n_ctx": window}
     return json.dumps({"error": detail}, separators=(",", ":"))

@@ -1,13 +1,12 @@
-"""What the real Ollama refuses before it asks a model, in its own words (0.32.15): Go's JSON decoder and llama.cpp speak through it."""
+"""The requests that the real Ollama refuses before it asks a model, with its error texts (0.32.15), which come from Go and llama.cpp."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
-from harness.testing.servers.double import Refusal
+from harness.testing.servers.double import Body, Refusal
 
 NOT_FOUND, NOT_ALLOWED = "404 page not found", "405 method not allowed"
 _NAME = re.compile(r"([A-Za-z0-9][\w.:-]*/)?([A-Za-z0-9_][\w.-]*/)?[A-Za-z0-9_][\w.-]{0,79}(:[A-Za-z0-9_][\w.-]{0,79})?")
@@ -30,15 +29,15 @@ _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 
 
 def not_json(raw: bytes) -> str:
-    """Return what Go says of a body that is not JSON."""
+    """Return Go's error text for a body that is not JSON."""
     text = raw.decode(errors="replace").lstrip()
     if text.startswith("{"):
         return f"invalid character {text[1:].lstrip()[:1]!r} looking for beginning of object key string"
     return f"invalid character {text[:1]!r} looking for beginning of value"
 
 
-def check_body(body: Any) -> None:
-    """Raise for a field of a wrong type, a length of time that is none, and a model's name that is none."""
+def check_body(body: Body) -> None:
+    """Raise Refusal for a field of a wrong type, an invalid duration and an invalid model name."""
     for name, (kind, go) in _FIELDS.items():
         value = body.get(name)
         if value is not None and not isinstance(value, kind):
@@ -50,6 +49,9 @@ def check_body(body: Any) -> None:
     if isinstance(keep_alive, str) and not _DURATION.fullmatch(keep_alive):
         missing = keep_alive.lstrip("+-").isdigit()
         raise _refused(400, f'time: {"missing unit in" if missing else "invalid"} duration "{keep_alive}"')
+    think = body.get("think")
+    if isinstance(think, str) and think not in ("high", "medium", "low"):
+        raise _refused(400, f'invalid think value: "{think}" (must be "high", "medium", "low", true, or false)')
     name = str(body.get("model") or body.get("name") or "")
     if not name:
         raise _refused(400, "model is required")
@@ -57,16 +59,16 @@ def check_body(body: Any) -> None:
         raise _refused(400, "invalid model name")
 
 
-def check_options(options: Mapping[str, Any]) -> None:
-    """Raise for an option of a wrong type."""
+def check_options(options: Body) -> None:
+    """Raise Refusal for an option of a wrong type."""
     for name, (kind, word) in _OPTIONS.items():
         value = options.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind | int)):
             raise _refused(500, f'option "{name}" must be of type {word}')
 
 
-def check_format(wanted: Any) -> None:
-    """Raise for a format that is neither `json` nor a schema, and for a schema that llama.cpp cannot make a grammar of."""
+def check_format(wanted: object) -> None:
+    """Raise Refusal for a format that is neither `json` nor a schema, and for a schema that llama.cpp cannot convert to a grammar."""
     if isinstance(wanted, str) and wanted not in ("", "json"):
         raise _refused(500, f'invalid format: "{wanted}"; expected "json" or a valid JSON Schema object')
     problem = _unconvertible(wanted, wanted) if isinstance(wanted, dict) else ""
@@ -75,7 +77,7 @@ def check_format(wanted: Any) -> None:
         raise _refused(400, json.dumps({"error": detail}, separators=(",", ":")))
 
 
-def _unconvertible(schema: Any, root: Mapping[str, Any]) -> str:
+def _unconvertible(schema: object, root: Body) -> str:
     if isinstance(schema, list):
         return next(filter(None, (_unconvertible(inner, root) for inner in schema)), "")
     if not isinstance(schema, dict):
@@ -92,8 +94,8 @@ def _unconvertible(schema: Any, root: Mapping[str, Any]) -> str:
     return _unconvertible(inside, root)
 
 
-def _resolves(reference: str, root: Mapping[str, Any]) -> bool:
-    target: Any = root
+def _resolves(reference: str, root: Body) -> bool:
+    target: object = root
     for part in reference.removeprefix("#/").split("/"):
         if not isinstance(target, Mapping) or part not in target:
             return False
@@ -101,12 +103,12 @@ def _resolves(reference: str, root: Mapping[str, Any]) -> bool:
     return True
 
 
-def _json_kind(value: Any) -> str:
+def _json_kind(value: object) -> str:
     kinds = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
     return kinds[type(value)]
 
 
-def _wrong_type(value: Any, field: str, go: str) -> Refusal:
+def _wrong_type(value: object, field: str, go: str) -> Refusal:
     return _refused(400, f"json: cannot unmarshal {_json_kind(value)} into Go struct field ChatRequest.{field} of type {go}")
 
 

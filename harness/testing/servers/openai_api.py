@@ -1,8 +1,8 @@
-"""A double of OpenAI's chat completions (and of servers that imitate it), on a real port: bodies and error texts as the real one's.
+"""A double of OpenAI's chat completions (and of servers that imitate them) on a real port. Bodies and error texts are the real ones.
 
-What it imitates beyond the happy path: no key is a 401, old models take no `json_schema` (gpt-4 no `json_object` either), JSON mode
-wants the word JSON in a message, strict schemas must require every key, reasoning models want `max_completion_tokens` and no
-temperature, an overlong prompt is a 400.
+It also imitates these properties: a request without a key gives a 401; old models accept no `json_schema` (gpt-4 no `json_object` either);
+JSON mode needs the word JSON in a message; strict schemas must require every key; reasoning models want `max_completion_tokens` and no
+temperature; a prompt that is too long gives a 400.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from harness.testing.servers.double import Call, Double, Refusal
+from harness.testing.servers.double import Body, Call, Double, Refusal
 from harness.testing.servers.replies import schema_in
-from harness.testing.servers.script import TRANSPORT, Script, Step
+from harness.testing.servers.script import FORMS, TRANSPORT, Script, Step
 from harness.testing.servers.tokens import count_tokens, cut_at
 
 MODELS = ("gpt-3.5-turbo", "gpt-4", "gpt-4o", "gpt-6-luna")
-# So that nothing takes it for a model: see `harness/llm/backend.py`.
+# The word by which a double is recognised: see `harness/llm/backend.py`.
 DOUBLE = "harness-double"
 KEY = "sk-double-0123456789abcdef"
 _NO_SCHEMA = ("gpt-3.5-turbo", "gpt-4")
@@ -26,9 +26,11 @@ _NO_JSON_MODE = ("gpt-4",)
 _REASONING = ("gpt-6-luna",)
 _CREATED = 1_767_322_445
 
+ErrorBody: TypeAlias = dict[str, dict[str, str | None]]
+
 
 class OpenAIDouble(Double):
-    """`key` is the only key that is let in, None lets in anyone; `window` is the models' context length in tokens."""
+    """`key` is the only accepted key, None accepts all; `window` is the models' context length in tokens."""
 
     def __init__(
         self,
@@ -46,10 +48,10 @@ class OpenAIDouble(Double):
 
     @property
     def url(self) -> str:
-        """What goes into `llm.base_url` or OPENAI_BASE_URL."""
+        """The value for `llm.base_url` or OPENAI_BASE_URL."""
         return f"{self.address}/v1"
 
-    def error_body(self, status: int, text: str) -> Any:
+    def error_body(self, status: int, text: str) -> Mapping[str, object]:
         return _error(text)
 
     def get(self, path: str, call: Call) -> None:
@@ -78,7 +80,7 @@ class OpenAIDouble(Double):
         text = f"Incorrect API key provided: {shown}. You can find your API key at https://platform.openai.com/account/api-keys."
         raise Refusal(401, _error(text, code="invalid_api_key"))
 
-    def _chat(self, body: Mapping[str, Any], call: Call) -> None:
+    def _chat(self, body: Body, call: Call) -> None:
         self._check(body)
         request = json.dumps(body, sort_keys=True)
         step = self.next_step(request)
@@ -92,6 +94,8 @@ class OpenAIDouble(Double):
         schema = held.get("schema") or schema_in(body["messages"])
         text, kind = self.reply_text(step, request, schema)
         answer = _answer(body, text, prompt_tokens, "length" if kind == "cut_json" else "stop")
+        if step.do in FORMS:
+            _give_form(answer["choices"][0], step.do)
         if step.do in TRANSPORT:
             call.lose(step, json.dumps(answer).encode())
             return
@@ -101,8 +105,8 @@ class OpenAIDouble(Double):
         else:
             call.send_json(200, answer)
 
-    def _check(self, body: Mapping[str, Any]) -> None:
-        """Refuse what the model does not take; none of this counts as a call."""
+    def _check(self, body: Body) -> None:
+        """Raise Refusal for what the model does not accept; such a request is not counted as a call."""
         model = str(body.get("model"))
         if model not in self.models:
             text = f"The model `{model}` does not exist or you do not have access to it."
@@ -120,8 +124,8 @@ class OpenAIDouble(Double):
         if model in _REASONING:
             _check_reasoning(body)
 
-    def _refuse(self, step: Step, body: Mapping[str, Any]) -> None:
-        """Raise for the faults that are an error answer."""
+    def _refuse(self, step: Step, body: Body) -> None:
+        """Raise Refusal for the faults that are an error answer."""
         wait = "Please try again in 20s. Visit https://platform.openai.com/account/rate-limits to learn more."
         limit = (
             f"Rate limit reached for {body['model']} in organization org-double on requests per min (RPM): Limit 3, Used 3. {wait}"
@@ -144,16 +148,16 @@ class OpenAIDouble(Double):
             error["error"]["message"] = step.text or error["error"]["message"]
             raise Refusal(status, error, {"Retry-After": step.retry_after} if step.retry_after is not None else {})
 
-    def _too_long(self, tokens: int) -> dict[str, Any]:
+    def _too_long(self, tokens: int) -> ErrorBody:
         text = f"This model's maximum context length is {self.window} tokens. However, your messages resulted in {tokens} tokens."
         return _error(f"{text} Please reduce the length of the messages.", param="messages", code="context_length_exceeded")
 
 
-def _error(text: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None) -> dict[str, Any]:
+def _error(text: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None) -> ErrorBody:
     return {"error": {"message": text, "type": kind, "param": param, "code": code}}
 
 
-def _check_strict(schema: Any, name: str, context: tuple[str, ...]) -> None:
+def _check_strict(schema: object, name: str, context: tuple[str, ...]) -> None:
     if not isinstance(schema, dict):
         return
     where = f"Invalid schema for response_format '{name}': In context={context}"
@@ -174,7 +178,7 @@ def _check_strict(schema: Any, name: str, context: tuple[str, ...]) -> None:
         _check_strict(inner, name, (*context, "anyOf", str(number)))
 
 
-def _check_reasoning(body: Mapping[str, Any]) -> None:
+def _check_reasoning(body: Body) -> None:
     if "max_tokens" in body:
         text = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
         raise Refusal(400, _error(text, param="max_tokens", code="unsupported_parameter"))
@@ -187,7 +191,7 @@ def _check_reasoning(body: Mapping[str, Any]) -> None:
         raise Refusal(400, _error(text, param="temperature", code="unsupported_value"))
 
 
-def _answer(body: Mapping[str, Any], text: str, prompt_tokens: int, reason: str) -> dict[str, Any]:
+def _answer(body: Body, text: str, prompt_tokens: int, reason: str) -> dict[str, object]:
     limit = body.get("max_tokens") or body.get("max_completion_tokens") or -1
     text, tokens, cut = cut_at(text, limit)
     reason = "length" if cut else reason
@@ -203,6 +207,21 @@ def _answer(body: Mapping[str, Any], text: str, prompt_tokens: int, reason: str)
         "usage": {**usage, "completion_tokens_details": {"reasoning_tokens": 0}},
         "system_fingerprint": DOUBLE,
     }
+
+
+def _give_form(choice: dict[str, Any], form: str) -> None:
+    """Send a reply as some servers do that imitate OpenAI's."""
+    message, text, thought = choice["message"], choice["message"]["content"], "A smaller step may help."
+    if form == "parts":
+        thinking = {"type": "thinking", "thinking": [{"type": "text", "text": thought}]}
+        message["content"] = [thinking, {"type": "text", "text": text[:20]}, {"type": "text", "text": text[20:]}]
+    elif form == "reasoning_apart":
+        message["reasoning_content"] = thought
+    elif form == "reasoning_only":
+        message |= {"content": None, "reasoning": text}
+    else:
+        choice["finish_reason"] = "length"
+        message["content"] = "" if form == "empty_at_limit" else f"A first idea would be {text} but that is bad because"
 
 
 def _streamed(answer: dict[str, Any]) -> list[bytes]:

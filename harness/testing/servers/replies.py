@@ -1,4 +1,4 @@
-"""The texts that a double answers with: one that fits the schema, and that one spoiled in every way of the fault list."""
+"""The texts of a double's replies: one that fits the schema, and that text corrupted in each way of the fault list."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.testing.servers.schema import draw, fits, numbers, properties
+from harness.testing.servers.schema import Schema, draw, fits, numbers, properties
 
 CHATTER_BYTES = 2_000_000
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
 _THOUGHT = "<think>\nThe last loss fell, so a smaller step may help. {maybe: 'json'}\n</think>\n"
 
 
-def schema_in(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return the last JSON schema that the messages hold in a fenced block, None without one."""
+def schema_in(messages: Sequence[Mapping[str, object]]) -> Schema | None:
+    """Return the last JSON schema in a fenced block of the messages, None without one."""
     for message in reversed(messages):
         for block in reversed(_FENCED.findall(str(message.get("content", "")))):
             try:
@@ -29,8 +29,8 @@ def schema_in(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     return None
 
 
-def example_in(messages: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the last example answer that the messages show: a JSON object that has a `config`. None without one."""
+def example_in(messages: Sequence[Mapping[str, object]]) -> str | None:
+    """Return the last example answer in the messages, which is a JSON object with a `config`. None without one."""
     decoder, found = json.JSONDecoder(), None
     for message in messages:
         text = str(message.get("content", ""))
@@ -44,15 +44,15 @@ def example_in(messages: Sequence[Mapping[str, Any]]) -> str | None:
     return found
 
 
-def answer(schema: Mapping[str, Any] | None, rng: random.Random) -> str:
-    """Return a reply that fits `schema`; without one, a sentence or two of analysis."""
+def answer(schema: Schema | None, rng: random.Random) -> str:
+    """Return a reply that fits `schema`; without a schema, two sentences of analysis."""
     if schema is None:
         return f"The curve is still falling. Try a step {rng.choice(['half', 'twice'])} as large, and keep the rest."
     return json.dumps(draw(schema, rng))
 
 
-def spoil(kind: str, text: str, schema: Mapping[str, Any] | None, earlier: str | None) -> str:
-    """Return `text` (a valid reply) with one thing wrong, or wrapped, as `kind` says; `earlier` is the valid reply before."""
+def corrupt(kind: str, text: str, schema: Schema | None, earlier: str | None) -> str:
+    """Return `text` (a valid reply) with the fault or the wrapping that `kind` names; `earlier` is the last valid reply."""
     plain = {
         "empty": "",
         "think_only": _THOUGHT,
@@ -70,10 +70,10 @@ def spoil(kind: str, text: str, schema: Mapping[str, Any] | None, earlier: str |
         return plain[kind]
     if schema is None:
         return "I would rather not say."
-    return json.dumps(_spoilt(kind, json.loads(text), schema))
+    return json.dumps(_corrupted(kind, json.loads(text), schema))
 
 
-def _spoilt(kind: str, reply: dict[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+def _corrupted(kind: str, reply: dict[str, Any], schema: Schema) -> dict[str, Any]:
     broken = copy.deepcopy(reply)
     # The configuration, where the reply holds more than it.
     inside = isinstance(reply.get("config"), dict) and bool(reply["config"])

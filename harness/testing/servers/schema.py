@@ -1,9 +1,9 @@
-"""JSON schemas from the other side: draw a value that fits one, and say whether a value fits.
+"""Draw a random value that fits a JSON schema, and say whether a value fits one.
 
-Whether a value fits, jsonschema says. Drawing is by hand: a double's replies are to follow from its seed, and what else draws from
-schemas (hypothesis-jsonschema) takes no random state of its caller. It covers what a reply's schema may hold: type (also a list of
-types), enum, const, properties, required, additionalProperties, bounds of numbers, lengths, pattern-free strings, items, anyOf, oneOf,
-allOf, if/then/else, $ref into $defs.
+The check is done by the package jsonschema. Drawing is written here, because a double's replies must follow from its seed, and
+hypothesis-jsonschema cannot draw from a given random state. It supports what a reply's schema may hold: type (also a list of types), enum,
+const, properties, required, additionalProperties, bounds of numbers, lengths, strings without a pattern, items, anyOf, oneOf, allOf,
+if/then/else, and $ref into $defs.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def draw(schema: Schema, rng: random.Random) -> Any:
     raise ValueError(f"cannot draw from {schema}")
 
 
-def fits(value: Any, schema: Any, root: Schema | None = None) -> bool:
-    """Say whether `value` fits `schema`, whose references point into `root`. NaN and the infinities, which are not JSON, fit nothing."""
+def fits(value: object, schema: object, root: Schema | None = None) -> bool:
+    """Say whether `value` fits `schema`, whose references point into `root`. NaN and infinities, which are not JSON, fit no schema."""
     whole = _validator(json.dumps(schema if root is None else root))
     return is_json(value) and bool((whole if root is None else whole.evolve(schema=schema)).is_valid(value))
 
@@ -59,7 +59,7 @@ def _validator(schema: str) -> Draft202012Validator:
     return Draft202012Validator(json.loads(schema))
 
 
-def is_json(value: Any) -> bool:
+def is_json(value: object) -> bool:
     """Say whether all numbers in a value are finite."""
     try:
         json.dumps(value, allow_nan=False)
@@ -69,13 +69,13 @@ def is_json(value: Any) -> bool:
 
 
 def numbers(schema: Schema) -> list[str]:
-    """Return the names of an object schema's numeric properties, branches included."""
+    """Return the names of the numeric properties of an object schema, those in branches included."""
     return [name for name, inner in properties(schema).items() if set(_listed(inner.get("type", ""))) & {"number", "integer"}]
 
 
-def properties(schema: Schema) -> dict[str, Any]:
-    """Return all properties of an object schema, branches included."""
-    found: dict[str, Any] = dict(schema.get("properties", {}))
+def properties(schema: Schema) -> dict[str, Schema]:
+    """Return all properties of an object schema, those in branches included."""
+    found: dict[str, Schema] = dict(schema.get("properties", {}))
     for word in ("anyOf", "oneOf", "allOf"):
         for branch in schema.get(word, ()):
             found = properties(branch) | found
@@ -85,7 +85,7 @@ def properties(schema: Schema) -> dict[str, Any]:
     return found
 
 
-def _draw(schema: Any, rng: random.Random, root: Schema) -> Any:
+def _draw(schema: Schema | bool, rng: random.Random, root: Schema) -> object:
     if isinstance(schema, bool):
         return None
     schema = _resolved(schema, root)
@@ -108,8 +108,8 @@ def _draw(schema: Any, rng: random.Random, root: Schema) -> Any:
     return simple[kind] if kind in simple else _draw_text(schema, rng)
 
 
-def _draw_object(schema: Schema, rng: random.Random, root: Schema) -> dict[str, Any]:
-    plain = {key: inner for key, inner in schema.items() if key not in ("allOf", "if", "then", "else")}
+def _draw_object(schema: Schema, rng: random.Random, root: Schema) -> dict[str, object]:
+    plain: Schema = {key: inner for key, inner in schema.items() if key not in ("allOf", "if", "then", "else")}
     for part in schema.get("allOf", ()):
         if "if" not in part:
             plain = _merged(plain, part, root)
@@ -128,7 +128,7 @@ def _draw_number(schema: Schema, kind: str, rng: random.Random) -> float | int:
     high = schema.get("maximum", schema.get("exclusiveMaximum", max(1, low + 1)))
     if kind == "integer":
         return rng.randint(math.ceil(low), math.floor(high))
-    # A range over decades is one of rates: an even draw would see nothing but its top.
+    # A range over decades is drawn on a log scale; a uniform draw would give values near its top only.
     value = math.exp(rng.uniform(math.log(low), math.log(high))) if low > 0 and high / low >= 100 else rng.uniform(low, high)
     return float(f"{min(max(value, low), high):.6g}")
 
@@ -139,7 +139,7 @@ def _draw_text(schema: Schema, rng: random.Random) -> str:
     return text[: int(schema.get("maxLength", len(text)))]
 
 
-def _merged(first: Schema, second: Schema, root: Schema) -> dict[str, Any]:
+def _merged(first: Schema, second: Schema, root: Schema) -> Schema:
     second = _resolved(second, root)
     both = {**first, **second}
     for word in ("properties",):
@@ -162,5 +162,5 @@ def _resolved(schema: Schema, root: Schema) -> Schema:
     return schema
 
 
-def _listed(value: Any) -> list[Any]:
+def _listed(value: str | list[str]) -> list[str]:
     return value if isinstance(value, list) else [value]

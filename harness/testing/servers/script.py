@@ -1,7 +1,7 @@
-"""What a double does at each call: answer as it should, or misbehave in one of the ways below.
+"""The script of a double: for each call it says whether the double answers correctly, or with which of the faults below.
 
-A script is a list of steps for the first calls and one step for all later ones. A step is a fault's name, or a name with its
-parameters: `{"do": "rate_limit", "retry_after": "2"}`. `random` instead of a list draws a fault for a share of the calls.
+A script is a list of steps for the first calls, and one step for all later calls. A step is the name of a fault, or a name with
+parameters: `{"do": "rate_limit", "retry_after": "2"}`. With `random` instead of a list, a share of the calls gets a random fault.
 
     {"steps": ["hang", {"do": "text", "text": "no idea"}], "then": "valid"}
     {"random": {"seed": 1, "share": 0.3, "faults": ["reset", "empty"]}}
@@ -13,11 +13,11 @@ import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-# The call is lost on its way: the client gets no reply.
+# The transport fails: the client gets no reply.
 TRANSPORT = ("refuse", "reset", "cut", "hang", "drip", "error", "busy", "rate_limit", "not_json")
-# A reply arrives, and is bad.
+# A reply arrives, but it is bad.
 REPLIES = (
     "invalid_json",
     "cut_json",
@@ -32,21 +32,27 @@ REPLIES = (
     "chatter",
     "not_an_object",
 )
-# A reply arrives in a form that a careful reader can still use.
+# A reply arrives in a form from which the answer can be extracted.
 WRAPPED = ("think_then_answer", "fenced", "chatter_then_answer", "lone_surrogate")
-# The server says that it cannot, or does less than it seems.
+# The server refuses the request, or silently truncates the prompt.
 SERVER = ("not_pulled", "unauthorized", "quota", "truncated", "too_long", "out_of_memory")
-# The server breaks off a reply that has become a loop, and says no more than that it is not done (Ollama).
+# The server stops a reply that repeats itself, and answers `done: false` (Ollama).
 BROKEN_OFF = ("aborted",)
-# What small models like to answer: the example that the prompt shows, word for word.
+# What small models often answer: the example in the prompt, word for word.
 HABITS = ("example",)
-KINDS = ("valid", "text", *TRANSPORT, *REPLIES, *WRAPPED, *SERVER, *BROKEN_OFF, *HABITS)
+# Forms that servers which imitate OpenAI give a reply: a list of parts; thinking in a field of its own, beside the answer or in its place;
+# the token limit reached before the answer, or behind a draft of one.
+FORMS = ("parts", "reasoning_apart", "reasoning_only", "empty_at_limit", "draft_at_limit")
+KINDS = ("valid", "text", *TRANSPORT, *REPLIES, *WRAPPED, *SERVER, *BROKEN_OFF, *HABITS, *FORMS)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One call's behaviour. `seconds` is how long it hangs, drips or stays down; `retry_after` is a header, `text` the reply, or the
-    words of the error."""
+    """The behaviour for one call.
+
+    `do` is one of KINDS. `seconds` is how long the server hangs, sends byte by byte (`drip`) or stays down. `retry_after` is the value of
+    that header. `text` is the text of the reply or of the error.
+    """
 
     do: str = "valid"
     seconds: float = 0.3
@@ -58,7 +64,11 @@ class Step:
             raise ValueError(f"unknown fault {self.do!r}; there is: {', '.join(KINDS)}")
 
 
-def step(entry: str | Mapping[str, Any] | Step) -> Step:
+# A step, the name of its fault, or its fields.
+Entry: TypeAlias = str | Mapping[str, Any] | Step
+
+
+def step(entry: Entry) -> Step:
     """Read one step."""
     if isinstance(entry, Step):
         return entry
@@ -76,22 +86,22 @@ class Script:
     faults: Sequence[Step] = ()
 
     @classmethod
-    def of(cls, *steps: str | Mapping[str, Any] | Step, then: str | Mapping[str, Any] | Step = "valid") -> Script:
+    def of(cls, *steps: Entry, then: Entry = "valid") -> Script:
         """Return a script of these steps; `then` is for all later calls."""
         return cls(tuple(step(entry) for entry in steps), step(then))
 
     @classmethod
-    def random(cls, seed: int, share: float, faults: Sequence[str | Mapping[str, Any] | Step] = TRANSPORT + REPLIES) -> Script:
-        """Return a script that misbehaves in a share of the calls, all faults equally often.
+    def random(cls, seed: int, share: float, faults: Sequence[Entry] = TRANSPORT + REPLIES) -> Script:
+        """Return a script that injects a fault in a share of the calls; all faults are equally likely.
 
-        Whether a call is hit depends on what it asks and on how often that was asked, not on the order of calls: a study that is
-        broken off and resumed meets the same faults.
+        Whether a call gets a fault depends on its text and on how often this text was sent, not on the order of calls. So a study that is
+        interrupted and resumed gets the same faults.
         """
         return cls(seed=seed, share=share, faults=tuple(step(entry) for entry in faults))
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Script:
-        """Read a script as plain data (see the module's docstring)."""
+        """Read a script from plain data (see the docstring of this module). Raises ValueError."""
         if "random" in data:
             return cls.random(**data["random"])
         unknown = set(data) - {"steps", "then"}
@@ -110,6 +120,6 @@ class Script:
 
 
 def keyed(*parts: object) -> random.Random:
-    """Return a generator that depends on nothing but `parts`."""
+    """Return a generator that depends on `parts` only."""
     text = "\0".join(str(part) for part in parts)
     return random.Random(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())

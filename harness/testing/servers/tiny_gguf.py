@@ -1,18 +1,17 @@
-"""A model file for the real llama.cpp: half a megabyte of random weights. It writes nonsense, at thousands of tokens a second."""
+"""A model file for the real llama.cpp: half a megabyte of random weights. The model writes nonsense, at thousands of tokens per second."""
 
 from __future__ import annotations
 
 import importlib
 import string
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 
 def write_tiny_gguf(path: Path, *, width: int = 64, hidden: int = 128, heads: int = 4, window: int = 16384) -> None:
     """Write a llama of one layer with random weights. Needs the packages `gguf` and `numpy`; the same file every time."""
-    gguf: Any = importlib.import_module("gguf")
+    gguf = importlib.import_module("gguf")
     writer, rng = gguf.GGUFWriter(path, "llama"), np.random.default_rng(0)
     # The vocabulary: three control tokens, every byte, the printable characters.
     tokens = [b"<unk>", b"<s>", b"</s>", *(b"<0x%02X>" % byte for byte in range(256))]

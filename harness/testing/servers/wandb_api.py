@@ -1,6 +1,6 @@
-"""A small server that speaks as much of W&B's GraphQL as the public API needs to read runs, their history and their artifacts.
+"""A small server with the part of W&B's GraphQL that the public API needs to read runs, their history and their artifacts.
 
-Runs come in pages, history too; the server can answer the first requests of any kind with 429, as W&B does.
+Runs and histories are sent in pages. The server can answer the first requests of an operation with 429, as W&B does.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ VIEWER = {
 
 @dataclass(frozen=True)
 class HostedRun:
-    """A run as W&B holds it; `files` are those of its records artifact, if it has one."""
+    """A run on the server. `files` are the files of its artifact of records; without files it has no artifact."""
 
     id: str
     group: str
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
     history: Sequence[Mapping[str, Any]] = ()
     state: str = "finished"
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -42,9 +42,9 @@ class HostedRun:
 
 @dataclass
 class WandbDouble:
-    """What the server holds, and what it was asked: the names of the operations, in order.
+    """The contents of the server, and in `asked` the names of the requested operations, in order.
 
-    `refuse` says how many requests of an operation are answered with 429 before one is answered properly.
+    `refuse` maps an operation to the number of its requests that are answered with 429 first.
     """
 
     runs: Sequence[HostedRun]
@@ -53,10 +53,10 @@ class WandbDouble:
     url: str = ""
 
     def count(self, operation: str) -> int:
-        """Return how often an operation was asked for."""
+        """Return how often an operation was requested."""
         return Counter(self.asked)[operation]
 
-    def answer(self, operation: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    def answer(self, operation: str, variables: Mapping[str, Any]) -> dict[str, object]:
         """Return the `data` of a GraphQL answer."""
         name = variables.get("name") or variables.get("run") or variables.get("runName")
         run = next((run for run in self.runs if run.id == name), None)
@@ -87,7 +87,7 @@ class WandbDouble:
                 return _run(artifacts={"totalCount": len(edges), "pageInfo": page, "edges": edges})
         raise AssertionError(f"the double does not know the operation {operation}")
 
-    def _page(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+    def _page(self, variables: Mapping[str, Any]) -> dict[str, object]:
         group = json.loads(variables["filters"])["group"]
         found = [run for run in self.runs if run.group == group]
         start = int(variables["cursor"] or 0)
@@ -97,7 +97,7 @@ class WandbDouble:
         info = {"endCursor": str(end), "hasNextPage": end < len(found)}
         return {"internalId": "1", "runCount": len(found), "readOnly": False, "runs": {"edges": edges, "pageInfo": info}}
 
-    def _file_urls(self, run_id: str) -> dict[str, Any]:
+    def _file_urls(self, run_id: str) -> dict[str, object]:
         run = next(run for run in self.runs if run.id == run_id)
         edges = [
             {"node": {"__typename": "File", "name": name, "directUrl": f"{self.url}/files/{_md5_hex(d)}"}}
@@ -108,7 +108,7 @@ class WandbDouble:
         return {"project": {"artifactCollection": {"__typename": "ArtifactSequence", "artifactMembership": membership}}}
 
     def file(self, path: str) -> bytes | None:
-        """Return what lies at a path: an artifact's manifest, or one of its files by its MD5."""
+        """Return the contents of a path: the manifest of an artifact, or one of its files by its MD5. None for any other path."""
         for run in self.runs:
             if path == f"/manifests/{_artifact_id(run)}":
                 contents = {
@@ -122,7 +122,7 @@ class WandbDouble:
         return None
 
 
-def _run(**fields: Any) -> dict[str, Any]:
+def _run(**fields: object) -> dict[str, object]:
     return {"project": {"run": fields}}
 
 
@@ -138,7 +138,7 @@ def _artifact_id(run: HostedRun) -> str:
     return base64.b64encode(f"Artifact:{run.id}".encode()).decode().rstrip("=")
 
 
-def _artifact(run: HostedRun) -> dict[str, Any]:
+def _artifact(run: HostedRun) -> dict[str, object]:
     sequence = {"__typename": "ArtifactSequence", "name": f"cell-{run.id}", "project": PROJECT}
     return {
         "__typename": "Artifact",
@@ -163,7 +163,7 @@ def _artifact(run: HostedRun) -> dict[str, Any]:
     }
 
 
-def _node(run: HostedRun) -> dict[str, Any]:
+def _node(run: HostedRun) -> dict[str, object]:
     return {
         "projectId": "1",
         "id": run.id,
@@ -199,11 +199,11 @@ def _operation(body: Mapping[str, Any]) -> str:
 
 @contextmanager
 def serving(double: WandbDouble) -> Iterator[WandbDouble]:
-    """Serve the double on a free port of this machine while the context is open."""
+    """Serve the double on a free local port during the block."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # Without these two, every answer waits 40 ms for the acknowledgement of its header.
+        # Without these two, every answer waits 40 ms until the client has acknowledged its header.
         wbufsize = -1
         disable_nagle_algorithm = True
 

@@ -1,4 +1,4 @@
-"""What every peer tunes: this repository's own toy task, trained by its own code, which needs nothing but the standard library."""
+"""The problem that every peer tunes: the toy task of this repository, whose code needs only the standard library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.space import Config, Space
 from harness.task import TaskCard
 from harness.tasks.toy import Toy
 
-# The task's settings, as the harness composes them; the driver hands them over, for a peer may lack a reader of YAML.
+# The task's settings. The driver sends them as JSON, because a peer's environment may not be able to read YAML.
 TASK = json.loads(os.environ["BENCH_TASK"])
 SPACE = Space.from_mapping(TASK["space"])
 _TOY = Toy(SPACE, TaskCard.from_mapping(TASK["card"]), **TASK["params"])
@@ -30,7 +30,7 @@ def curve(config: Config, seed: int) -> list[float]:
 
 
 def asked() -> tuple[int, int]:
-    """Return how many seeds the command line asks for, and how many trials each."""
+    """Return the numbers of seeds and of trials per seed from the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, required=True)
     parser.add_argument("--trials", type=int, required=True)

@@ -1,9 +1,8 @@
-"""The toy task as CARP-S takes one; `python -m carps.run` does the rest (random search, its file logger, a Hydra job a seed)."""
+"""The toy task as an objective function of CARP-S. `python -m carps.run` runs random search, with one Hydra job per seed."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from bowl import SPACE, curve
 from carps.objective_functions.objective_function import ObjectiveFunction
@@ -16,7 +15,7 @@ from harness.space.hyperparameter import Number
 class Bowl(ObjectiveFunction):
     """The cost is the negative of the best score."""
 
-    def __init__(self, seed: int = 0, loggers: list[Any] | None = None) -> None:
+    def __init__(self, seed: int = 0, loggers: list[object] | None = None) -> None:
         super().__init__(loggers)
         self._seed = seed
 

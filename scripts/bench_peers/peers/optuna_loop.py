@@ -1,4 +1,4 @@
-"""Optuna's random search: a study a seed, in memory, or in a journal file when BENCH_JOURNAL names one."""
+"""Optuna's random search: one study per seed, in memory, or in the journal file that BENCH_JOURNAL names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scikit-optimize's ask and tell with random points, and the least that anybody would keep: a line of JSON a trial."""
+"""scikit-optimize's ask and tell with random points, and a minimal record: one line of JSON per trial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Syne Tune's random search on its simulator: a blackbox with a curve, a simulated clock, a tuner a seed."""
+"""Syne Tune's random search on its simulator: a blackbox with a curve, a simulated clock, and one tuner per seed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from bowl import SPACE, asked, curve
 from syne_tune import StoppingCriterion, Tuner
 from syne_tune.backend.simulator_backend.simulator_callback import SimulatorCallback
@@ -22,7 +23,7 @@ EPOCHS = 3
 class Bowl(Blackbox):
     """The toy task as a blackbox: score and elapsed time after each epoch."""
 
-    def __init__(self, space: dict[str, Any]) -> None:
+    def __init__(self, space: dict[str, object]) -> None:
         super().__init__(
             configuration_space=space,
             fidelity_space={"epoch": randint(1, EPOCHS)},
@@ -30,13 +31,13 @@ class Bowl(Blackbox):
         )
 
     @property
-    def fidelity_values(self) -> Any:
+    def fidelity_values(self) -> npt.NDArray[np.int64]:
         return np.arange(1, EPOCHS + 1)
 
     def _objective_function(self, configuration: dict[str, Any], fidelity: Any = None, seed: int | None = None) -> Any:
         config = {name: configuration[name] for name in SPACE.names}
         scores = curve(config, seed or 0)
-        scores += scores[-1:] * (EPOCHS - len(scores))  # a blackbox has all of its epochs
+        scores += scores[-1:] * (EPOCHS - len(scores))  # a blackbox must have a value for every epoch
         rows = np.array([[score, float(number)] for number, score in enumerate(scores, start=1)])
         return rows if fidelity is None else dict(zip(self.objectives_names, rows[fidelity["epoch"] - 1], strict=True))
 
@@ -47,7 +48,7 @@ def main() -> None:
     seeds, trials = asked()
     for seed in range(seeds):
         numbers = [hp for hp in SPACE if isinstance(hp, Number)]
-        space: dict[str, Any] = {hp.name: (loguniform if hp.log else uniform)(hp.low, hp.high) for hp in numbers}
+        space: dict[str, object] = {hp.name: (loguniform if hp.log else uniform)(hp.low, hp.high) for hp in numbers}
         backend = UserBlackboxBackend(blackbox=Bowl(space), elapsed_time_attr="elapsed_time", seed=seed)
         tuner = Tuner(
             trial_backend=backend,

@@ -28,6 +28,9 @@ TEXT = json.dumps({"analysis": "rates matter", "config": GOOD})
         TEXT,
         f"```json\n{TEXT}\n```",
         f'<think>first {{"config": {{}}}} then</think>\n{TEXT}',
+        f"[THINK]{{'maybe': {TEXT}}}[/THINK]{TEXT}",
+        f'let me see {{ {{"config": {{"rate": 5}}}} }} </think>\n{TEXT}',
+        f'<|channel|>analysis<|message|>{{"config": {{}}}}<|end|><|start|>assistant<|channel|>final<|message|>{TEXT}',
         f"Sure! Here is my answer: {TEXT} I hope that it helps {{or not}}.",
         f'{{"config": {{"rate": 5}}}} was wrong, so: {TEXT}',
         "x" * 2_000_000 + TEXT,
@@ -81,9 +84,40 @@ def test_what_is_no_answer_is_a_complaint_that_shows_the_form(text: str, complai
     assert '{"analysis": "...", "config": {...}}' in str(caught.value)
 
 
-def test_a_reply_cut_at_the_token_limit_is_told_so() -> None:
-    with pytest.raises(BadReply, match="cut off at the token limit"):
-        parse_reply('{"analysis": "long', SPACE, cut_off=True)
+LIMIT = "the token limit of 64 (llm.max_tokens)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"analysis": "long',
+        f"Okay, a first idea would be {TEXT} but that is bad because",
+        f"[THINK]a first idea would be {TEXT} but",
+        f"<think>a first idea would be {TEXT}",
+        f"<|channel|>analysis<|message|>maybe {TEXT}<|end|><|start|>assistant<|channel|>final<|message|>{{",
+        f"{TEXT}\nOn second thoughts, {{",
+    ],
+)
+def test_a_reply_cut_at_the_token_limit_is_told_so_and_its_drafts_are_no_proposals(text: str) -> None:
+    with pytest.raises(BadReply, match="cut off at the token limit of 64") as caught:
+        parse_reply(text, SPACE, cut_off=LIMIT)
+    assert caught.value.why.startswith(f"the reply was cut off at {LIMIT}")
+
+
+@pytest.mark.parametrize("text", ["", "<think>and so on", "[THINK]and so on"])
+def test_a_reply_cut_before_its_answer_is_told_so(text: str) -> None:
+    with pytest.raises(BadReply, match="before it began to answer"):
+        parse_reply(text, SPACE, cut_off=LIMIT)
+
+
+@pytest.mark.parametrize("text", [TEXT, f"Here it is:\n```json\n{TEXT}\n```", f"{TEXT}\n\n"])
+def test_a_whole_answer_at_the_end_of_a_reply_that_reached_its_limit_is_one(text: str) -> None:
+    assert parse_reply(text, SPACE, cut_off=LIMIT).config == GOOD
+
+
+def test_a_reply_that_the_server_sent_as_thinking_alone_is_told_so() -> None:
+    with pytest.raises(BadReply, match="empty but for thinking, which the server sent apart"):
+        parse_reply("", SPACE, thought=True)
 
 
 def test_half_a_pair_and_a_key_that_hide_in_escapes_reach_neither_complaint_nor_analysis(monkeypatch: pytest.MonkeyPatch) -> None:

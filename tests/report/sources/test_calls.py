@@ -17,7 +17,7 @@ from harness.trial import Outcome, Proposal, Status, Trajectory, Trial
 THE_SPACE = Space.from_mapping(SPACE)
 
 
-def message(text: str, *, cut_off: bool = False) -> str:
+def message(text: str, *, cut_off: str = "") -> str:
     with pytest.raises(BadReply) as caught:
         parse_reply(text, THE_SPACE, cut_off=cut_off)
     return str(caught.value)
@@ -29,7 +29,7 @@ def message(text: str, *, cut_off: bool = False) -> str:
 )
 def test_replies_without_the_right_form_are_unparsed(reply: str) -> None:
     assert problem_kind(message(reply)) == UNPARSED
-    assert problem_kind(message(reply, cut_off=True)) == UNPARSED
+    assert problem_kind(message(reply, cut_off="the token limit of 64 (llm.max_tokens)")) == UNPARSED
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from harness.report.render.plot_style import style
 from harness.report.sources.records import read_study
 from harness.report.study_data import State
 from harness.store.cell_folder import read_json
-from harness.store.codec import CHECKSUM, sealed
+from harness.store.codec import CHECKSUM, with_checksum
 from harness.store.files import write_json
 from harness.store.plan import read_plan
 
@@ -78,7 +78,7 @@ def damage_trial(cell: Path, key: str, value: Any) -> None:
     lines = (cell / "trials.jsonl").read_text().splitlines()
     row = json.loads(lines[4]) | {key: value}
     row.pop(CHECKSUM, None)
-    (cell / "trials.jsonl").write_text("\n".join([*lines[:4], sealed(json.dumps(row)), *lines[5:]]) + "\n")
+    (cell / "trials.jsonl").write_text("\n".join([*lines[:4], with_checksum(json.dumps(row)), *lines[5:]]) + "\n")
 
 
 def damage_manifest(cell: Path, path: str, value: Any) -> None:
@@ -92,7 +92,7 @@ def damage_call(cell: Path, key: str, value: Any) -> None:
         lines = (cell / "calls.jsonl").read_text().splitlines()
         row = json.loads(lines[0]) | {key: value}
         row.pop(CHECKSUM, None)
-        (cell / "calls.jsonl").write_text("\n".join([sealed(json.dumps(row)), *lines[1:]]) + "\n")
+        (cell / "calls.jsonl").write_text("\n".join([with_checksum(json.dumps(row)), *lines[1:]]) + "\n")
 
 
 CALL_KEYS = ["schema", "trial", "call", "attempt", "model", "messages", "reply", "seconds", "error"]

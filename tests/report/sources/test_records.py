@@ -18,7 +18,7 @@ from harness.report.sources.records import read_study
 from harness.report.study_data import CellData, State, StudyData
 from harness.run.study import add_to_plan, run_cells
 from harness.store.cell_folder import read_json
-from harness.store.codec import CHECKSUM, sealed
+from harness.store.codec import CHECKSUM, with_checksum
 from harness.store.files import write_json
 from harness.store.lines import append_lines
 from harness.store.plan import BLOCKED, PLAN, read_plan
@@ -55,7 +55,7 @@ def edit_line(path: Path, number: int, change: Callable[[dict[str, object]], Non
     row = json.loads(lines[number])
     row.pop(CHECKSUM, None)
     change(row)
-    lines[number] = sealed(json.dumps(row))
+    lines[number] = with_checksum(json.dumps(row))
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -181,7 +181,7 @@ def test_the_last_word_on_a_blocked_cell_counts_unless_it_is_done(study: Path) -
 
 
 def test_a_plan_with_a_damaged_line_costs_that_line_only(study: Path) -> None:
-    append(study / PLAN, sealed('{"task": "x"}') + "\nnot json\n[1]\n")
+    append(study / PLAN, with_checksum('{"task": "x"}') + "\nnot json\n[1]\n")
     data = read_study(study)
     assert len(data.problems) == 3
     assert all(line.startswith(f"{PLAN}, line 7") for line in data.problems)

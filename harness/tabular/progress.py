@@ -1,24 +1,27 @@
-"""Progress of a table in the making: a bar on a terminal, a line now and then elsewhere."""
+"""Progress while a table is made: a bar on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 LINE_SECONDS = 30.0
 
 
-class Bar:
-    """Counts up to `total`, and tells of it on standard error with the time that is left. Use as a context manager."""
+class ProgressBar:
+    """Counts trainings up to `total`, and shows the count and the remaining time on standard error. Use as a context manager."""
 
     def __init__(self, name: str, total: int) -> None:
         self._name, self._total, self._count = name, total, 0
-        self._started = self._told = time.monotonic()
-        self._live: Any = None
-        self._task: Any = None
+        self._started = self._last_line = time.monotonic()
+        self._live: Progress | None = None
+        self._task: TaskID | None = None
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> ProgressBar:
         if sys.stderr.isatty():
             from rich.console import Console  # noqa: PLC0415
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
@@ -40,13 +43,13 @@ class Bar:
             self._live.stop()
 
     def advance(self) -> None:
-        """Count one more."""
+        """Count one more training."""
         self._count += 1
-        if self._live is not None:
+        if self._live is not None and self._task is not None:
             self._live.advance(self._task)
             return
         now = time.monotonic()
-        if now - self._told >= LINE_SECONDS or self._count == self._total:
-            self._told = now
+        if now - self._last_line >= LINE_SECONDS or self._count == self._total:
+            self._last_line = now
             left = (now - self._started) / self._count * (self._total - self._count)
             print(f"{self._name}: {self._count} of {self._total} trainings, {left:.0f} s left", file=sys.stderr, flush=True)
