@@ -96,7 +96,7 @@ def test_a_variable_without_a_telling_name_is_remembered(monkeypatch: pytest.Mon
 
 
 def test_both_borders_take_every_secret_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is written goes through `record.py`, what is printed through `printable`: whoever made the text."""
+    """What is written goes through `store/codec.py`, and what is printed through `printable`."""
     monkeypatch.setenv("LLM_API_KEY", KEY)
     data = {"a": [f"x{KEY}"], f"b{KEY}": {"c": KEY}, "d": (1.5, float("nan"), KEY)}
     clean = {"a": ["x[LLM_API_KEY]"], "b[LLM_API_KEY]": {"c": "[LLM_API_KEY]"}, "d": [1.5, "nan", "[LLM_API_KEY]"]}

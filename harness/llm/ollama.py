@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.llm.backend import ABORTED, ModelFacts, Reply, ReplyFormat, Request
-from harness.llm.deadline import cross, why_unreachable
+from harness.llm.deadline import call_with_deadline, why_unreachable
 from harness.llm.endpoint import ollama_url, read_key, route_to
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.probe import Readiness, context_length, get_json, ollama_ready, pulled_name

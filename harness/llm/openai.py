@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request, Schema
 from harness.llm.budget import Prices
-from harness.llm.deadline import cross, why_unreachable
+from harness.llm.deadline import call_with_deadline, why_unreachable
 from harness.llm.endpoint import bare, check_address, openai_urls, read_key, route_to
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.probe import Readiness, compatible_ready

@@ -220,7 +220,7 @@ def test_what_is_drawn_from_a_spaces_schema_is_a_member_of_the_space() -> None:
 
 
 @pytest.mark.parametrize("kind", ["out_of_range", "missing_key", "extra_key", "wrong_type", "not_finite"])
-def test_a_spoilt_reply_is_no_member_of_the_space(kind: str) -> None:
+def test_a_corrupted_reply_is_no_member_of_the_space(kind: str) -> None:
     schema = reply_schema(NASTY)
     for number in range(30):
         reply = json.loads(corrupt(kind, answer(schema, keyed(number)), schema, None))

@@ -45,7 +45,7 @@ def in_memory(script: str, out: Path, size: str) -> None:
     enter = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
     probe = subprocess.run([*enter, "mount", "-t", "tmpfs", "tmpfs", str(where)], capture_output=True, check=False)
     if probe.returncode:
-        pytest.skip("no file system can be mounted here; tests/test_store.py fills one up without")
+        pytest.skip("no file system can be mounted here; tests/store fills one up without")
     given = environment(SIZE=size, WHERE=str(where), OUT=str(out), PYTHON=sys.executable, OMP_NUM_THREADS="1")
     ran = subprocess.run([*enter, "sh", "-c", IN_MEMORY + script], env=given, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

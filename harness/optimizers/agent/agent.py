@@ -180,7 +180,7 @@ class Agent(LlmOptimizer):
             f"the token limit of {asked} (llm.max_tokens)" if asked else f"the server's token limit{f' of {used}' if used else ''}"
         )
 
-    def _note(self, exchange: _Exchange, context: str, analysis: str) -> dict[str, Any]:
+    def _note(self, exchange: _Exchange, context: str, analysis: str) -> dict[str, object]:
         facts = exchange.last.facts.to_dict() if exchange.last else {}
         prompt = {"version": self._prompts.version, "hash": self._prompts.hash}
         return {"analysis": analysis, "context": context, "prompt": prompt, "replies": exchange.replies, "model": facts}

@@ -80,9 +80,10 @@ def parse_reply(text: str, space: Space, *, cut_off: str = "", thought: bool = F
         raise BadReply(f"the reply was empty{' but for thinking' if text.strip() else ''}", ask=f"; {_FORM}")
     if found is None:
         raise BadReply("the reply holds no readable JSON object", ask=f"; {_FORM}")
-    if not isinstance(found.get("config"), dict):
+    config, analysis = found.get("config"), found.get("analysis", "")
+    if not isinstance(config, dict):
         raise BadReply("the JSON object has no object 'config'", ask=f"; {_FORM}")
-    problems = space.problems(found["config"])
+    problems = space.problems(config)
     if problems:
         raise BadReply(_joined(problems), Kind.INVALID)
     text = analysis if isinstance(analysis, str) else json.dumps(analysis, ensure_ascii=False)
@@ -112,11 +113,11 @@ def strip_thinking(text: str) -> str:
     return rest.strip()
 
 
-def _last_object(text: str) -> tuple[dict[str, Any] | None, str]:
+def _last_object(text: str) -> tuple[dict[str, object] | None, str]:
     """Return the last JSON object in the text that has a `config`, else the last one of any kind, and what stands behind it."""
     tail = text[-READ_CHARACTERS:]
     decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
-    objects: list[tuple[dict[str, Any], int]] = []
+    objects: list[tuple[dict[str, object], int]] = []
     problems: list[str] = []
     start = tail.find("{")
     for _ in range(READ_STARTS):

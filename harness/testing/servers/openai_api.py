@@ -191,7 +191,7 @@ def _check_reasoning(body: Body) -> None:
         raise Refusal(400, _error(text, param="temperature", code="unsupported_value"))
 
 
-def _answer(body: Body, text: str, prompt_tokens: int, reason: str) -> dict[str, object]:
+def _answer(body: Body, text: str, prompt_tokens: int, reason: str) -> dict[str, Any]:
     limit = body.get("max_tokens") or body.get("max_completion_tokens") or -1
     text, tokens, cut = cut_at(text, limit)
     reason = "length" if cut else reason
