@@ -188,7 +188,7 @@ def read_json(path: Readable) -> dict[str, Any]:
 def refuse_other_settings(path: Path, manifest: Mapping[str, object]) -> None:
     """Raise CellMismatch when the study holds the same task, arm and seed with settings that give another result.
 
-    Folders without a trial or a call are ignored: a command with a mistake may have left them.
+    Folders without a trial or a call are ignored: a command with a mistake may have left them. So are those whose every trial crashed.
     """
     for folder, there in _made_before(path):
         differences = list(differing(there.get("identity", {}), manifest["identity"]))
@@ -207,7 +207,8 @@ def refuse_other_settings(path: Path, manifest: Mapping[str, object]) -> None:
 def _made_before(path: Path) -> Iterator[tuple[Path, Mapping[str, object]]]:
     """Yield the study's folders with the task, arm and seed of a cell, and their manifests. Folders without records are left out."""
     for folder in _SIBLINGS.of(path):
-        if _holds_bytes(folder / MANIFEST) and any(_holds_bytes(folder / name) for name in (TRIALS, CALLS)):
+        holds_records = _holds_bytes(folder / MANIFEST) and any(_holds_bytes(folder / name) for name in (TRIALS, CALLS))
+        if holds_records and not every_trial_crashed(folder):
             yield folder, read_manifest(folder / MANIFEST)
     study, cell = path.parents[2], "/".join(path.parts[-3:])
     pack = packed(study)

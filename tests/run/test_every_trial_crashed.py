@@ -11,6 +11,7 @@ from support.cells import cells_of
 from support.commands import records
 
 from harness.cell import Cell
+from harness.errors import CellMismatch
 from harness.report.sources.records import read_study
 from harness.report.study_data import State
 from harness.run.study import Result, add_to_plan, conclude, is_done, run_cells
@@ -68,6 +69,18 @@ def test_after_a_fix_the_same_command_trains_anew_and_keeps_what_was_there(tmp_p
     (seen,) = read_study(tmp_path / "main").cells
     assert seen.state is State.DONE
     assert launched(tmp_path, f"store.sync={sync}")[2].skipped == 1
+
+
+def test_a_fix_in_the_settings_is_another_cell_that_may_take_its_place(tmp_path: Path) -> None:
+    _, broken, _ = launched(tmp_path)
+    fixed, folder, result = launched(tmp_path, "task.params.action=ok")
+    assert result.done == 1
+    assert folder != broken
+    assert (broken / TRIALS).exists()
+    (seen,) = read_study(tmp_path / "main").cells
+    assert (seen.cell, seen.state) == (fixed.id, State.DONE)
+    with pytest.raises(CellMismatch, match="was made with other settings"):
+        launched(tmp_path)
 
 
 def test_killed_after_the_last_trial_it_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
