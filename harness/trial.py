@@ -147,12 +147,21 @@ measures_of = attrgetter(*MEASURES)
 
 
 @dataclass(frozen=True, slots=True)
+class Crash:
+    """Where a training raised: `place` is file:line in the user's own code (empty when that is not known), `traceback` its end."""
+
+    place: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The result of one training.
 
     Its score is the best validation score of its epochs, as with early stopping that keeps the best checkpoint; the first epoch wins a
     tie. Its test score is that of the same epoch. A failed training has no score; it has the curve up to the failure and the error.
-    Raises ValueError when status, score and error do not fit each other.
+    `crash`, for readers only, says where it raised: it does not count when outcomes are compared, and no method sees it. Raises
+    ValueError when status, score and error do not fit each other.
     """
 
     status: Status
@@ -162,6 +171,7 @@ class Outcome:
     test_score_pct: float | None = None
     best_epoch: int | None = None
     error: str | None = None
+    crash: Crash | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         ok = self.status is Status.OK
@@ -177,9 +187,9 @@ class Outcome:
         return cls(Status.OK, curve, seconds, best.val_score_pct, best.test_score_pct, best.number)
 
     @classmethod
-    def failed(cls, status: Status, error: str, curve: tuple[Epoch, ...], seconds: float) -> Outcome:
+    def failed(cls, status: Status, error: str, curve: tuple[Epoch, ...], seconds: float, crash: Crash | None = None) -> Outcome:
         """Return the outcome of a failed training: its curve up to the failure, and the error."""
-        return cls(status, curve, seconds, error=error)
+        return cls(status, curve, seconds, error=error, crash=crash)
 
     @property
     def ok(self) -> bool:
@@ -227,7 +237,7 @@ class Trial:
     def without_test(self) -> Trial:
         """Return the trial without test scores, as a method may see it."""
         curve = tuple(epoch.without_test() for epoch in self.outcome.curve)
-        return replace(self, outcome=replace(self.outcome, curve=curve, test_score_pct=None))
+        return replace(self, outcome=replace(self.outcome, curve=curve, test_score_pct=None, crash=None))
 
     def in_points(self, objective: Objective) -> Trial:
         """Return the trial with its scores in points."""

@@ -21,6 +21,7 @@ from hydra.core.utils import configure_log
 from hydra.types import RunMode
 
 from harness.cli.progress import watch
+from harness.cli.result import tell
 from harness.config.overrides import as_typed, conf_dir, config_dirs, normalise, refuse_misleading
 from harness.config.settings import cells, refuse_unused, register, resolved, text_keys
 from harness.environment import COMMAND_PID, end_with_command, one_thread
@@ -147,6 +148,7 @@ def run_single(config: Any) -> None:
     else:
         with watch({study: asked}, settings.progress):
             result = run_cells(asked, settings)
+    tell({study: asked}, settings.progress)
     optional = {cell.id for cell in missing} if blocked and settings.unready == "skip" else set()
     conclude({study: asked}, result, optional=optional)
 

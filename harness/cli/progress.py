@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import threading
 import time
@@ -18,22 +19,42 @@ from typing import Any
 
 from harness.cell import Cell
 from harness.console import duration, say
+from harness.errors import shown
 from harness.store.archive import packed
-from harness.store.cell_folder import FAILURE, SUMMARY, TRIALS
+from harness.store.cell_folder import FAILURE, SUMMARY, TRIALS, every_trial_crashed
 
 POLL_SECONDS = 0.25
 # A scan of very many cells must not eat the time of the training beside it.
 POLL_PER_SCAN = 20.0
 SHOWN_CELLS = 8
 SHOWN_ENDED = 20
+SHOWN_ERRORS = 10
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """A trial whose training raised. Two with equal `kind` are one error: the same class of exception, from the same line."""
+
+    trial: int
+    error: str
+    place: str
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """What tells errors apart: their texts may hold the numbers of a configuration."""
+        return self.error.partition(":")[0], self.place or self.error
 
 
 @dataclass
 class Watched:
-    """What the view knows of one cell. `stale_failure_ns` is the time of a failure that an earlier launch left."""
+    """What the view knows of one cell. `stale_failure_ns` is the time of a failure that an earlier launch left.
+
+    `file` and `size` say which trials were read: a cell that trains anew begins another file. `crashes` are those not told yet.
+    """
 
     cell: Cell
     path: Path
+    file: int = 0
     size: int = 0
     trials: int = 0
     best: float | None = None
@@ -41,6 +62,7 @@ class Watched:
     failed: bool = False
     begun: bool = False
     stale_failure_ns: int = 0
+    crashes: list[Crashed] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -54,7 +76,7 @@ class Watched:
             return "failed"
         if self.best is None:
             return "no score: every trial failed" if self.done else "no score yet"
-        return f"best {self.best:.2f} %"
+        return f"best {self.cell.task.objective.text(self.best)}"
 
     def read(self) -> bool:
         """Read what the cell's folder has more than at the last look; say whether the cell ended by that."""
@@ -63,20 +85,29 @@ class Watched:
             if not self.begun:  # most of many, at any time
                 return False
         with contextlib.suppress(OSError), (self.path / TRIALS).open("rb") as file:
+            number = os.fstat(file.fileno()).st_ino
+            if number != self.file:
+                self.file, self.size, self.trials, self.best = number, 0, 0, None
             file.seek(self.size)
             new = file.read()
             whole = new[: new.rfind(b"\n") + 1]
             self.size += len(whole)
             for line in whole.splitlines():
-                # Only the score, since no more is shown: a damaged line is for the cell's own reader to complain about.
+                # Only what is shown: a damaged line is for the cell's own reader to complain about.
                 with contextlib.suppress(ValueError, TypeError, AttributeError):
-                    score = json.loads(line).get("val_score_pct")
-                    self.best = score if self.best is None else max(self.best, score if score is not None else self.best)
+                    self._take(json.loads(line))
                 self.trials += 1
         was = self.done or self.failed
         self.done = (self.path / SUMMARY).exists()
         self.failed = not self.done and self.failure_ns() > self.stale_failure_ns
         return (self.done or self.failed) and not was
+
+    def _take(self, row: Mapping[str, Any]) -> None:
+        score = row.get("val_score_pct")
+        if score is not None and (self.best is None or self.cell.task.objective.better(score, self.best)):
+            self.best = float(score)
+        if row.get("status") == "crashed":
+            self.crashes.append(Crashed(self.trials + 1, str(row.get("error")), str(row.get("raised_at") or "")))
 
     def failure_ns(self) -> int:
         """Return when the cell failed, in nanoseconds since 1970; 0 when it has not."""
@@ -93,6 +124,7 @@ class Tally:
     started: float = field(default_factory=time.monotonic)
     before: int = 0
     trials_before: int = 0
+    told: set[tuple[str, str]] = field(default_factory=set)
 
     def scan(self) -> list[Watched]:
         """Read every cell that is not done, and return those that ended since the last look."""
@@ -104,8 +136,24 @@ class Tally:
             watched.begun = watched.path.exists()
             watched.stale_failure_ns = watched.failure_ns() if watched.begun else 0
         self.scan()
+        for watched in self.cells:
+            watched.crashes.clear()
+            if watched.stale_failure_ns and every_trial_crashed(watched.path):
+                watched.trials, watched.best = 0, None  # it trains anew
         self.before = self.done
         self.trials_before = self.trials
+
+    def new_errors(self) -> Iterator[str]:
+        """Yield a line for each error that was not told yet, however many trials and cells it ended."""
+        for watched in self.cells:
+            for crashed in watched.crashes:
+                if crashed.kind in self.told or len(self.told) > SHOWN_ERRORS:
+                    continue
+                self.told.add(crashed.kind)
+                place = f" ({crashed.place})" if crashed.place else ""
+                more = "there are more errors: see trials.jsonl of each cell" if len(self.told) > SHOWN_ERRORS else ""
+                yield more or f"{watched.label}, trial {crashed.trial} failed: {crashed.error}{place}"
+            watched.crashes.clear()
 
     @property
     def done(self) -> int:
@@ -162,6 +210,8 @@ def _follow(tally: Tally, view: PlainView, stop: threading.Event) -> None:
         last = stop.is_set()
         began = time.monotonic()
         ended = tally.scan()
+        for line in tally.new_errors():
+            view.tell(line)
         if ended:
             view.ended(ended)
         view.update()
@@ -195,6 +245,10 @@ class PlainView:
             self.count += 1
             say(f"[{self.count}/{len(self.tally.cells)}] {watched.label}: {watched.best_text}{tail}")
 
+    def tell(self, line: str) -> None:
+        """Say something else."""
+        say(line)
+
     def update(self) -> None:
         """Nothing to redraw."""
 
@@ -223,6 +277,10 @@ class LiveView(PlainView):
 
     def ended(self, cells: Sequence[Watched]) -> None:
         """The next redraw shows them."""
+
+    def tell(self, line: str) -> None:
+        """Say something above what is redrawn."""
+        self._live.console.print(shown(line), markup=False, highlight=False)
 
     def update(self) -> None:
         """Redraw."""

@@ -21,6 +21,7 @@ from omegaconf import open_dict
 
 from harness.cell import Cell
 from harness.cli.progress import watch
+from harness.cli.result import tell
 from harness.config.overrides import conf_dir, expand_suites, split_start
 from harness.config.seeds import as_text
 from harness.config.settings import cells, refuse_unused, resolved
@@ -65,6 +66,7 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
         elif todo:
             returns = launch(sweeper.launcher, split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job))
     result = sum((job.return_value for job in returns), result)
+    tell(by_study, combinations[0].settings.progress)
     optional = waiting_in_vain if all(c.settings.unready == "skip" for c in combinations) else set()
     conclude(by_study, result, optional=optional)
     return returns

@@ -14,13 +14,24 @@ from typing import Protocol
 
 from harness.cell import Cell
 from harness.console import say_once
-from harness.errors import Exhausted
+from harness.errors import Exhausted, HarnessError
 from harness.run.build import build_optimizer
 from harness.run.replies import UNUSABLE, unusable
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import SCHEMA, CellFolder
 from harness.training.trainer import Trainer
-from harness.trial import PERCENT, Objective, Proposal, Trajectory, Trial, incumbent
+from harness.trial import PERCENT, Objective, Proposal, Status, Trajectory, Trial, incumbent
+
+
+class EveryTrialCrashed(HarnessError):
+    """All trainings of a cell raised: it is the task that is broken. The next launch of the cell trains anew."""
+
+    def __init__(self, trials: tuple[Trial, ...]) -> None:
+        first = trials[0].outcome
+        self.traceback = first.crash.traceback if first.crash else ""
+        place = f" ({first.crash.place})" if first.crash and first.crash.place else ""
+        count = f"all {len(trials)} trials" if len(trials) > 1 else "the only trial"
+        super().__init__(f"{count} failed: {first.error}{place}")
 
 
 class Tracker(Protocol):
@@ -46,8 +57,8 @@ class Tracker(Protocol):
 def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping[str, object]) -> dict[str, object]:
     """Run the missing trials of a cell in its open folder, and return its summary.
 
-    A failed training is a trial like any other. An exception here is a failure of the harness or of the method. The trials before it are
-    on the disk, and the next launch continues after them.
+    A failed training is a trial like any other; when all of them crashed, EveryTrialCrashed is raised. Any other exception is a failure of
+    the harness or of the method. The trials before it are on the disk, and the next launch continues after them.
     """
     task, trainer = cell.evaluator.open(cell.task, cell.limits)
     optimizer = build_optimizer(cell, task, folder)
@@ -68,6 +79,7 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
             folder.append(trial)
             tracker.trial(trial)
             trajectory = trajectory.then(trial)
+        _refuse_crashes(folder.trials)
         _warn_of_shares(cell, folder.trials)
         summary = summarise(folder.trials, cell.task.objective)
         if cell.asking and (words := unusable(folder.trials, cell.asking.llm.model_name)):
@@ -107,6 +119,11 @@ def summarise(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> dict
         "train_seconds": round(sum(trial.outcome.seconds for trial in trials), 6),
         "propose_seconds": round(sum(trial.propose_seconds for trial in trials), 6),
     }
+
+
+def _refuse_crashes(trials: tuple[Trial, ...]) -> None:
+    if trials and all(trial.outcome.status is Status.CRASHED for trial in trials):
+        raise EveryTrialCrashed(trials)
 
 
 def _warn_of_shares(cell: Cell, trials: tuple[Trial, ...]) -> None:

@@ -32,19 +32,28 @@ from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, Re
 from harness.llm.errors import BackendUnavailable
 from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
-from harness.run.loop import Tracker, run_cell
+from harness.run.loop import EveryTrialCrashed, Tracker, run_cell
 from harness.run.replies import UNUSABLE
 from harness.scrub import without_secrets_in
 from harness.signals import stop_if_asked, stops_noted
 from harness.store.archive import packed
-from harness.store.cell_folder import MANIFEST, SUMMARY, CellFolder, differing, read_json, refuse_other_settings
+from harness.store.cell_folder import (
+    EVERY_TRIAL_CRASHED,
+    FAILURE,
+    MANIFEST,
+    SUMMARY,
+    CellFolder,
+    differing,
+    read_json,
+    refuse_other_settings,
+)
 from harness.store.files import Batch
 from harness.store.lines import append_lines
 from harness.store.plan import BLOCKED, PLAN, Planned, read_plan
 from harness.task import TaskSpec, prepare_task
+from harness.training.failure import located
 from harness.training.isolation import Isolation
 from harness.training.live import end_trainers
-from harness.training.trainer import describe
 
 # How long to wait for the lock on the plan; a process holds it for milliseconds.
 PLAN_LOCK_SECONDS = 30
@@ -241,12 +250,17 @@ def _run(cell: Cell, study: Path, settings: Settings, batch: Batch) -> Result:
             return Result(skipped=1)
         try:
             run_cell(cell, folder, tracker_for(settings, study), manifest)
+        except EveryTrialCrashed as error:
+            stop_if_asked()
+            text = shown(str(error))
+            folder.fail({"error": text, "traceback": error.traceback, "trials": len(folder.trials), EVERY_TRIAL_CRASHED: True})
+            return Result(failed=(f"{cell.folder}: {text}; see {folder.path / FAILURE}",))
         # A bug of a method must not end the sweep: the error is recorded and printed, and the next launch tries the cell again.
         except Exception as error:
             stop_if_asked()
             if isinstance(error, StorageError | BackendUnavailable | CellBusy):
                 raise
-            text = shown(str(error)) if isinstance(error, HarnessError) else describe(error)
+            text = shown(str(error) if isinstance(error, HarnessError) else located(error))
             folder.fail({"error": text, "traceback": traceback.format_exc(), "trials": len(folder.trials)})
             line = f"{cell.folder}: {text}"
             return Result(refused=(line,)) if isinstance(error, SettingsError) and not folder.trials else Result(failed=(line,))
@@ -270,6 +284,16 @@ def block(study: Path, cells: Sequence[Cell], blocked: tuple[str, str]) -> Resul
     return Result(blocked=(f"{', '.join(arms)} on {where}: {reason}{f'; make it ready with: {fix}' if fix else ''}",))
 
 
+def _grouped(lines: Iterable[str]) -> Iterator[str]:
+    """Yield one line for all cells that failed for the same reason."""
+    groups: dict[str, list[str]] = {}
+    for line in lines:
+        reason = line.partition(": ")[2]
+        groups.setdefault(reason.rpartition("; see ")[0] or reason or line, []).append(line)
+    for group in groups.values():
+        yield group[0] if len(group) == 1 else f"{len(group)} cells, the first: {group[0]}"
+
+
 def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional: Collection[str] = ()) -> None:
     """Say what did not end well, a line each. Raises CellsFailed when cells are left to do, or hold random draws in place of an LLM's
     proposals, SettingsError when nothing but their settings stood in the way, StorageError when nothing could be written.
@@ -282,8 +306,8 @@ def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional
     problems = [f"stopped: {line}" for line in result.stopped]
     problems += [f"busy: {line}" for line in result.busy]
     problems += [f"blocked: {line}" for line in dict.fromkeys(result.blocked)]
-    problems += [f"failed: {line}" for line in (*result.refused, *result.failed)]
-    kind = SettingsError if problems and len(problems) == len(result.refused) else CellsFailed
+    kind = SettingsError if result.refused and not problems and not result.failed else CellsFailed
+    problems += [f"failed: {line}" for line in _grouped((*result.refused, *result.failed))]
     total = sum(map(len, planned.values()))
     left = sum(not is_done(study, cell) for study, cells in planned.items() for cell in cells if cell.id not in optional)
     drawn = _random_draws(planned)

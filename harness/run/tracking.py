@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, ClassVar, Concatenate, Literal, ParamSpec
 from harness.cell import Cell
 from harness.console import say_once
 from harness.signals import stop_if_asked
-from harness.store.cell_folder import CALLS, MANIFEST, TRIALS
-from harness.training.trainer import describe
+from harness.store.cell_folder import CALLS, MANIFEST, TRIALS, failed_launches
+from harness.training.failure import describe
 from harness.trial import MEASURES, PERCENT, Objective, Trial, incumbent
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class WandbTracker:
                 say_once(f"W&B: {describe(error)}; runs are kept offline, to upload them later: {later}")
                 wandb.teardown(exit_code=1)  # otherwise W&B would refuse the run's id as used
         if self._run is None:
-            self._rename_interrupted_runs(run_id(cell))
+            self._rename_interrupted_runs(self._run_id(cell))
             self._open(cell, manifest, "offline")
         for trial in trials:
             self._log(trial)
@@ -147,7 +147,7 @@ class WandbTracker:
         import wandb  # noqa: PLC0415 - half a second
 
         self._run = wandb.init(
-            id=run_id(cell),
+            id=self._run_id(cell),
             name=f"{cell.task.name}/{cell.arm}/seed{cell.seed}",
             project=self._project,
             entity=self._entity,
@@ -211,15 +211,22 @@ class WandbTracker:
                 self._run.log(row, step=self._step)
             self._step += 1
 
+    def _run_id(self, cell: Cell) -> str:
+        return run_id(cell, failed_launches(self._study / cell.folder))
+
     def _rename_interrupted_runs(self, run: str) -> None:
         """Rename earlier runs of this cell, so that `wandb sync` uploads the complete one only."""
         for earlier in self._study.glob(f"wandb/offline-run-*-{run}"):
             earlier.rename(earlier.with_name(f"broken-off-{earlier.name}"))
 
 
-def run_id(cell: Cell) -> str:
-    """Return the id of a cell's run: the cell's id, and six digits for the study, because two studies of a project may share a cell."""
-    return f"{cell.id}-{hashlib.sha256(cell.study.encode()).hexdigest()[:6]}"
+def run_id(cell: Cell, failed: int = 0) -> str:
+    """Return the id of a cell's run: the cell's id, and six digits for the study, because two studies of a project may share a cell.
+
+    `failed` is how often all of its trials crashed. Each time the cell begins anew it is another run, because W&B cannot take back rows.
+    """
+    text = f"{cell.id}-{hashlib.sha256(cell.study.encode()).hexdigest()[:6]}"
+    return f"{text}-{failed + 1}" if failed else text
 
 
 def history_rows(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> Iterator[dict[str, object]]:

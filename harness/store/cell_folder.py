@@ -6,6 +6,7 @@
         calls.jsonl       one line per call to an LLM, on the disk before its reply is used
         summary.json      written last; a cell that has it is done
         failure.json      why the last launch of the cell failed; removed when a later launch completes it
+        trials-failed-1.jsonl   the trials of a launch in which all of them crashed; the launch after it trains anew
         .lock, .owner     locked while a process runs the cell (see lock.py)
 
 All files are text. A crash may leave an incomplete last line; it is removed when the cell is opened again. Nothing else is rewritten.
@@ -29,6 +30,8 @@ from harness.trial import Trial
 
 SCHEMA = 1
 MANIFEST, TRIALS, CALLS, SUMMARY, FAILURE = "manifest.json", "trials.jsonl", "calls.jsonl", "summary.json", "failure.json"
+# In failure.json: every trial of the cell crashed, so the next launch begins it anew.
+EVERY_TRIAL_CRASHED = "every_trial_crashed"
 _SIBLINGS = Siblings()
 
 
@@ -77,6 +80,7 @@ class CellFolder:
             self.restored = _holds_bytes(self.path / TRIALS)
             manifest = {**self._manifest, "restored": True} if self.restored else self._manifest
             write_json(self.path / MANIFEST, manifest, sync=self._batch is None)
+        self._set_crashed_trials_aside()
         lines = whole_lines(self.path / TRIALS)
         self.trials = _trials_in(self.path / TRIALS, lines, curves=True)
         self._trials_file = Lines(self.path / TRIALS, len(lines))
@@ -84,6 +88,14 @@ class CellFolder:
             # Syncing a file does not sync its name in the folder, nor the folder's name in its parent.
             for folder in (self.path, self.path.parent):
                 sync_folder(folder)
+
+    def _set_crashed_trials_aside(self) -> None:
+        """Rename the trials of a cell whose every trial crashed. Killed at any point, the next launch ends where this one would."""
+        if not (self.path / FAILURE).exists() or not every_trial_crashed(self.path):
+            return
+        if _holds_bytes(self.path / TRIALS):
+            (self.path / TRIALS).rename(self.path / f"trials-failed-{failed_launches(self.path) + 1}.jsonl")
+        (self.path / FAILURE).unlink()
 
     def append(self, trial: Trial) -> None:
         """Write one trial as one line. With `sync="trial"` it is on the disk on return.
@@ -122,6 +134,19 @@ class CellFolder:
         """Write `failure.json`: why the cell failed, for the coverage table of the report."""
         with storage_errors(self.path):
             write_json(self.path / FAILURE, failure)
+
+
+def every_trial_crashed(path: Path) -> bool:
+    """Say whether the last launch of a cell gave up on it because all of its trials had crashed."""
+    try:
+        return bool(read_json(path / FAILURE).get(EVERY_TRIAL_CRASHED))
+    except RecordError:  # it is written anew by the next launch that fails
+        return False
+
+
+def failed_launches(path: Path) -> int:
+    """Return how often the trials of a cell were set aside."""
+    return len(list(path.glob("trials-failed-*.jsonl")))
 
 
 def read_trials(folder: Path | PackedFolder, *, curves: bool = True) -> tuple[Trial, ...]:
@@ -163,7 +188,7 @@ def read_json(path: Readable) -> dict[str, Any]:
 def refuse_other_settings(path: Path, manifest: Mapping[str, object]) -> None:
     """Raise CellMismatch when the study holds the same task, arm and seed with settings that give another result.
 
-    Folders without a trial or a call are ignored: a command with a mistake may have left them.
+    Folders without a trial or a call are ignored: a command with a mistake may have left them. So are those whose every trial crashed.
     """
     for folder, there in _made_before(path):
         differences = list(differing(there.get("identity", {}), manifest["identity"]))
@@ -182,7 +207,8 @@ def refuse_other_settings(path: Path, manifest: Mapping[str, object]) -> None:
 def _made_before(path: Path) -> Iterator[tuple[Path, Mapping[str, object]]]:
     """Yield the study's folders with the task, arm and seed of a cell, and their manifests. Folders without records are left out."""
     for folder in _SIBLINGS.of(path):
-        if _holds_bytes(folder / MANIFEST) and any(_holds_bytes(folder / name) for name in (TRIALS, CALLS)):
+        holds_records = _holds_bytes(folder / MANIFEST) and any(_holds_bytes(folder / name) for name in (TRIALS, CALLS))
+        if holds_records and not every_trial_crashed(folder):
             yield folder, read_manifest(folder / MANIFEST)
     study, cell = path.parents[2], "/".join(path.parts[-3:])
     pack = packed(study)

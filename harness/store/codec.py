@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.errors import RecordError
 from harness.scrub import holds_secret, without_secrets_in
-from harness.trial import MEASURES, Epoch, Outcome, Proposal, Status, Trial, measures_of
+from harness.trial import MEASURES, Crash, Epoch, Outcome, Proposal, Status, Trial, measures_of
 
 SCHEMA = 1
 # The fields of a trial that may differ between two runs of one cell on one machine with the same versions. In other files these are: all
@@ -142,6 +142,8 @@ def to_row(trial: Trial) -> dict[str, object]:
         "train_seconds": round(outcome.seconds, 6),
         "curve": _columns(outcome.curve),
     }
+    if outcome.crash is not None:
+        row |= {"raised_at": outcome.crash.place, "traceback": outcome.crash.traceback}
     if proposal.note:
         row["note"] = dict(proposal.note)
     return row
@@ -150,11 +152,11 @@ def to_row(trial: Trial) -> dict[str, object]:
 def from_line(line: bytes, where: str, *, curve: bool = True) -> Trial:
     """Read a line that `to_line` wrote. Raises RecordError for any other line; `where` names file and line in it.
 
-    `curve=False` leaves out the curve, which takes most of the time to read.
+    `curve=False` leaves out the curve, which takes most of the time to read, and the traceback.
     """
     row = read_row(line, where, "a trial record", SCHEMA)
     try:
-        return from_row(row if curve else row | {"curve": {}})
+        return from_row(row if curve else {**row, "curve": {}, "traceback": ""})
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RecordError(f"{where}: damaged trial record ({type(error).__name__}: {error})") from error
 
@@ -169,10 +171,17 @@ def from_row(row: Mapping[str, Any]) -> Trial:
         test_score_pct=row["test_score_pct"],
         best_epoch=row["best_epoch"],
         error=row["error"],
+        crash=_crash(row),
     )
     proposal = Proposal(dict(row["config"]), row["source"], row.get("note", {}))
     _check_values(outcome, proposal)
     return Trial(int(row["trial"]), proposal, outcome, float(row["propose_seconds"]))
+
+
+def _crash(row: Mapping[str, Any]) -> Crash | None:
+    """Return where a training raised; None in the rows of all others, and of versions that did not write it."""
+    place, traceback = row.get("raised_at"), row.get("traceback")
+    return Crash(str(place), str(traceback or "")) if place is not None else None
 
 
 def _check_values(outcome: Outcome, proposal: Proposal) -> None:

@@ -96,6 +96,7 @@ class Header:
     `configs` is the number of configurations. `measures` names the columns of the curves, and `errors` lists the texts of errors.
     `best_val_score_pct` maps each training seed to the best validation score of the grid. `signature` describes the machine (see
     `machine.py`), and `made`, for readers only, holds versions, processor, commit and date. `arrays_sha256` is over all arrays.
+    `crashes`, for readers only too, maps errors to [place, traceback] of the first training with that error; older tables have none.
     """
 
     subject: Subject
@@ -107,6 +108,7 @@ class Header:
     made: Mapping[str, object]
     arrays_sha256: str
     schema: int = SCHEMA
+    crashes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def checksum(self) -> str:
@@ -117,7 +119,7 @@ class Header:
 
     def to_json(self) -> str:
         """Return the header as JSON; the inverse of `from_json`."""
-        return json_text(asdict(self), indent=1)
+        return json_text({key: value for key, value in asdict(self).items() if key != "crashes" or value}, indent=1)
 
     @classmethod
     def from_json(cls, text: bytes, where: str) -> Header:
@@ -126,6 +128,7 @@ class Header:
             data = json.loads(text)
             check_schema(data, SCHEMA, where, "a table of this harness")
             subject = Subject(**data.pop("subject"))
+            data.setdefault("crashes", {})
             return cls(subject=subject, **{f.name: data[f.name] for f in fields(cls) if f.name != "subject"})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RecordError(f"{where}: not a table of this harness ({type(error).__name__}: {error})") from error

@@ -31,7 +31,7 @@ from harness.store.files import whole_file
 from harness.tabular.grid import Key, enumerate_configs, key_of
 from harness.tabular.header import DAMAGE, MEMBER, Header, Subject, read_header
 from harness.tabular.journal import Entry, Place
-from harness.trial import MEASURES, Epoch, Outcome, Status
+from harness.trial import MEASURES, Crash, Epoch, Outcome, Status
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     Array: TypeAlias = npt.NDArray[Any]
 
 STATUSES = tuple(Status)
+# A table holds the tracebacks of so many errors; each may be 8 kB.
+CRASHES_KEPT = 20
 # A fixed time for each member of the zip, so that equal contents give equal files.
 EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
@@ -86,7 +88,9 @@ class Table:
         status = STATUSES[int(arrays["status"][at])]
         if status is Status.OK:
             return Outcome.of_curve(curve, seconds, self.header.subject.objective)
-        return Outcome.failed(status, self.header.errors[int(arrays["error"][at])], curve, seconds)
+        error = self.header.errors[int(arrays["error"][at])]
+        crash = self.header.crashes.get(error)
+        return Outcome.failed(status, error, curve, seconds, Crash(*crash) if crash else None)
 
     def _curve(self, start: int, length: int) -> tuple[Epoch, ...]:
         columns = {name: self.arrays[f"curve_{name}"][start : start + length].tolist() for name in self.header.measures}
@@ -138,12 +142,23 @@ def write_table(path: Path, subject: Subject, entries: Mapping[Place, Entry], si
     for seed in subject.train_seeds:
         scores = [e.outcome.val_score_pct for e in ordered if e.seed == seed and e.outcome.val_score_pct is not None]
         best[str(seed)] = max(scores, key=lambda score: subject.objective.sign * score, default=None)
-    header = Header(subject, configs, measures, errors, best, dict(signature), made_by(), digest(arrays))
+    crashes = crashes_of(ordered)
+    header = Header(subject, configs, measures, errors, best, dict(signature), made_by(), digest(arrays), crashes=crashes)
     try:
         _write(path, header, arrays)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
     return header
+
+
+def crashes_of(entries: Sequence[Entry]) -> dict[str, tuple[str, str]]:
+    """Return where the first training with each error raised, and its traceback; of some errors, where there are many."""
+    found: dict[str, tuple[str, str]] = {}
+    for entry in entries:
+        error, crash = entry.outcome.error, entry.outcome.crash
+        if error is not None and crash is not None and len(found) < CRASHES_KEPT:
+            found.setdefault(error, (crash.place, crash.traceback))
+    return found
 
 
 def made_by() -> dict[str, object]:

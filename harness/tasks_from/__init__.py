@@ -43,7 +43,7 @@ def sklearn(make: Make, data: Callable[[], Split], *, metric: str = "accuracy", 
 
     def build(space: Space, card: TaskCard, *, epochs: int = usual) -> Task:
         parts = load()
-        return _Loop(space, card, lambda config, seed: _read(make(config, seed), parts, metric, epochs, seed))
+        return _Loop(space, card, lambda config, seed: _read(make(config, seed), parts, metric, epochs, seed), make)
 
     return build
 
@@ -55,8 +55,11 @@ def loop(train: Callable[..., Iterator[Epoch]]) -> Factory:
     """
 
     def build(space: Space, card: TaskCard, **params: object) -> Task:
-        inspect.signature(train).bind({}, 0, **params)  # a misspelt parameter is an error of the user, not a crashed trial
-        return _Loop(space, card, lambda config, seed: train(config, seed, **params))
+        try:  # a misspelt parameter is an error of the user, not a crashed trial
+            inspect.signature(train).bind({}, 0, **params)
+        except TypeError as error:
+            raise TypeError(f"{train.__name__}(config, seed) with its params {params or 'none'}: {error}") from error
+        return _Loop(space, card, lambda config, seed: train(config, seed, **params), train)
 
     return build
 
@@ -66,6 +69,7 @@ class _Loop:
     space: Space
     card: TaskCard
     run: Callable[[Config, int], Iterator[Epoch]]
+    source: Callable[..., object]  # the user's own function, which is named where its training fails
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         return self.run(config, seed)

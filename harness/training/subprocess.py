@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection, Pipe
 from typing import ClassVar
 
@@ -22,9 +23,10 @@ from harness.signals import GROUP_WIDE, stop_if_asked, stop_if_asked_soon, stops
 from harness.space import Config
 from harness.task import TaskSpec
 from harness.training.build import build_task
+from harness.training.failure import Failure, located
 from harness.training.isolation import Isolation
 from harness.training.memory import used_mb
-from harness.training.trainer import describe, outcome_of, run_epochs
+from harness.training.trainer import outcome_of, run_epochs
 from harness.trial import Epoch, Outcome, Status
 
 # Limit for the start of a child: it imports the task's libraries and loads its data before the trial's clock starts.
@@ -85,7 +87,7 @@ class InChild:
         self._training = True
         try:
             pipe.send((config, seed))
-            error = self._collect(pipe, curve, started + self._limit)
+            failure = self._collect(pipe, curve, started + self._limit)
             self._training = False
         except TimeoutError:
             self._kill()
@@ -93,12 +95,12 @@ class InChild:
             return Outcome.failed(Status.TIMEOUT, text, tuple(curve), time.perf_counter() - started)
         except _TooMuchMemory:
             self._kill()
-            error = f"used more than {self._memory_limit_mb:g} MB of memory (limits.trial_memory_mb)"
+            failure = Failure(f"used more than {self._memory_limit_mb:g} MB of memory (limits.trial_memory_mb)")
         except (EOFError, OSError):
-            error = f"the training process died ({self._ended()})"
-        if error is not None and self._memory_limit_mb is not None and error.partition(":")[0].endswith("MemoryError"):
-            error = f"{error} (limits.trial_memory_mb={self._memory_limit_mb:g})"
-        return outcome_of(curve, error, time.perf_counter() - started, self._spec.objective)
+            failure = Failure(f"the training process died ({self._ended()})")
+        if failure is not None and self._memory_limit_mb is not None and failure.error.partition(":")[0].endswith("MemoryError"):
+            failure = replace(failure, error=f"{failure.error} (limits.trial_memory_mb={self._memory_limit_mb:g})")
+        return outcome_of(curve, failure, time.perf_counter() - started, self._spec.objective)
 
     def start(self) -> int:
         """Start the child, unless it runs already, and return its process id. Raises HarnessError when it cannot load the task."""
@@ -146,8 +148,8 @@ class InChild:
             raise HarnessError(f"the training process of task '{self._spec.name}' cannot start: {problem}")
         return ours
 
-    def _collect(self, pipe: Connection, curve: list[Epoch], deadline: float) -> str | None:
-        """Append the epochs that the child sends to `curve`, until it says that it is done. Return its error, or None."""
+    def _collect(self, pipe: Connection, curve: list[Epoch], deadline: float) -> Failure | None:
+        """Append the epochs that the child sends to `curve`, until it says that it is done. Return how it failed, or None."""
         # The deadline is checked before each epoch too, because a training may yield epochs without end.
         wait = LONGEST_WAIT_SECONDS if self._memory_limit_mb is None else MEMORY_POLL_SECONDS
         measured = time.perf_counter()
@@ -157,8 +159,8 @@ class InChild:
                 self._refuse_too_much(self._memory_limit_mb)
             if pipe.poll(min(left, wait)):
                 message = pipe.recv()
-                if not isinstance(message, Epoch):
-                    return None if message is None else str(message)
+                if message is None or isinstance(message, Failure):
+                    return message
                 curve.append(message)
         raise TimeoutError
 
@@ -223,7 +225,7 @@ def serve(descriptor: int, parent: int) -> None:
                 task = build_task(spec)
         # The boundary to foreign code: the parent raises a HarnessError with this text.
         except Exception as error:
-            pipe.send(str(error) if isinstance(error, HarnessError) else describe(error))
+            pipe.send(str(error) if isinstance(error, HarnessError) else located(error))
             return
         pipe.send(None)
         while True:

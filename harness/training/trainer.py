@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Generator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
-from harness.errors import printable
 from harness.signals import stop_if_asked, stops_noted
 from harness.space import Config
 from harness.task import Task
+from harness.training.failure import Failure, begun, failure_of, no_epoch, no_number
 from harness.training.isolation import Isolation
-from harness.trial import PERCENT, Epoch, Objective, Outcome, Status
-
-ERROR_LENGTH = 300
+from harness.trial import MEASURES, PERCENT, Epoch, Objective, Outcome, Status
 
 
 class Trainer(Protocol):
@@ -50,81 +48,82 @@ class InProcess:
         with stops_noted():
             with self._isolation.training(seed):
                 started = time.perf_counter()
-                error = run_epochs(self._task, config, seed, curve.append, self._objective)
+                failure = run_epochs(self._task, config, seed, curve.append, self._objective)
                 seconds = time.perf_counter() - started
-            stop_if_asked(failed=error is not None)
-        return outcome_of(curve, error, seconds, self._objective)
+            stop_if_asked(failed=failure is not None)
+        return outcome_of(curve, failure, seconds, self._objective)
 
     def close(self) -> None:
         """Do nothing: this trainer holds nothing."""
 
 
-def run_epochs(task: Task, config: Config, seed: int, done: Callable[[Epoch], None], objective: Objective = PERCENT) -> str | None:
-    """Train once, and call `done` with each epoch when it ends. Return the error as text, or None without an error.
+def run_epochs(
+    task: Task, config: Config, seed: int, done: Callable[[Epoch], None], objective: Objective = PERCENT
+) -> Failure | None:
+    """Train once, and call `done` with each epoch when it ends. Return how the training failed, or None when it did not.
 
     A signal to stop may be the cause of the error. The caller must check for that (see `signals.py`).
     """
-    epochs = checked_epochs(task, config, seed, objective)
+    made: Any = None
+    failure = None
     try:
-        for epoch in epochs:
+        made = begun(task, lambda: task.train(dict(config), seed=seed))
+        for epoch in _checked(task, made, objective):
             done(epoch)
             if epoch.non_finite():
                 break
     # The boundary to foreign training code: whatever it raises is data about the configuration, not a failure of the harness.
     except (Exception, SystemExit) as raised:
-        return describe(raised)
-    # A training that diverged is closed early. An error in its clean-up changes nothing any more.
+        failure = failure_of(raised, task, made)
+    # A training that failed or diverged is closed early. An error in its clean-up changes nothing any more.
     with contextlib.suppress(Exception, SystemExit):
-        epochs.close()
-    return None
+        if hasattr(made, "close"):
+            made.close()
+    return failure
 
 
-def checked_epochs(task: Task, config: Config, seed: int, objective: Objective = PERCENT) -> Generator[Epoch]:
+def checked_epochs(task: Task, config: Config, seed: int, objective: Objective = PERCENT) -> Iterator[Epoch]:
     """Yield a training's epochs, numbered from 1.
 
-    Raises TypeError for a value that is not an Epoch, and ValueError for a percentage above 100.
+    Raises TypeError for a value that is not an Epoch of numbers, and ValueError for a percentage above 100.
     """
-    for number, epoch in enumerate(task.train(dict(config), seed=seed), start=1):
-        if not isinstance(epoch, Epoch):
-            raise TypeError(f"train must yield harness.trial.Epoch, not {type(epoch).__name__}")
+    yield from _checked(task, begun(task, lambda: task.train(dict(config), seed=seed)), objective)
+
+
+def _checked(task: Task, made: Iterator[Any], objective: Objective) -> Iterator[Epoch]:
+    for number, given in enumerate(made, start=1):
+        if not isinstance(given, Epoch):
+            raise no_epoch(task, made, given)
+        # Converted, because JSON cannot hold a NumPy or torch scalar.
+        epoch = Epoch(*(_number(number, name, getattr(given, name)) for name in MEASURES), number)  # type: ignore[arg-type, call-arg]
         if objective.is_percentage and (epoch.val_score_pct > 100.0 or (epoch.test_score_pct or 0.0) > 100.0):
             raise ValueError(
                 f"epoch {number} has a score above 100; scores are percentages, unless the task's YAML says what they are: "
                 "metric: {name: rmse, direction: minimize, unit: ..., margin: ...}"
             )
-        # Converted, because JSON cannot hold a NumPy or torch scalar.
-        yield Epoch(
-            float(epoch.val_score_pct),
-            _float(epoch.val_loss),
-            _float(epoch.train_score_pct),
-            _float(epoch.train_loss),
-            _float(epoch.test_score_pct),
-            number,
-        )
+        yield epoch
 
 
-def _float(value: float | None) -> float | None:
-    return None if value is None else float(value)
+def _number(number: int, name: str, value: Any) -> float | None:
+    if type(value) is float or (value is None and name != "val_score_pct"):
+        return value
+    try:
+        if not isinstance(value, str | bytes):  # `float` would read it
+            return float(value)
+    # Whatever a foreign class raises when it is asked for a number.
+    except Exception as error:
+        raise no_number(number, name, value) from error
+    raise no_number(number, name, value)
 
 
-def outcome_of(curve: list[Epoch], error: str | None, seconds: float, objective: Objective = PERCENT) -> Outcome:
-    """Return the outcome of a training from its curve, its error and its duration in seconds."""
+def outcome_of(curve: list[Epoch], failure: Failure | None, seconds: float, objective: Objective = PERCENT) -> Outcome:
+    """Judge a training by the curve it left and how it failed."""
     kept = tuple(curve)
-    if error is not None:
-        return Outcome.failed(Status.CRASHED, error, kept, seconds)
+    if failure is not None:
+        return Outcome.failed(Status.CRASHED, failure.error, kept, seconds, failure.crash)
     if not kept:
         return Outcome.failed(Status.CRASHED, "the training ended without a single epoch", kept, seconds)
     cause = kept[-1].non_finite()
     if cause:
         return Outcome.failed(Status.DIVERGED, f"{cause} at epoch {kept[-1].number}", kept, seconds)
     return Outcome.of_curve(kept, seconds, objective)
-
-
-def describe(error: BaseException) -> str:
-    """Return an exception as one line of at most `ERROR_LENGTH` characters, without control characters and secrets."""
-    try:
-        words = str(error)
-    except Exception:
-        words = "(it cannot say what)"
-    text = printable(" ".join(f"{type(error).__name__}: {words}".split()))
-    return text if len(text) <= ERROR_LENGTH else text[: ERROR_LENGTH - 3] + "..."

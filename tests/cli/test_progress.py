@@ -204,7 +204,8 @@ def test_on_a_terminal_the_view_fits_80_columns_and_shows_cells_trials_best_and_
     assert re.search(r"━ +\d+ s left", text)
     assert re.search(r"trial [1-8]/8", text)
     assert "best " in text
-    assert seen.frames[-1][-1].startswith("3 of 3 cells done, in ")
+    assert "3 of 3 cells done, in " in text
+    assert seen.frames[-1][-1] == "next: python -m harness.report s"
     left = [int(found) for found in re.findall(r"(\d+) s left", text)]
     assert left
     assert max(left) < 60

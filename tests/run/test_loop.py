@@ -107,11 +107,13 @@ def test_a_method_with_nothing_left_ends_its_cell_early_and_completely(tmp_path:
 )
 def test_a_method_s_bug_keeps_the_trials_before_it_and_a_relaunch_goes_on_from_there(tmp_path: Path, then: str, words: str) -> None:
     folder, result = run(tmp_path / "odd", *odd(then))
-    assert result.failed == (f"toy/odd/{folder.name}: {words}",)
+    (line,) = result.failed
+    assert line.startswith(f"toy/odd/{folder.name}: {words}")
     assert len(read_trials(folder)) == 2
     assert not (folder / SUMMARY).exists()
     failure = read_json(folder / FAILURE)
-    assert (failure["error"], failure["trials"]) == (words, 2)
+    assert failure["error"].startswith(words)
+    assert failure["trials"] == 2
     assert "Traceback" in failure["traceback"]
     methods.Odd.broken = False
     assert run(tmp_path / "odd", *odd(then))[1].done == 1
@@ -122,7 +124,8 @@ def test_a_method_s_bug_keeps_the_trials_before_it_and_a_relaunch_goes_on_from_t
 
 def test_a_task_that_cannot_be_built_fails_its_cell_and_no_trial(tmp_path: Path) -> None:
     folder, result = run(tmp_path, "task=faulty", "task.params.constructor=raise")
-    assert result.failed == (f"faulty/random/{folder.name}: OSError: the data set is not there",)
+    (line,) = result.failed
+    assert line.startswith(f"faulty/random/{folder.name}: OSError: the data set is not there (")
     assert read_trials(folder) == ()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.commands import CONF, environment, records, run, start
+from support.commands import CONF, environment, records, run, start, without_result
 from support.values import trial
 
 from harness.report.sources.wandb_offline import chunks, read_run
@@ -47,7 +47,7 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mirrored")
     ran = run(("task=toy", "seeds=2", "budget=4", "start=default", "study=pilot"), folder, env=home(folder / "home"))
     assert (ran.returncode, ran.stdout) == (0, "")
-    assert len(ran.stderr.splitlines()) == 2, ran.stderr
+    assert len(without_result(ran.stderr)) == 2, ran.stderr
     return folder
 
 
@@ -162,7 +162,7 @@ def test_w_and_b_broken_in_any_way_is_one_line_and_costs_no_trial(tmp_path: Path
     env = {**home(tmp_path / "home"), **more}
     ran = run(("task=toy", "seeds=3", "budget=3", *overrides), tmp_path, env=env)
     assert (ran.returncode, ran.stdout) == (0, "")
-    warnings = [line for line in ran.stderr.splitlines() if not line.startswith("[")]
+    warnings = [line for line in without_result(ran.stderr) if not line.startswith("[")]
     assert len(warnings) == 1 or (case == "its folder is a file" and len(warnings) <= 3), ran.stderr
     assert warnings[0].startswith("W&B: ")
     assert words in warnings[0]

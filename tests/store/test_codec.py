@@ -12,7 +12,7 @@ from support.values import trial, trials
 
 from harness.errors import RecordError
 from harness.store import codec as record
-from harness.trial import Epoch, Outcome, Status, Trial
+from harness.trial import Crash, Epoch, Outcome, Status, Trial
 
 
 def strict(text: str) -> Any:
@@ -154,3 +154,15 @@ def read_or_refused_bytes(line: bytes) -> str:
         return read_or_refused(line.decode())
     except UnicodeDecodeError:
         return "refused"
+
+
+def test_where_a_training_raised_is_in_the_rows_of_crashes_alone_and_can_be_left_out() -> None:
+    crashed = dataclasses.replace(
+        trial(1, None), outcome=dataclasses.replace(trial(1, None).outcome, crash=Crash("mine.py:3", "Traceback\n  ..."))
+    )
+    row = record.to_row(crashed)
+    assert (row["raised_at"], row["traceback"]) == ("mine.py:3", "Traceback\n  ...")
+    assert not {"raised_at", "traceback"} & {*record.to_row(trial(1)), *record.to_row(trial(1, None))}
+    line = record.to_line(crashed).encode()
+    assert record.from_line(line, "here").outcome.crash == Crash("mine.py:3", "Traceback\n  ...")
+    assert record.from_line(line, "here", curve=False).outcome.crash == Crash("mine.py:3", "")

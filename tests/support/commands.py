@@ -41,6 +41,13 @@ def run(arguments: Sequence[str], cwd: Path, *, timeout: float = 60, **more: Any
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
+def without_result(text: str) -> list[str]:
+    """Return the lines that a command wrote before it told its result."""
+    lines = text.splitlines()
+    told = [number for number, line in enumerate(lines) if " seed " in line and ": best validation " in line]
+    return lines[: told[0]] if told else lines
+
+
 def records(study: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the trials of every cell of a study, without what may differ between two runs."""
     found = {}

@@ -30,6 +30,11 @@ def _raise_text(text: str) -> Callable[[], None]:
     return action
 
 
+def _raise_until_fixed() -> None:
+    if not Path("fixed").exists():
+        raise RuntimeError("the code is broken")
+
+
 def _exit_by_sys() -> None:
     raise SystemExit(7)
 
@@ -56,6 +61,7 @@ ACTIONS: dict[str, Callable[[], Any]] = {
     "surrogate": _raise_text("file \udcff is not UTF-8"),
     "long text": _raise_text("x" * 10_000),
     "memory": lambda: bytearray(1 << 60),
+    "until fixed": _raise_until_fixed,
     "exit": _exit_by_sys,
     "os._exit": lambda: os._exit(3),
     "segfault": lambda: ctypes.string_at(0),

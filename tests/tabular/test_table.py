@@ -22,7 +22,7 @@ from harness.tabular.table import Table, read_table, write_table
 from harness.task import TableSpec, TaskSpec
 from harness.training.build import build_task
 from harness.training.trainer import InProcess
-from harness.trial import Epoch, Outcome, Status
+from harness.trial import Crash, Epoch, Outcome, Status
 
 SIGNATURE = {"torch": "1.0"}
 
@@ -70,6 +70,19 @@ def test_every_outcome_comes_back_to_the_last_bit(written: tuple[Path, dict[tupl
     assert statuses == {Status.OK, Status.DIVERGED, Status.CRASHED}
     for place, entry in entries.items():
         assert repr(table.outcome(*place)) == as_recorded(entry)
+
+
+def test_where_a_training_raised_comes_back_and_changes_no_checksum(tmp_path: Path) -> None:
+    settings = spec()
+    entries = entries_of(settings)
+    before = write_table(tmp_path / "before.npz", Subject.of(settings), entries, SIGNATURE)
+    crash = Crash("mine.py:3", "Traceback\n  ...")
+    entries[1, 1] = replace(entries[1, 1], outcome=replace(entries[1, 1].outcome, crash=crash))
+    after = write_table(tmp_path / "after.npz", Subject.of(settings), entries, SIGNATURE)
+    assert after.checksum == before.checksum
+    assert read_table(tmp_path / "after.npz").outcome(1, 1).crash == crash
+    assert read_table(tmp_path / "before.npz").outcome(1, 1).crash is None
+    assert "crashes" not in before.to_json()
 
 
 def test_the_best_of_the_grid_is_known_for_each_training_seed(written: tuple[Path, dict[tuple[int, int], Entry]]) -> None:

@@ -32,7 +32,7 @@ from harness.run.study import add_to_plan, run_cells
 from harness.store.cell_folder import read_trials
 from harness.testing.servers.ollama_api import OllamaDouble
 from harness.testing.servers.script import Script
-from harness.training.trainer import describe
+from harness.training.failure import describe
 
 # Control characters, direction marks, line separators, half pairs.
 MOVES = {"Cc", "Cf", "Zl", "Zp", "Cs"}

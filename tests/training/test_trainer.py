@@ -16,10 +16,11 @@ from harness.space import Config
 from harness.task import TaskSpec
 from harness.training.build import build_task
 from harness.training.evaluator import Limits
+from harness.training.failure import ERROR_LENGTH, describe
 from harness.training.live import trainer_for
 from harness.training.memory import descendants
 from harness.training.subprocess import InChild, end_idle
-from harness.training.trainer import ERROR_LENGTH, InProcess, Trainer, describe
+from harness.training.trainer import InProcess, Trainer
 from harness.trial import Outcome, Status
 
 SPEC = task_spec(CONF / "task" / "faulty.yaml")
@@ -67,14 +68,18 @@ ENDINGS = {
     "nan": (Status.DIVERGED, 3, "val_score_pct is nan at epoch 3"),
     "infinite loss": (Status.DIVERGED, 3, "val_loss is inf at epoch 3"),
     "no epoch": (Status.OK, 2, None),
-    "not an epoch": (Status.CRASHED, 2, "TypeError: train must yield harness.trial.Epoch, not dict"),
+    "not an epoch": (Status.CRASHED, 2, "TypeError: train yielded a dict: write `yield Epoch(val_score_pct=...)`"),
     "above 100": (
         Status.CRASHED,
         2,
         "ValueError: epoch 3 has a score above 100; scores are percentages, unless the task's YAML says what they are: "
         "metric: {name: rmse, direction: minimize, unit: ..., margin: ...}",
     ),
-    "text as score": (Status.CRASHED, 2, "TypeError: '>' not supported between instances of 'str' and 'float'"),
+    "text as score": (
+        Status.CRASHED,
+        2,
+        "TypeError: epoch 3: val_score_pct is 'high': give a number, as in `yield Epoch(val_score_pct=93.2)`",
+    ),
 }
 
 
@@ -96,6 +101,16 @@ def test_a_training_that_fails_is_an_outcome_with_its_partial_curve_and_reason(t
     assert [e.number for e in outcome.curve] == list(range(1, epochs + 1))
     assert [e.val_score_pct for e in outcome.curve[:2]] == [26.03, 27.03]
     assert (outcome.val_score_pct, outcome.best_epoch) == ((27.03, 2) if status is Status.OK else (None, None))
+
+
+def test_where_a_training_raised_is_kept_with_its_traceback(trainer: Trainer) -> None:
+    crash = trainer.train(config("raise"), seed=3).crash
+    assert crash is not None
+    file, _, line = crash.place.rpartition(":")
+    assert Path(file).read_text().splitlines()[int(line) - 1] == "        raise RuntimeError(text)"
+    assert crash.traceback.startswith("Traceback (most recent call last):\n")
+    assert crash.traceback.endswith("RuntimeError: the data\nis gone")
+    assert trainer.train(config("ok"), seed=3).crash is None
 
 
 def test_a_training_without_a_single_epoch_is_a_crash() -> None:
@@ -222,7 +237,7 @@ def test_a_process_that_cannot_start_is_the_harness_s_failure_and_not_the_config
 ) -> None:
     with pytest.raises(HarnessError, match="the training process of task 'faulty' cannot start") as failed:
         child(constructor=constructor).train(config("ok"), seed=0)
-    assert str(failed.value).endswith(reason)
+    assert f"cannot start: {reason}" in str(failed.value)
 
 
 def test_a_limit_may_be_longer_than_the_system_can_wait_at_once(child: Callable[..., InChild]) -> None:

@@ -1,0 +1,144 @@
+"""What a command ends with: the result of each of a few cells, the ranking of the arms of many, and what to do next.
+
+It goes to standard error, as all that the harness says: standard output is left to what trainings print, and a script finds the numbers
+in summary.json. `progress=off` leaves it out.
+"""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from harness.cell import Cell
+from harness.console import say
+from harness.errors import RecordError, shown
+from harness.store.archive import packed
+from harness.store.cell_folder import MANIFEST, SUMMARY, read_json, read_trials
+
+FEW_CELLS = 8
+SHOWN_ARMS = 20
+WIDTH = 80
+# Between a score and its unit.
+NO_BREAK = "\u00a0"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A cell that is done: where its records are, and what its summary holds."""
+
+    cell: Cell
+    place: str
+    summary: Mapping[str, Any]
+
+    @property
+    def score(self) -> float | None:
+        """The best validation score, None where no trial has one."""
+        return self.summary.get("val_score_pct")
+
+
+def tell(by_study: Mapping[Path, Sequence[Cell]], mode: str) -> None:
+    """Say what came out of these cells; nothing where none is done, and with `mode` off."""
+    if mode == "off":
+        return
+    few = sum(map(len, by_study.values())) <= FEW_CELLS
+    for study, cells in by_study.items():
+        ended = [found for cell in cells if (found := _ended(study, cell)) is not None]
+        for line in _of_few(study, ended) if few else _ranking(cells, ended):
+            say(line)
+        if ended:
+            say(f"next: python -m harness.report {shlex.quote(_name(study))}")
+
+
+def _ended(study: Path, cell: Cell) -> Ended | None:
+    folder = study / cell.folder
+    try:
+        if (folder / SUMMARY).exists() and (folder / MANIFEST).exists():
+            return Ended(cell, str(folder), read_json(folder / SUMMARY))
+        pack = packed(study)
+        if pack is None or cell.folder not in pack:
+            return None
+        return Ended(cell, f"{pack.path}: {cell.folder}", read_json(pack.open(cell.folder) / SUMMARY))
+    except RecordError:  # the report names it
+        return None
+
+
+def _name(study: Path) -> str:
+    """Return what the report finds a study by."""
+    return study.name if study.parent == Path("runs").absolute() else shown(str(study))
+
+
+def _of_few(study: Path, ended: Iterable[Ended]) -> Iterator[str]:
+    for each in ended:
+        yield from _wrapped(_result(study, each), "")
+        if each.score is not None:
+            yield from _wrapped(", ".join(f"{key}={_value(value)}" for key, value in each.summary["config"].items()), "  ")
+        yield f"  records: {_short(each)}"
+
+
+def _short(each: Ended) -> str:
+    """Return where a cell's records are; the path of a folder with a very long name as a pattern that a shell completes."""
+    place = shown(each.place)
+    fits = len(place) <= WIDTH - len("  records: ") or ": " in place
+    return place if fits else place.replace(f"/{each.cell.arm}/", "/*/")
+
+
+def _result(study: Path, each: Ended) -> str:
+    cell, summary, objective = each.cell, each.summary, each.cell.task.objective
+    label = f"{cell.task.name} {cell.arm} seed {cell.seed}"
+    if each.score is None:
+        return f"{label}: no score: {_why(study / cell.folder, summary)}"
+    test = summary.get("test_score_pct")
+    best = objective.text(each.score).replace(" ", NO_BREAK)
+    tail = f", test {objective.text(test)}".replace(" ", NO_BREAK).replace(NO_BREAK, " ", 1) if test is not None else ""
+    return f"{label}: best validation {best} (trial {summary['incumbent']} of {summary['trials']}){tail}"
+
+
+def _why(folder: Path, summary: Mapping[str, Any]) -> str:
+    first = next(iter(read_trials(folder, curves=False)), None)
+    reason = f", the first: {first.outcome.error}" if first else ""
+    return f"all {summary.get('trials')} trials failed{reason}"
+
+
+def _value(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    layout: dict[str, Any] = {"initial_indent": indent, "subsequent_indent": f"{indent}  ", "break_long_words": False}
+    lines = textwrap.wrap(text, WIDTH, break_on_hyphens=False, **layout)
+    return [line.replace(NO_BREAK, " ") for line in lines]
+
+
+def _ranking(cells: Sequence[Cell], ended: Sequence[Ended]) -> Iterator[str]:
+    """Yield the arms by the mean of their cells' best validation scores, the best one first."""
+    scored = [(each.cell, each.score) for each in ended if each.score is not None]
+    if not scored:
+        return
+    objectives = {(cell.task.objective.unit, cell.task.objective.direction) for cell, _ in scored}
+    if len(objectives) > 1:
+        yield "the tasks' scores have different units, and so no mean: the report compares the arms"
+        return
+    objective = scored[0][0].task.objective
+    planned, scores = dict[str, int](), dict[str, list[float]]()
+    for cell in cells:
+        planned[cell.arm] = planned.get(cell.arm, 0) + 1
+    for cell, score in scored:
+        scores.setdefault(cell.arm, []).append(score)
+    tasks, seeds = len({cell.task.name for cell in cells}), len({cell.seed for cell in cells})
+    yield f"arms by best validation score, mean over {_count(tasks, 'task')} and {_count(seeds, 'seed')}:"
+    means = sorted(((fmean(values), arm) for arm, values in scores.items()), key=lambda row: -objective.sign * row[0])
+    texts = [objective.text(mean) for mean, _ in means]
+    for text, (_, arm) in list(zip(texts, means, strict=True))[:SHOWN_ARMS]:
+        part = "" if len(scores[arm]) == planned[arm] else f" ({len(scores[arm])} of {planned[arm]} cells)"
+        yield f"  {text:>{max(map(len, texts))}}  {arm}{part}"
+    if len(means) > SHOWN_ARMS:
+        yield f"  and {len(means) - SHOWN_ARMS} more arms"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
