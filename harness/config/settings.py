@@ -76,7 +76,7 @@ def resolved(config: DictConfig) -> Settings:
 
 def _task_file(config: DictConfig) -> Path | None:
     """Return the file that Hydra took the task from, None where a config does not say."""
-    whole = config if "hydra" in config else HydraConfig.instance().cfg
+    whole: Any = config if "hydra" in config else HydraConfig.instance().cfg
     if whole is None:
         return None
     asked = whole.hydra
@@ -167,8 +167,9 @@ def _folder(key: str, path: str) -> str:
 
 def _at_home(llm: LlmSettings) -> LlmSettings:
     """Return the settings of an LLM with the home folder in the place of `~` in its paths."""
-    paths = {name: value for name in ("path", "replay", "prices") if (value := getattr(llm, name))}
-    return replace(llm, **{name: _folder(f"llm.{name}", value) for name, value in paths.items()}) if paths else llm
+    given = {name: value for name in ("path", "replay", "prices") if (value := getattr(llm, name))}
+    paths: dict[str, Any] = {name: _folder(f"llm.{name}", value) for name, value in given.items()}
+    return replace(llm, **paths) if paths else llm
 
 
 def _evaluated(task: TaskSpec, evaluator: str) -> tuple[TaskSpec, Evaluator]:
