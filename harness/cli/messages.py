@@ -21,8 +21,8 @@ OPEN_KEYS = ("task.params", "optimizer.options")  # what is in them is the task'
 
 def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
     """Return what the user got wrong, or None when the error is not of that kind."""
-    if isinstance(error, OSError | UnicodeError | YAMLError | OmegaConfBaseException) and (file := _file_of(error)):
-        return complaint(file, error)
+    if isinstance(error, OSError | UnicodeError | YAMLError | OmegaConfBaseException) and (broken := _file_of(error)):
+        return complaint(broken, error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         other = [path for folder in config_dirs(arguments) if (path := folder / group / f"{name}.yml").is_file()]

@@ -167,9 +167,9 @@ def _folder(key: str, path: str) -> str:
 
 def _at_home(llm: LlmSettings) -> LlmSettings:
     """Return the settings of an LLM with the home folder in the place of `~` in its paths."""
-    paths = {name: value for name in ("path", "replay", "prices") if (value := getattr(llm, name))}
-    changed: dict[str, Any] = {name: _folder(f"llm.{name}", value) for name, value in paths.items()}
-    return replace(llm, **changed) if paths else llm
+    given = {name: value for name in ("path", "replay", "prices") if (value := getattr(llm, name))}
+    paths: dict[str, Any] = {name: _folder(f"llm.{name}", value) for name, value in given.items()}
+    return replace(llm, **paths) if paths else llm
 
 
 def _evaluated(task: TaskSpec, evaluator: str) -> tuple[TaskSpec, Evaluator]:

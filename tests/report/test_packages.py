@@ -10,7 +10,7 @@ import pytest
 REPORT = Path(__file__).resolve().parents[2] / "harness" / "report"
 # From the bottom up, a step a line: a part imports what stands on a lower line.
 STEPS = """
-study_data
+study_data  studies
 sources  analysis
 render
 sections
