@@ -68,6 +68,11 @@ class TruncatedPrompt(BackendError):
         self.window_tokens = window_tokens
         self.reply = reply
 
+    def advised(self, advice: str) -> TruncatedPrompt:
+        """Return the same error with one more sentence."""
+        text = f"{str(self).rstrip('.')}. {advice}"
+        return TruncatedPrompt(text, prompt_tokens=self.prompt_tokens, window_tokens=self.window_tokens, reply=self.reply)
+
 
 class OtherModel(BackendError):
     """The requested name now stands for another model than before. `reply` is that model's: it is recorded, and must not be used."""

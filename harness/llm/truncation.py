@@ -60,12 +60,11 @@ class TruncationCheck:
     def complete(self, request: Request) -> Reply:
         fewest, most = prompt_token_range(request)
         if request.num_ctx is not None and most + _SHORTEST_REPLY_TOKENS > request.num_ctx:
-            kept_free = request.max_tokens or _USUAL_REPLY_TOKENS
+            kept_free = kept_for_reply(request)
             raise TruncatedPrompt(
                 f"the prompt of trial {request.trial} may need {most} tokens and its reply at least {_SHORTEST_REPLY_TOKENS}, together "
                 f"{most + _SHORTEST_REPLY_TOKENS}, and the window has {request.num_ctx}: raise llm.num_ctx to "
-                f"{_rounded(most + kept_free)} or more (that leaves {kept_free} for the reply), or shorten the context "
-                "(agent.log_every=5)",
+                f"{rounded(most + kept_free)} or more (that leaves {kept_free} for the reply), or shorten the context",
                 prompt_tokens=most,
                 window_tokens=request.num_ctx,
             )
@@ -73,8 +72,7 @@ class TruncationCheck:
         problem = _cut(request, reply, fewest)
         if problem:
             raise TruncatedPrompt(
-                f"{reply.facts.model} did not see the whole prompt of trial {request.trial}: {problem}. "
-                "Raise llm.num_ctx or shorten the context (agent.log_every=5)",
+                f"{reply.facts.model} did not see the whole prompt of trial {request.trial}: {problem}. {_larger_window(request, most)}",
                 prompt_tokens=reply.prompt_tokens,
                 window_tokens=request.num_ctx,
                 reply=reply,
@@ -95,5 +93,19 @@ def _cut(request: Request, reply: Reply, fewest: int) -> str | None:
     return None
 
 
-def _rounded(tokens: int) -> int:
+def _larger_window(request: Request, most: int) -> str:
+    """Say how to get a window that holds a prompt of at most `most` tokens and its reply."""
+    needed = rounded(most + kept_for_reply(request))
+    if request.num_ctx is not None and request.num_ctx >= needed:
+        return f"Its server has a smaller window than llm.num_ctx={request.num_ctx}: start it with one of {needed}, or shorten the context"
+    return f"Set llm.num_ctx={needed}, or shorten the context"
+
+
+def kept_for_reply(request: Request) -> int:
+    """Return how many tokens of the window a reply should find free."""
+    return request.max_tokens or _USUAL_REPLY_TOKENS
+
+
+def rounded(tokens: float) -> int:
+    """Return a window that holds so many tokens: a multiple of 1024."""
     return math.ceil(tokens / 1024) * 1024

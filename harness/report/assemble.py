@@ -27,15 +27,15 @@ from harness.report.sections.trace import trace_section
 
 def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[Outcome] = ()) -> Report:
     """Build the report. `cells` are shown trial by trial (see trace.py); `outcomes` are those of the expectations, where there are any."""
-    study, arms, options = found.study, found.arms, found.options
+    study = found.study
     compared = () if found.frames.done.empty else _compared(found, cells)
     sections: list[Section] = [
         *compared,
         coverage_section(found.frames, found.marks),
         *([check_section(outcomes)] if outcomes else []),
-        about_section(study, arms, options),
+        about_section(found),
     ]
-    facts = [*facts_of(study, found.frames, found.reference)]
+    facts = [*facts_of(found)]
     if outcomes:
         facts.append(("Expectations", check_sentence(outcomes)))
     answers = answers_of(found) if compared else ()
@@ -48,19 +48,19 @@ def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
     focus = focus_arms(arms, order, found.noninferiority, found.reference[0])
     return (
         score_section(found),
-        noninferiority_section(found.noninferiority, found.reference, found.marks, options),
-        contrast_section(found.contrasts, found.marks, options),
+        noninferiority_section(found),
+        contrast_section(found),
         *rank_section(found.test, options),
         anytime_section(study, found.frames, arms, focus, options),
-        stability_section(stability_frame(study, options), order, options),
+        stability_section(stability_frame(study, options), found.test, options),
         funnel_section(found.funnel, found.marks, options),
-        cost_section(cost_frame(study), found.test.averages, arms, order),
+        cost_section(cost_frame(study), found.test, arms),
         trace_section(study, arms, cells, options.traces),
     )
 
 
 def focus_arms(arms: Mapping[str, Arm], order: Sequence[str], gaps: pd.DataFrame, reference: str) -> list[str]:
     """Return the arms whose curves have a colour: the reference, two small LLMs, the best rules, random search, then the best others."""
-    small = [entry["arm"] for entry in rows_of(gaps) if entry["small_llm"]]
+    small = list(dict.fromkeys(entry["arm"] for entry in rows_of(gaps) if entry["small_llm"]))
     rules, random, others = ([name for name in order if arms[name].role == role] for role in ("rules", "random", "tuner"))
     return list(dict.fromkeys([reference, *small[:2], *rules[:1], *random, *others]))

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from harness.errors import RecordError
-from harness.trial import Trial
+from harness.trial import MARGIN_POINTS, Direction, Objective, Trial
 
 
 class State(StrEnum):
@@ -86,6 +86,20 @@ class CellData:
     def card(self) -> Mapping[str, Any]:
         """The task card: title, domain, data, ..."""
         return mapping(mapping(self.settings.get("task")).get("card"))
+
+    @property
+    def objective(self) -> Objective:
+        """What the cell's scores are: its identity says it, else its settings do. Raises RecordError where that cannot be read."""
+        said, task = mapping(self.identity.get("task")).get("objective"), mapping(self.settings.get("task"))
+        if said is None:
+            said = {"test": task.get("test", "score") == "score", **mapping(task.get("metric"))}
+        try:
+            given = {key: value for key, value in said.items() if value is not None}
+            direction = Direction(str(given.get("direction", Direction.MAXIMIZE)))
+            name, unit = (" ".join(str(given.get(key, default)).split()) for key, default in (("name", "score"), ("unit", "%")))
+            return Objective(name, direction, unit, float(given.get("margin", MARGIN_POINTS)), bool(given.get("test", True)))
+        except (TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise RecordError(f"{self.label}: its manifest does not say what its scores are ({error})") from error
 
     @property
     def label(self) -> str:

@@ -11,7 +11,7 @@ import json
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from harness.space import Config, Space
 from harness.store.cell_folder import CellFolder
 from harness.task import TaskCard, TaskSpec
 from harness.training.live import Live
-from harness.trial import Epoch, Outcome, Proposal, Status, Trial
+from harness.trial import PERCENT, Epoch, Objective, Outcome, Proposal, Status, Trial
 
 SPACE: dict[str, dict[str, object]] = {
     "learning_rate": {"type": "float", "low": 1e-5, "high": 1.0, "scale": "log", "default": 1e-3, "meaning": "step size"},
@@ -83,6 +83,9 @@ class SyntheticStudy:
 
     `noise` and `shared_noise` are standard deviations over seeds, in points: of the part of a score that is the arm's own, and of the part
     that all arms share.
+
+    `objectives`: what the scores of a task are, where they are no percentages. A point more is then a point less of what is minimised,
+    counted from 100 points: see `harness.trial.Objective` for how much of the unit is a point.
     """
 
     arms: Sequence[SyntheticArm]
@@ -91,11 +94,18 @@ class SyntheticStudy:
     budget: int = 10
     noise: float = 0.5
     shared_noise: float = 1.0
+    objectives: Mapping[str, Objective] = field(default_factory=dict)
+
+    def objective(self, task: str) -> Objective:
+        """Return what the scores of a task are."""
+        return self.objectives.get(task, PERCENT)
 
     def cell(self, study: str, arm: SyntheticArm, task: str, seed: int) -> Cell:
         """Return one cell of the study."""
         card = TaskCard(f"A synthetic {task} task", "none", "made up", "none", "percent", "none")
-        spec = TaskSpec(task, "mine.synthetic.Synthetic", Space.from_mapping(SPACE), card, renamed=arm.renamed)
+        spec = TaskSpec(
+            task, "mine.synthetic.Synthetic", Space.from_mapping(SPACE), card, renamed=arm.renamed, objective=self.objective(task)
+        )
         optimizer = OptimizerSpec(arm.name, arm.target or METHODS[arm.role], arm.options, arm.startup_trials, role=arm.role)
         asked = {"agent": dict(arm.agent), "llm": _llm_identity(arm.llm), "card": card.to_mapping()} if arm.llm else {}
         return Cell(study, arm.name, seed, seed, self.budget, arm.start, spec, optimizer, Live(), asking_identity=asked)
@@ -125,7 +135,7 @@ def write_cell(folder: Path, cell: Cell, trials: Sequence[Trial], arm: Synthetic
                 opened.append_call(call.to_dict())
             opened.append(trial)
         if finish:
-            opened.finish(summarise(tuple(trials)))
+            opened.finish(summarise(tuple(trials), cell.task.objective))
 
 
 def settings_of(cell: Cell, arm: SyntheticArm) -> dict[str, object]:
@@ -133,8 +143,10 @@ def settings_of(cell: Cell, arm: SyntheticArm) -> dict[str, object]:
     task, method = cell.task, cell.optimizer
     shown = {"name": task.name, "_target_": task.target, "card": task.card.to_mapping(), "renamed": task.renamed}
     asks = {"role": arm.role, "startup_trials": arm.startup_trials, "knows_default": arm.role in ("rules", "llm")}
+    metric = {key: value for key, value in task.objective.to_mapping().items() if key != "test"}
+    scores = {} if task.objective == PERCENT else {"metric": metric, "test": "score" if task.objective.test else "none"}
     return {
-        "task": {**shown, "space": task.space.to_mapping()},
+        "task": {**shown, "space": task.space.to_mapping(), **scores},
         "optimizer": {"_target_": method.target, "name": method.name, **asks, "options": dict(method.options)},
         **({"llm": dict(arm.llm)} if arm.llm else {}),
     }
@@ -155,10 +167,11 @@ def trials_of(study: SyntheticStudy, arm: SyntheticArm, cell: Cell) -> list[Tria
         proposal = Proposal(config, source, _note(arm, number, source))
         if number != winner and rng.random() < arm.failure_rate:
             curve = _curve(10.0, rng)[:3]
-            outcome = Outcome.failed(Status.DIVERGED, "val_loss is nan at epoch 4", curve, 0.1)
+            outcome = Outcome.failed(Status.DIVERGED, "val_loss is nan at epoch 4", _in_unit(curve, study.objective(task)), 0.1)
         else:
             score = top if number == winner else top - 0.5 - 12.0 / number * rng.random() ** 2
-            outcome = Outcome.of_curve(_curve(score, rng), 0.2 + rng.random())
+            objective = study.objective(task)
+            outcome = Outcome.of_curve(_in_unit(_curve(score, rng), objective), 0.2 + rng.random(), objective)
         trials.append(Trial(number, proposal, outcome, rng.random() * (5.0 if arm.llm else 0.01)))
     return trials
 
@@ -210,6 +223,25 @@ def _curve(score: float, rng: random.Random) -> tuple[Epoch, ...]:
         loss = 2.0 * math.exp(-number / 4.0) + 0.1
         rows.append(Epoch(val, loss, val + 1.0, loss - 0.05, val, number))
     return tuple(rows)
+
+
+def _in_unit(curve: tuple[Epoch, ...], objective: Objective) -> tuple[Epoch, ...]:
+    """Turn percentages into scores of an objective: what is minimised has as many points as the percentage lacks to 100."""
+    if objective == PERCENT:
+        return curve
+
+    def turned(score: float) -> float:
+        return objective.point * (score if objective.sign > 0 else 100.0 - score)
+
+    return tuple(
+        replace(
+            epoch,
+            val_score_pct=turned(epoch.val_score_pct),
+            train_score_pct=None if epoch.train_score_pct is None else turned(epoch.train_score_pct),
+            test_score_pct=turned(epoch.test_score_pct) if objective.test and epoch.test_score_pct is not None else None,
+        )
+        for epoch in curve
+    )
 
 
 def calls_of(arm: SyntheticArm, trial: Trial) -> list[CallRecord]:

@@ -8,14 +8,17 @@ usable reply it proposes a random draw, marked `source=fallback`. The backend ha
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from harness import tcs
 from harness.errors import Exhausted, SettingsError, near
 from harness.llm.asking import Asking, LlmOptimizer
-from harness.llm.backend import ABORTED, Backend, Message, Reply
+from harness.llm.backend import ABORTED, Backend, Message, Reply, Request
+from harness.llm.errors import TruncatedPrompt
+from harness.llm.truncation import kept_for_reply, prompt_token_range, rounded, token_range
 from harness.optimizers.agent.context import SUMMARISED, Context
 from harness.optimizers.agent.names import Names
 from harness.optimizers.agent.prompt import card_text, example_config, load_prompts, space_text, system_text
@@ -32,6 +35,7 @@ ECHO_CHARACTERS = 4_000
 # The same for a reply that became a loop: a model that sees its own loop continues it.
 ECHO_OF_A_LOOP = 200
 DRAWS = 1_000
+LONGER_FIGURES = 4 / 3
 
 
 @dataclass
@@ -39,6 +43,7 @@ class _Exchange:
     """The calls of one trial. `replies` records for each call its number, its role, and the problem of its reply, if any."""
 
     trial: int
+    shown: Trajectory
     replies: list[dict[str, object]] = field(default_factory=list)
     last: Reply | None = None
 
@@ -102,7 +107,7 @@ class Agent(LlmOptimizer):
         """Ask the model for the next configuration. Raises BackendError when the model cannot be reached."""
         shown = self._names.trajectory(trajectory)
         text = self._context.text(self._names.space, shown, budget=self._budget, seed=self._seed)
-        exchange = _Exchange(len(trajectory) + 1)
+        exchange = _Exchange(len(trajectory) + 1, shown)
         messages = self._opening(exchange.trial, text, trajectory.objective)
         analysis = ""
         if self._asking.calls == "two":
@@ -160,10 +165,47 @@ class Agent(LlmOptimizer):
         schema = None if role == "analyzer" else self._schema
         seed = keyed_seed(self._seed, "llm", exchange.trial * 1_000 + call, bits=31)
         request = self._asking.llm.request(messages, schema=schema, seed=seed, trial=exchange.trial, call=call)
-        reply = self._backend.complete(request)
+        try:
+            reply = self._backend.complete(request)
+        except TruncatedPrompt as error:
+            advice = self._what_fits(request, error.window_tokens, exchange.shown)
+            if advice:
+                raise error.advised(advice) from error
+            raise
         exchange.replies.append({"call": call, "role": role, "problem": None})
         exchange.last = reply
         return reply
+
+    def _what_fits(self, request: Request, window_tokens: int | None, shown: Trajectory) -> str:
+        """Say with which step between epochs, and with which window, the raw logs of all trials of the budget fit.
+
+        Other contexts have no such step, and get no advice. A trial to come counts as long as the longest so far, and a third more: its
+        figures may have more digits.
+        """
+        longest = max((len(trial.outcome.curve) for trial in shown), default=0)
+        if self._context.kind != "raw" or not window_tokens or not longest:
+            return ""
+        asked, reply = prompt_token_range(request)[1], kept_for_reply(request)
+        denser = max(1.0, window_tokens / asked)  # a server that refuses what should fit counts more tokens than were estimated
+        to_come = max(0, self._budget - 1 - len(shown))
+
+        def logs(every: int) -> list[int]:
+            text = replace(self._context, log_every=every).text(self._names.space, shown, budget=self._budget, seed=self._seed)
+            return [token_range(log)[1] for log in text.split("\n\n")]
+
+        rest = asked - sum(logs(self._context.log_every))
+
+        def needed(every: int) -> float:
+            found = logs(every)
+            return denser * (rest + sum(found) + to_come * LONGER_FIGURES * max(found)) + reply
+
+        steps = range(self._context.log_every + 1, longest + 1)
+        place = bisect_left(steps, True, key=lambda every: needed(every) <= window_tokens)
+        whole = rounded(needed(self._context.log_every))
+        step = (
+            f", or in this window with agent.log_every={steps[place]}" if place < len(steps) else "; no agent.log_every is enough"
+        )
+        return f"All {self._budget} trials should fit with llm.num_ctx={whole}{step}"
 
     def _judge(self, reply: Reply, shown: Trajectory) -> Answer:
         refuse_aborted(reply.finish_reason)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from harness.report.analysis.objectives import Objectives
 from harness.report.study_data import CellData, State, StudyData
-from harness.trial import incumbent, incumbents
+from harness.trial import Objective, Outcome, incumbent, incumbents
 
 TRIAL_COLUMNS = (
     "cell",
@@ -31,11 +32,13 @@ TRIAL_COLUMNS = (
 class Frames:
     """`cells` has one row per planned cell; `trials` has one row per trial of a done cell, with the incumbent's scores after it.
 
-    Scores are percentages; `test` is the test score of the trial that validation chose, NaN where no trial succeeded.
+    Scores are oriented: in the unit of the task's objective, times -1 where lower is better. `test` is the test score of the trial that
+    validation chose, NaN where no trial succeeded; the validation score where the task has no test score.
     """
 
     cells: pd.DataFrame
     trials: pd.DataFrame
+    objectives: Objectives = field(default_factory=lambda: Objectives({}))
 
     @property
     def done(self) -> pd.DataFrame:
@@ -55,13 +58,21 @@ def rows_by(frame: pd.DataFrame, *keys: str) -> dict[tuple[Any, ...], dict[str, 
 
 def frames_of(study: StudyData) -> Frames:
     """Build both frames."""
-    trials = [row for number, cell in enumerate(study.cells) if cell.state is State.DONE for row in _trial_rows(number, cell)]
-    return Frames(pd.DataFrame(_cell_row(cell) for cell in study.cells), pd.DataFrame(trials, columns=list(TRIAL_COLUMNS)))
+    objectives = Objectives.of(study)
+    trials = [
+        row
+        for number, cell in enumerate(study.cells)
+        if cell.state is State.DONE
+        for row in _trial_rows(number, cell, objectives[cell.task])
+    ]
+    cells = pd.DataFrame(_cell_row(cell, objectives[cell.task]) for cell in study.cells)
+    return Frames(cells, pd.DataFrame(trials, columns=list(TRIAL_COLUMNS)), objectives)
 
 
-def _cell_row(cell: CellData) -> dict[str, object]:
-    best = incumbent(cell.trials)
-    first = cell.trials[0] if cell.trials else None
+def _cell_row(cell: CellData, objective: Objective) -> dict[str, object]:
+    best = incumbent(cell.trials, objective)
+    val, test = oriented(best.outcome if best else None, objective)
+    first_val, first_test = oriented(cell.trials[0].outcome if cell.trials else None, objective)
     return {
         "task": cell.task,
         "arm": cell.arm,
@@ -73,25 +84,35 @@ def _cell_row(cell: CellData) -> dict[str, object]:
         "trials": len(cell.trials),
         "failed_trials": sum(not trial.outcome.ok for trial in cell.trials),
         "incumbent": best.number if best else None,
-        "val": _score(best.outcome.val_score_pct if best else None),
-        "test": _score(best.outcome.test_score_pct if best else None),
-        "first_val": _score(first.outcome.val_score_pct if first else None),
-        "first_test": _score(first.outcome.test_score_pct if first else None),
+        "val": val,
+        "test": test,
+        "first_val": first_val,
+        "first_test": first_test,
         "train_seconds": sum(trial.outcome.seconds for trial in cell.trials),
         "propose_seconds": sum(trial.propose_seconds for trial in cell.trials),
         "cell": cell.cell,
     }
 
 
-def _trial_rows(number: int, cell: CellData) -> list[tuple[object, ...]]:
+def _trial_rows(number: int, cell: CellData, objective: Objective) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    for trial, best in zip(cell.trials, incumbents(cell.trials), strict=True):
-        val, test = trial.score, trial.outcome.test_score_pct
-        best_scores = (_score(best.score), _score(best.outcome.test_score_pct)) if best else (float("nan"),) * 2
+    for trial, best in zip(cell.trials, incumbents(cell.trials, objective), strict=True):
+        scores = (*oriented(trial.outcome, objective), *oriented(best.outcome if best else None, objective))
         key = (number, cell.task, cell.arm, cell.seed, trial.number, trial.proposal.source, trial.outcome.status.value)
-        rows.append((*key, _score(val), _score(test), *best_scores, trial.outcome.seconds, trial.propose_seconds))
+        rows.append((*key, *scores, trial.outcome.seconds, trial.propose_seconds))
     return rows
 
 
-def _score(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+def oriented(outcome: Outcome | None, objective: Objective) -> tuple[float, float]:
+    """Return the validation and the test score, times -1 where lower is better, NaN where there is none.
+
+    The validation score stands for the test score of a task that has none.
+    """
+    if outcome is None:
+        return float("nan"), float("nan")
+    val = _score(outcome.val_score_pct, objective)
+    return val, _score(outcome.test_score_pct, objective) if objective.test else val
+
+
+def _score(value: float | None, objective: Objective) -> float:
+    return float("nan") if value is None else objective.sign * float(value) + 0.0

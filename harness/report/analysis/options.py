@@ -16,8 +16,9 @@ class Options:
     # The arm that gaps are measured to. Empty: the first of `references` that ran.
     reference: str = ""
     references: tuple[str, ...] = ("gpt4", "random+default", "random")
-    # An arm is good enough when it is at most so many points worse than the reference.
-    margin_points: float = 0.9
+    # An arm is good enough when it is at most so many points worse than the reference. None: the margin of the task (0.9 points unless its
+    # `metric` names another). In another unit, a point is the task's own margin / 0.9.
+    margin_points: float | None = None
     # Of every interval.
     confidence: float = 0.95
     # Of every bootstrap.
@@ -42,7 +43,7 @@ class Options:
     def __post_init__(self) -> None:
         for name, low, high in _RANGES:
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise SettingsError(f"report.{name}={value}: must be from {low:g} to {high:g}")
 
 
@@ -75,8 +76,9 @@ def with_overrides(options: Options, overrides: Iterable[str]) -> Options:
 def _read(key: str, value: str, default: Any) -> Any:
     if isinstance(default, tuple):
         return tuple(filter(None, (part.strip() for part in value.strip("[]").split(","))))
+    wanted = float if default is None else type(default)
     try:
-        return type(default)(value)
+        return wanted(value)
     except ValueError:
-        kind = {"int": "a whole number", "float": "a number"}[type(default).__name__]
+        kind = {"int": "a whole number", "float": "a number"}[wanted.__name__]
         raise SettingsError(f"report.{key}={value}: must be {kind}") from None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from harness.report.analysis.frames import Frames, rows_of
 from harness.report.analysis.intervals import Array
+from harness.report.analysis.objectives import Objectives
 
 # Of a difference, in points: what is below is rounding.
 LEAST_POINTS = 1e-9
@@ -16,7 +17,7 @@ LEAST_POINTS = 1e-9
 
 @dataclass(frozen=True)
 class Pairs:
-    """The differences `first - second` in points, by task of the study (empty where there is no pair).
+    """The differences `first - second` in the task's unit, positive where `first` is better, by task (empty where there is no pair).
 
     `missing`: seeds planned for both that lack a score on either side, by task.
     """
@@ -54,10 +55,11 @@ class Pairs:
 
 @dataclass(frozen=True)
 class ScoreIndex:
-    """The scores of all cells by arm, task and seed; NaN where a planned cell has none."""
+    """The oriented scores of all cells by arm, task and seed; NaN where a planned cell has none."""
 
     scores: Mapping[str, Mapping[str, Mapping[int, float]]]
     tasks: tuple[str, ...]
+    objectives: Objectives = field(default_factory=lambda: Objectives({}))
 
     @classmethod
     def of(cls, frames: Frames, score: str = "test") -> ScoreIndex:
@@ -67,7 +69,11 @@ class ScoreIndex:
         found: dict[str, dict[str, dict[int, float]]] = {}
         for entry in rows_of(values[["arm", "task", "seed", "value"]]):
             found.setdefault(entry["arm"], {}).setdefault(entry["task"], {})[entry["seed"]] = entry["value"]
-        return cls(found, tuple(dict.fromkeys(frames.cells["task"])))
+        return cls(found, tuple(dict.fromkeys(frames.cells["task"])), frames.objectives)
+
+    def only(self, tasks: Sequence[str]) -> ScoreIndex:
+        """Return the index of some tasks."""
+        return replace(self, tasks=tuple(tasks))
 
     def pairs(self, first: str, second: str, other: ScoreIndex | None = None) -> Pairs:
         """Pair two arms. With `other`, another index of the same cells, the second arm's scores come from there."""
@@ -77,7 +83,7 @@ class ScoreIndex:
             here, there = ours.get(task, {}), theirs.get(task, {})
             values = np.array([here[seed] - there[seed] for seed in here if seed in there], dtype=np.float64)
             # Equal scores that were summed in another order are a tie.
-            values[np.abs(values) < LEAST_POINTS] = 0.0
+            values[np.abs(values) < LEAST_POINTS * self.objectives[task].point] = 0.0
             differences[task] = values[~np.isnan(values)]
             missing[task] = int(np.isnan(values).sum())
         return Pairs(first, second, differences, missing)

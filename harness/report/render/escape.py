@@ -41,6 +41,7 @@ _LATEX = {
     "¶": r"\P{}",
     "§": r"\S{}",
     "→": r"$\rightarrow$",
+    "↓": r"$\downarrow$",
     "Δ": r"$\Delta$",
     "…": r"\ldots{}",
     "\u00a0": "~",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from harness.report.render.escape import clean, cut
 from harness.report.render.plot_style import FAINT_COLOUR, PALETTE
 
-NAME_COLUMNS = 40
+NAME_COLUMNS, LABEL_COLUMNS = 40, 26
 LARGEST = 1e12
 # Of a name in a scatter plot, as shares of the axes.
 LABEL_WIDTH, LABEL_HEIGHT = 0.22, 0.05
@@ -105,8 +106,12 @@ def _annotate(axes: Axes, across: float, y: float, words: str) -> Annotation:
     )
 
 
-def curves(panels: Mapping[str, Sequence[Curve]], *, axis: str, columns: int = 3) -> Canvas:
-    """Draw best-so-far curves, one panel per key, dotted where some cell has no value. The legend below names the coloured arms."""
+def curves(panels: Mapping[str, Sequence[Curve]], *, labels: Mapping[str, str], columns: int = 3) -> Canvas:
+    """Draw best-so-far curves, one panel per key, dotted where some cell has no value. The legend below names the coloured arms.
+
+    `labels` holds the name of each panel's axis; one that is the same for all stands at the left of each row.
+    """
+    alike = len(set(labels.values())) == 1
     columns = min(columns, len(panels))
     rows = math.ceil(len(panels) / columns)
     canvas = Canvas(figsize=(7.2, (2.0 if columns > 1 else 3.2) * rows + 0.7), layout="constrained")
@@ -121,8 +126,8 @@ def curves(panels: Mapping[str, Sequence[Curve]], *, axis: str, columns: int = 3
         _frame_coloured(axes, lines)
         if place // columns == rows - 1 or place + columns >= len(panels):
             axes.set_xlabel("trials")
-        if place % columns == 0:
-            axes.set_ylabel(clean(axis))
+        if place % columns == 0 or not alike:
+            axes.set_ylabel(_in_lines(labels[title]))
     for place in range(len(panels), rows * columns):
         grid[place // columns][place % columns].set_visible(False)
     handles: dict[str, Artist] = {}
@@ -212,23 +217,31 @@ def _name(text: str, most: int = NAME_COLUMNS) -> str:
     return cut(clean(text), most)
 
 
-def cell_drawing(scores: Sequence[float | None], trainings: Sequence[Sequence[float]]) -> Canvas:
-    """Draw one cell: at the left the score of every trial and the best so far, at the right the validation curve of every training."""
+def _in_lines(label: str) -> str:
+    """Break the label of a low panel's axis into lines that are no longer than the panel is high."""
+    return "\n".join(textwrap.wrap(clean(label), LABEL_COLUMNS))
+
+
+def cell_drawing(scores: Sequence[float | None], trainings: Sequence[Sequence[float]], *, axis: str, lower: bool = False) -> Canvas:
+    """Draw one cell: at the left the score of every trial and the best so far, at the right the validation curve of every training.
+
+    `lower`: lower scores are better.
+    """
     scores = [score if score is not None and drawable(score) else None for score in scores]
     canvas = Canvas(figsize=(7.2, 2.5), layout="constrained")
     left, right = canvas.subplots(1, 2, width_ratios=(3, 2))
     numbers = range(1, len(scores) + 1)
     known = [score for score in scores if score is not None]
-    low = min(known) if known else 0.0
+    worst = (max if lower else min)(known, default=0.0)
     left.plot([n for n, s in zip(numbers, scores, strict=True) if s is not None], known, "o", markersize=4, color=FAINT_COLOUR)
-    left.plot([n for n, s in zip(numbers, scores, strict=True) if s is None], [low] * scores.count(None), "x", color=PALETTE[1])
+    left.plot([n for n, s in zip(numbers, scores, strict=True) if s is None], [worst] * scores.count(None), "x", color=PALETTE[1])
     # Of what is drawn, and not of the trials: a score that has no place on the axis is no best one here.
-    best = np.fmax.accumulate([math.nan if score is None else score for score in scores])
+    best = (np.fmin if lower else np.fmax).accumulate([math.nan if score is None else score for score in scores])
     left.step(numbers, best, where="post", color=PALETTE[0], linewidth=1.6)
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     left.set_xlabel("trial")
-    left.set_ylabel("validation score, %")
+    left.set_ylabel(_in_lines(axis))
     for number, curve in enumerate(trainings, start=1):
         share = number / max(len(trainings), 1)
         right.plot(

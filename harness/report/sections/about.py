@@ -8,17 +8,20 @@ from collections.abc import Mapping
 import pandas as pd
 
 from harness.report.analysis.arms import Arm
-from harness.report.analysis.frames import Frames, rows_of
+from harness.report.analysis.frames import rows_of
 from harness.report.analysis.intervals import LEAST_DIFFERING, LEAST_SEEDS
-from harness.report.analysis.options import Options
-from harness.report.render.document import Column, Fold, Item, Section, Table, listed, row
+from harness.report.analysis.objectives import Objectives, in_brief
+from harness.report.render.document import Column, Fold, Item, Section, Table, Text, listed, row
+from harness.report.render.units import scores_in_words, task_name, validation_notes
 from harness.report.sections.coverage import coverage_sentence
+from harness.report.sections.findings import Findings
 from harness.report.sections.simulated import coverage_table, coverage_words, repeated_words
 from harness.report.study_data import StudyData, mapping
 
 
-def facts_of(study: StudyData, frames: Frames, reference: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+def facts_of(found: Findings) -> tuple[tuple[str, str], ...]:
     """Return the lines under the title."""
+    study, frames, reference = found.study, found.frames, found.reference
     budgets = sorted(set(frames.cells["budget"]))
     seeds = frames.cells.groupby(["arm", "task"])["seed"].nunique()
     span = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
@@ -30,6 +33,7 @@ def facts_of(study: StudyData, frames: Frames, reference: tuple[str, str]) -> tu
             "a comparison of tuning methods on declared tasks, about these tasks only, and not a repetition of any paper's numbers",
         ),
         ("Size", size),
+        *([] if frames.objectives.plain else [("Scores", scores_in_words(frames.objectives))]),
         ("Coverage", coverage_sentence(frames)),
         ("Reference arm", f"{reference[0]} ({reference[1]})"),
         *_run_fact(study),
@@ -87,11 +91,12 @@ def _many(count: int, name: str) -> str:
     return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
-def about_section(study: StudyData, arms: Mapping[str, Arm], options: Options) -> Section:
+def about_section(found: Findings) -> Section:
     """Build the section: how the numbers were made, the tasks, the arms, the versions and the machines."""
+    study, arms, options = found.study, found.arms, found.options
     percent = f"{100 * options.confidence:g} %"
     items: list[Item] = [
-        "Every score is a percentage, higher is better. A trial's score is that of its best epoch by validation; a cell's is the test "
+        f"{_what_scores_are(found.objectives)} A trial's score is that of its best epoch by validation; a cell's is the test "
         "score of the trial with the best validation score. No method sees a test score. A trial that fails uses up budget and has no "
         "score; nothing stands in for it.",
         f"{percent} intervals of differences are the wider of two on either side: Student's t with Welch and Satterthwaite's degrees of "
@@ -106,21 +111,41 @@ def about_section(study: StudyData, arms: Mapping[str, Arm], options: Options) -
         "The curves over trials carry Student's t intervals of mean scores, not of differences.",
         "The source of the method reports about 0.9 percentage points between its small LLMs and GPT-4, on its own six tasks with 10 "
         "trials; these are other tasks.",
-        _tasks(study),
+        _tasks(study, found.objectives),
         _arms(arms),
         Fold("Versions and machines", (_versions(study),)),
     ]
     return Section("about", "Method: what was run, and how the numbers were made", tuple(items))
 
 
-def _tasks(study: StudyData) -> Table:
+def _what_scores_are(objectives: Objectives) -> str:
+    if objectives.plain:
+        return "Every score is a percentage, higher is better."
+    only = objectives.without_test
+    said = (
+        "Every score is in its task's own unit, and the table of the tasks says which direction is better. Differences are signed so that "
+        "above 0 is better. Only scores of one unit and direction are averaged; ranks may be, for they have no unit."
+    )
+    return f"{said} {listed(only, 30)}: no test score, so what is said of test scores is their validation scores." if only else said
+
+
+def _tasks(study: StudyData, objectives: Objectives) -> Table:
     heads = tuple(Column(name, numeric=False) for name in ("task", "domain", "what", "data", "metric"))
     entries = []
     for task in study.tasks:
         card = next((cell.card for cell in study.cells if cell.task == task and cell.manifest), {})
         entries.append({"task": task, **{key: str(card.get(key, "")) for key in ("domain", "title", "data", "metric")}})
     rows = tuple(row(e["task"], e["domain"], e["title"], e["data"], e["metric"]) for e in entries)
-    return Table("tasks", "Tasks", heads, rows, pd.DataFrame(entries))
+    data = pd.DataFrame(entries)
+    if objectives.plain:
+        return Table("tasks", "Tasks", heads, rows, data)
+    scores = [in_brief(objectives[task]) for task in study.tasks]
+    named = tuple(
+        (Text(task_name(task, objectives[task])), *texts[1:], Text(said))
+        for task, texts, said in zip(study.tasks, rows, scores, strict=True)
+    )
+    heads = (*heads, Column("scores", numeric=False))
+    return Table("tasks", "Tasks", heads, named, data.assign(scores=scores), validation_notes(objectives))
 
 
 def _arms(arms: Mapping[str, Arm]) -> Table:

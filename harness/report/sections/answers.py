@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.families import lacks
 from harness.report.analysis.frames import rows_of
+from harness.report.analysis.objectives import Objectives
 from harness.report.render.document import Answer, Tone, interval, listed, number
 from harness.report.render.marks import Marks
+from harness.report.render.units import difference_digits, refused, score_of, steps_of, validation_notes
 from harness.report.sections.contrasts import UNLIKE, few_note, label
 from harness.report.sections.findings import Findings
 from harness.report.sections.noninferiority import FAIL, FEW_PASS, PASS, few_pass_note, verdict_word
@@ -24,12 +26,41 @@ ABSENT = "Not in this study"
 
 def answers_of(found: Findings) -> tuple[Answer, ...]:
     """Answer the three questions, and the one about the rules where their variants ran. Without its arms, a question stays open."""
-    contrasts, gaps = rows_of(found.contrasts), rows_of(found.noninferiority)
-    small = small_llm_answer(gaps, found.reference[0], found.marks)
+    contrasts, gaps = _entries(found, "contrasts"), _entries(found, "noninferiority")
+    small = small_llm_answer(gaps, found.reference[0], _measure(found), found.marks)
     if small.word == ABSENT and found.absent:
         small = replace(small, text=f"{small.text} Planned, and not one cell done: {listed(found.absent)}; the coverage says why.")
     answers = [tcs_answer(contrasts, found.arms, found.marks), small, start_answer(contrasts, found.arms, found.marks)]
-    return (*answers, *parts_answers(contrasts, found.arms, found.marks))
+    said = [*answers, *parts_answers(contrasts, found.arms, found.marks)]
+    text = "".join(f" {note}" for note in _units(found.objectives))
+    return tuple(replace(answer, text=f"{answer.text}{text}") if answer.lines else answer for answer in said)
+
+
+def _units(objectives: Objectives) -> Iterator[str]:
+    """Yield what a reader must know of the figures where scores are no percentages to be maximised."""
+    if objectives.refusal:
+        yield refused(objectives, "nothing is averaged over all of them, and each kind of score has its own lines")
+    if any(objective.sign < 0 for objective in objectives.by_task.values()):
+        yield "Above 0 is better, also where lower scores are."
+    yield from validation_notes(objectives)
+
+
+def _entries(found: Findings, frame: str) -> list[dict[str, Any]]:
+    """Return the rows of every pool, each with the digits of its differences, and the pool's name where there are several."""
+    return [
+        {**entry, "pool": pool.name, "digits": difference_digits(pool.objective)}
+        for pool in found.pools
+        for entry in rows_of(getattr(pool, frame))
+    ]
+
+
+def _measure(found: Findings) -> str:
+    """Say what gaps are in: `Points of average test score`."""
+    shared = found.objectives.shared
+    if shared is None:
+        return "A verdict for each arm and each kind of score,"
+    steps = steps_of(shared)
+    return f"{steps.capitalize() if steps == 'points' else steps} of average {score_of(shared)}"
 
 
 def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], marks: Marks) -> Answer:
@@ -56,8 +87,8 @@ def _plain_rules(arm: Arm) -> bool:
     return arm.role == "rules" and not lacks(arm)
 
 
-def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, marks: Marks) -> Answer:
-    """Summarise the verdicts of the small-LLM arms."""
+def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, measure: str, marks: Marks) -> Answer:
+    """Summarise the verdicts of the small-LLM arms. `measure` says what gaps are in."""
     small = [entry for entry in gaps if entry["small_llm"]]
     if not small:
         text = f"No small LLM with the TCS ran. The other arms' verdicts, against {reference}, are below."
@@ -67,10 +98,10 @@ def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, marks: Mark
     if len(set(verdicts)) > 1:
         passed = sum(verdict in (PASS, FEW_PASS) for verdict in verdicts)
         word, tone = f"{passed} of {len(verdicts)} {PASS}", "warn"
-    lines = tuple((f"{marks.name(e['arm'])}: {verdict_word(e)}", _figures(e["gap"], e)) for e in small)
+    lines = tuple((f"{marks.name(e['arm'])}{_on(e)}: {verdict_word(e)}", _figures(e["gap"], e)) for e in small)
     few = [few_pass_note()] if FEW_PASS in verdicts else []
     notes = [f"{note.removesuffix('.')}." for note in (*few, *marks.notes(e["arm"] for e in small))]
-    text = " ".join([f"Points of average test score against {marks.name(reference)}.", *notes])
+    text = " ".join([f"{measure} against {marks.name(reference)}.", *notes])
     return Answer(GOOD_ENOUGH, word, _tone(tone), text, "verdict", lines)
 
 
@@ -85,12 +116,23 @@ def start_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], m
     subjects = [e for e in beyond if arms[e["first"]].role == "llm" and arms[e["first"]].context == "tcs"] or beyond
     if not subjects:
         text = "What the start alone gives random search; no other method ran from the same start."
-        return Answer(THE_START, "Unclear", "warn", f"{text}{_notes(plain[:1], marks)}", "contrasts", _lines(plain[:1], marks))
+        alone = [first for first, _ in _by_pool(plain, ())]
+        return Answer(THE_START, "Unclear", "warn", f"{text}{_notes(alone, marks)}", "contrasts", _lines(alone, marks))
     ahead = [e for e in subjects if e["low"] > 0]
-    word, tone = _start_word(subjects, ahead, plain[0]["low"] > 0)
+    by_pool = _by_pool(plain, subjects)
+    word, tone = _start_word(subjects, ahead, all(first["low"] > 0 for first, _ in by_pool))
     text = "First what the start alone gives random search, then what methods add to random search from that same start."
-    shown = [plain[0], *_extremes(subjects)]
+    shown = [entry for first, of_pool in by_pool for entry in (first, *_extremes(of_pool))]
     return Answer(THE_START, word, tone, f"{text}{_notes(shown, marks)}", "contrasts", _lines(shown, marks))
+
+
+def _by_pool(
+    plain: Sequence[dict[str, Any]], subjects: Sequence[dict[str, Any]]
+) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """Return, for each pool, the first contrast of random search, and the subjects."""
+    firsts = {entry["pool"]: entry for entry in reversed(plain)}
+    pools = dict.fromkeys(entry["pool"] for entry in plain)
+    return [(firsts[pool], [entry for entry in subjects if entry["pool"] == pool]) for pool in pools]
 
 
 PARTS = {"names": "the textbooks by name", "outcomes": "the outcomes that they read"}
@@ -104,8 +146,14 @@ def parts_answers(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], 
     starts = {arms[entry["first"]].start for entry in found}
     leading = [entry for entry in found if arms[entry["first"]].start == "default"] if "default" in starts else found
     shows = [PARTS[lacks(arms[entry["second"]])[0]] for entry in leading if entry["low"] > 0]
-    word = listed(list(dict.fromkeys(shows))).capitalize() if shows else "Neither shows" if len(leading) > 1 else "It does not show"
-    text = f"The rules against rules without {listed([PARTS[lacks(arms[e['second']])[0]] for e in leading])}, from the same start."
+    word = (
+        listed(list(dict.fromkeys(shows))).capitalize()
+        if shows
+        else "Neither shows"
+        if len({(e["first"], e["second"]) for e in leading}) > 1
+        else "It does not show"
+    )
+    text = f"The rules against rules without {listed(_unique(PARTS[lacks(arms[e['second']])[0]] for e in leading))}, from the same start."
     return (
         Answer(MADE_OF, word, "good" if shows else "warn", f"{text}{_notes(leading, marks)}", "contrasts", _lines(leading, marks)),
     )
@@ -115,7 +163,9 @@ def _start_word(subjects: Sequence[dict[str, Any]], ahead: Sequence[dict[str, An
     if len(ahead) == len(subjects):
         return "No, or not only", "good"
     if ahead:
-        return f"Not for {listed([e['first'] for e in ahead], 2)}", "warn"
+        several = len({entry["pool"] for entry in subjects}) > 1
+        names = f"{len(ahead)} of {len(subjects)}" if several else listed([e["first"] for e in ahead], 2)
+        return f"Not for {names}", "warn"
     return ("Nothing beyond it shows", "bad") if start_helps else ("Unclear", "warn")
 
 
@@ -135,7 +185,15 @@ def _decide(entries: Sequence[dict[str, Any]], yes: str, no: str, unclear: str) 
 
 
 def _lines(entries: Sequence[dict[str, Any]], marks: Marks) -> tuple[tuple[str, str], ...]:
-    return tuple((label(entry, marks), _figures(entry["difference"], entry)) for entry in entries)
+    return tuple((f"{label(entry, marks)}{_on(entry)}", _figures(entry["difference"], entry)) for entry in entries)
+
+
+def _on(entry: Mapping[str, Any]) -> str:
+    return f" on {entry['pool']}" if entry["pool"] else ""
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
 
 
 def _notes(entries: Sequence[dict[str, Any]], marks: Marks) -> str:
@@ -148,7 +206,8 @@ def _notes(entries: Sequence[dict[str, Any]], marks: Marks) -> str:
 
 def _figures(value: float, entry: Mapping[str, Any]) -> str:
     short = f" ({entry['tasks']} of {entry['of_tasks']} tasks)" if entry["tasks"] < entry.get("of_tasks", 0) else ""
-    return f"{number(value, 2, sign=True)} {interval(entry['low'], entry['high'])}{short}"
+    digits = entry["digits"]
+    return f"{number(value, digits, sign=True)} {interval(entry['low'], entry['high'], digits)}{short}"
 
 
 def _tone(word: str) -> Tone:

@@ -14,13 +14,16 @@ from scipy import stats
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import Frames, rows_of
 from harness.report.analysis.intervals import NAN, Array
+from harness.report.analysis.objectives import Objectives
 from harness.report.analysis.options import Options
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, columns, number, row
 from harness.report.render.plots import Curve, curves
+from harness.report.render.units import axis_of, lower_is_better, refused, score_digits, score_of, task_name, task_notes, unit_of
 from harness.report.study_data import CellData, StudyData, mapping
 
 SHOWN_TRIALS = (1, 3, 5, 10)
 COLOURED = 6
+AVERAGE = "anytime_average"
 ORIGINS = {
     "seen": "the best score seen in this study",
     "known": "the task's known best",
@@ -32,7 +35,7 @@ LARGEST = 1e12
 
 @dataclass(frozen=True)
 class Histories:
-    """The incumbent's scores after each trial: arrays of shape (seeds, budget) by arm and task, NaN before the first success.
+    """The incumbent's oriented scores after each trial: arrays of shape (seeds, budget) by arm and task, NaN before the first success.
 
     A cell that ended early keeps its last incumbent. `numbers` holds for each row the place of its cell in the study.
     """
@@ -43,6 +46,7 @@ class Histories:
     tasks: tuple[str, ...]
     arms: tuple[str, ...]
     budget: int
+    objectives: Objectives
 
     @classmethod
     def of(cls, frames: Frames) -> Histories:
@@ -61,7 +65,7 @@ class Histories:
             numbers.setdefault(key, []).append(int(column["cell"][start]))
         tasks, arms = (tuple(dict.fromkeys(frames.cells[name])) for name in ("task", "arm"))
         stacked = [{key: np.stack(rows) for key, rows in scores.items()} for scores in (test, val)]
-        return cls(stacked[0], stacked[1], numbers, tasks, arms, budget)
+        return cls(stacked[0], stacked[1], numbers, tasks, arms, budget, frames.objectives)
 
 
 def _carried_on(values: Array, budget: int) -> Array:
@@ -90,10 +94,13 @@ def mean_curve(strata: Sequence[Array], confidence: float) -> tuple[Array, Array
 
 
 def curve_frame(histories: Histories, confidence: float) -> pd.DataFrame:
-    """Return one row per arm, task (or `average`) and trial: the incumbent's mean test score, its interval, and mean validation score."""
+    """Return one row per arm, task (or `average`) and trial: the incumbent's mean test score, its interval, and mean validation score.
+
+    Scores are in the tasks' own direction. There is no average over tasks of unlike kinds.
+    """
     rows: list[dict[str, Any]] = []
     for arm in histories.arms:
-        for task in (*histories.tasks, "average"):
+        for task in (*histories.tasks, *(["average"] if histories.objectives.shared else [])):
             keys = [(arm, t) for t in (histories.tasks if task == "average" else (task,)) if (arm, t) in histories.test]
             if not keys or (task == "average" and len(keys) < len(histories.tasks)):
                 continue
@@ -115,11 +122,12 @@ def curve_frame(histories: Histories, confidence: float) -> pd.DataFrame:
                 }
                 for trial in range(histories.budget)
             ]
-    return pd.DataFrame(rows, columns=["arm", "task", "trial", "test", "low", "high", "val", "scored", "cells"])
+    frame = pd.DataFrame(rows, columns=["arm", "task", "trial", "test", "low", "high", "val", "scored", "cells"])
+    return histories.objectives.natural(frame, "test", "val", ends=("low", "high"))
 
 
 def reference_bests(study: StudyData, frames: Frames) -> list[tuple[float, str]]:
-    """Return for each cell of the study the best validation score that its regret is measured from, and the origin of that score.
+    """Return for each cell of the study the best validation score, oriented, that its regret is measured from, and its origin.
 
     The origin is `known` (the settings of the task name it), `grid` (the best of its table with the cell's training seed), `seen` (the
     best on the task in this study), or `none` (with NaN).
@@ -128,13 +136,17 @@ def reference_bests(study: StudyData, frames: Frames) -> list[tuple[float, str]]
     found = []
     for cell in study.cells:
         known, origin = known_best(cell)
+        known = None if known is None else frames.objectives[cell.task].sign * known + 0.0
         best = seen.get(cell.task, NAN)
         found.append((known, origin) if known is not None else (best, "none" if math.isnan(best) else "seen"))
     return found
 
 
 def known_best(cell: CellData) -> tuple[float | None, str]:
-    """Return the best validation score that the settings of the cell name, None without one, and its origin: `known` or `grid`."""
+    """Return the best validation score that the settings of the cell name, None without one, and its origin: `known` or `grid`.
+
+    The score is not oriented.
+    """
     known, origin = mapping(cell.settings.get("task")).get("best_val_score_pct"), "known"
     if isinstance(known, Mapping):
         known, origin = known.get(str(cell.identity.get("train_seed"))), "grid"
@@ -161,7 +173,8 @@ def regret_frame(histories: Histories, frames: Frames, arms: Mapping[str, Arm], 
             regret = (best - values) / (best - floor)
             about = {"best": float(best.mean()), "origin": references[0][1], "floor": floor, "floor_of": floor_of}
         rows.append({"arm": arm, "task": task} | about | _regret(regret))
-    return pd.DataFrame(rows, columns=["arm", "task", "best", "origin", "floor", "floor_of", "regret", "area", "scored", "cells"])
+    frame = pd.DataFrame(rows, columns=["arm", "task", "best", "origin", "floor", "floor_of", "regret", "area", "scored", "cells"])
+    return frames.objectives.natural(frame, "best", "floor")
 
 
 def _regret(regret: Array) -> dict[str, float]:
@@ -183,29 +196,43 @@ def anytime_section(study: StudyData, frames: Frames, arms: Mapping[str, Arm], f
         "Dotted: some cells had no success by then, and the mean is over the others, which flatters. Grey: the other arms."
     ]
     if (frame["task"] == "average").any() and len(histories.tasks) > 1:
-        items.append(_figure("anytime_average", "Averaged over tasks", frame, ("average",), focus, options))
-    items.append(_figure("anytime_tasks", "Per task", frame, histories.tasks, focus, options))
+        items.append(_figure((AVERAGE, "Averaged over tasks"), frame, histories, focus, options))
+    objectives = frames.objectives
+    if objectives.refusal:
+        items.append(refused(objectives, "no curve over all of them"))
+    if not objectives.plain:
+        items += task_notes(objectives)
+    items.append(_figure(("anytime_tasks", "Per task"), frame, histories, focus, options))
     items.append(_table(frame, regret, histories))
     if len(regret):
         items.append(Fold("Regret per task", (_regret_table(regret, histories),)))
     return Section("anytime", "Anytime: the score after every trial", tuple(items))
 
 
-def _figure(key: str, title: str, frame: pd.DataFrame, tasks: Sequence[str], focus: Sequence[str], options: Options) -> Figure:
+def _figure(about: tuple[str, str], frame: pd.DataFrame, histories: Histories, focus: Sequence[str], options: Options) -> Figure:
+    """Draw the curves averaged over tasks (`about` is the key and the title), or per task."""
+    (key, title), objectives = about, histories.objectives
+    tasks = ("average",) if key == AVERAGE else histories.tasks
     data = frame[frame["task"].isin(tasks)]
     accents = {arm: place for place, arm in enumerate(focus[:COLOURED])}
-    panels: dict[str, list[Curve]] = {task: [] for task in tasks}
+    names = {task: task_name(task, objectives[task]) for task in tasks}
+    panels: dict[str, list[Curve]] = {name: [] for name in names.values()}
     for (arm, task), part in data.groupby(["arm", "task"], sort=False):
         test, low, high = ([float(value) for value in part[name]] for name in ("test", "low", "high"))
         whole = int((part["scored"] < part["cells"]).sum())
-        panels[str(task)].append(Curve(str(arm), test, low, high, accents.get(str(arm)), whole))
-    text = f"{title}: test score of the incumbent after each trial, with {100 * options.confidence:g} % intervals"
+        panels[names[str(task)]].append(Curve(str(arm), test, low, high, accents.get(str(arm)), whole))
+    shared = objectives.shared
+    score = score_of(shared) if shared else "score"
+    text = f"{title}: {score} of the incumbent after each trial, with {100 * options.confidence:g} % intervals"
     alt = f"Curves over {int(data['trial'].max() or 0)} trials, in colour: {', '.join(accents)}."
-    return Figure(key, text, alt, data, lambda: curves(panels, axis="test score, %"))
+    labels = {name: axis_of(shared or objectives[task]) for task, name in names.items()}
+    return Figure(key, text, alt, objectives.described(data), lambda: curves(panels, labels=labels))
 
 
 def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> Table:
-    shown = sorted({trial for trial in SHOWN_TRIALS if trial <= histories.budget} | {histories.budget})
+    """Build the table at a few trials, with the regret; with the regret alone where tasks may not be averaged."""
+    shared = histories.objectives.shared
+    shown = sorted({trial for trial in SHOWN_TRIALS if trial <= histories.budget} | {histories.budget}) if shared else []
     average = {(e["arm"], e["trial"]): e for e in rows_of(frame[frame["task"] == "average"])}
     whole = (
         regret.groupby("arm")[["regret", "area"]]
@@ -213,13 +240,12 @@ def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> T
         .where(regret.groupby("arm")["task"].count() == len(histories.tasks), axis=0)
     )
     ends = {e["arm"]: e for e in rows_of(whole.reset_index())}
-    order = sorted(
-        {arm: None for arm, _ in histories.test}, key=lambda arm: -_finite(average.get((arm, histories.budget), {}).get("test"))
-    )
+    order = _order(histories, average, ends)
+    digits = score_digits(shared) if shared else 1
     rows = [
         row(
             arm,
-            *(_score_after(average.get((arm, trial))) for trial in shown),
+            *(_score_after(average.get((arm, trial)), digits) for trial in shown),
             number(ends.get(arm, {}).get("regret"), 3),
             number(ends.get(arm, {}).get("area"), 3),
         )
@@ -230,17 +256,37 @@ def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> T
         Column("regret"),
         Column("area", hint="mean regret over the trials"),
     ]
+    data = frame[(frame["task"] == "average") & frame["trial"].isin(shown)].merge(whole.reset_index(), on="arm", how="left")
+    title = "Normalised regret at the end and over the trials, mean over tasks"
+    if shared:
+        unit = f", {unit_of(shared)}" if shared.unit else ""
+        title = f"Average {score_of(shared)} of the incumbent after so many trials{unit}{lower_is_better(shared)}"
+    else:
+        data = whole.reset_index()
+    if "task" in data:
+        data = histories.objectives.described(data)
+    return Table("anytime", title, columns("arm", *heads), tuple(rows), data, _notes(regret, histories.objectives))
+
+
+def _order(histories: Histories, average: Mapping[Any, dict[str, Any]], ends: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Return the arms from the best average score at the end down; from the least regret up where there is no average."""
+    arms, shared = list({arm: None for arm, _ in histories.test}), histories.objectives.shared
+    if shared is None:
+        return sorted(arms, key=lambda arm: -_finite(-ends.get(arm, {}).get("regret", NAN)))
+    sign = shared.sign
+    return sorted(arms, key=lambda arm: -_finite(sign * average.get((arm, histories.budget), {}).get("test", NAN)))
+
+
+def _notes(regret: pd.DataFrame, objectives: Objectives) -> tuple[str, ...]:
     origins = sorted(set(regret["origin"]))
     where = " (column `origin` of csv/regret.csv says which)" if len(origins) > 1 else ""
     origin = ", or ".join(ORIGINS[name] for name in origins or ["seen"]) + where  # an empty table has no origin
     floor_of = regret["floor_of"].iloc[0] if len(regret) else "random search's trials"
-    notes = (
+    about = () if objectives.shared else (refused(objectives, "no average score after so many trials; regret has no unit"),)
+    return (
+        *about,
         f"regret: of the validation score at the end, normalised: 0 is {origin}, 1 the median of {floor_of}.",
         "area: the mean of that regret over the trials. (k/n): only k of n cells had a success by then, and the mean is over those.",
-    )
-    data = frame[(frame["task"] == "average") & frame["trial"].isin(shown)].merge(whole.reset_index(), on="arm", how="left")
-    return Table(
-        "anytime", "Average test score of the incumbent after so many trials, %", columns("arm", *heads), tuple(rows), data, notes
     )
 
 
@@ -258,15 +304,17 @@ def _regret_table(regret: pd.DataFrame, histories: Histories) -> Table:
         "where the best is from, and `area` of csv/regret.csv is the mean over the trials."
     )
     title = "Normalised regret of the validation score at the end, per task"
-    return Table("regret", title, columns("arm", *tasks), tuple(rows), regret, (note,))
+    return Table("regret", title, columns("arm", *tasks), tuple(rows), histories.objectives.described(regret), (note,))
 
 
-def _score_after(entry: dict[str, Any] | None) -> Text:
+def _score_after(entry: dict[str, Any] | None, digits: int) -> Text:
     if entry is None or math.isnan(entry["test"]):
         return Text("–", tone="muted")
     short = entry["scored"] < entry["cells"]
-    return Text(number(entry["test"]) + (f" ({entry['scored']}/{entry['cells']})" if short else ""), tone="warn" if short else "")
+    return Text(
+        number(entry["test"], digits) + (f" ({entry['scored']}/{entry['cells']})" if short else ""), tone="warn" if short else ""
+    )
 
 
-def _finite(value: float | None) -> float:
-    return -math.inf if value is None or math.isnan(value) else value
+def _finite(value: float) -> float:
+    return -math.inf if math.isnan(value) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,9 @@ from harness.report.analysis.statistics import holm, rank_biserial, smallest_p
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, interval, listed, number, row
 from harness.report.render.marks import NO_BREAK, Marks
 from harness.report.render.plots import Line, forest
+from harness.report.render.units import difference_digits, refused, score_of, steps_of, validation_notes
+from harness.report.sections.findings import Findings, Pool
+from harness.trial import Objective
 
 LEVEL = 0.05
 UNLIKE = "§"
@@ -85,7 +88,7 @@ CONTRAST_COLUMNS = [
 
 
 def measures(pairs: Pairs, how: Resampling) -> dict[str, Any]:
-    """Return everything that is computed from the pairs of one contrast; differences and intervals in points."""
+    """Return everything that is computed from the pairs of one contrast; differences and intervals in the unit of the scores."""
     values: Array = pairs.together
     strata = pairs.strata
     seeds, tasks, improvement = seed_interval(strata, how), task_interval(strata, how), probability_of_improvement(strata, how)
@@ -115,34 +118,58 @@ def measures(pairs: Pairs, how: Resampling) -> dict[str, Any]:
     }
 
 
-def contrast_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Section:
-    """Build one table per family, and the figure of all contrasts except the gains over the first trial."""
-    percent = f"{100 * options.confidence:g} %"
+def contrast_section(found: Findings) -> Section:
+    """Build one table per family, and the figure of all contrasts except the gains over the first trial, for each pool of tasks."""
+    percent = f"{100 * found.options.confidence:g} %"
     items: list[Item] = [
-        f"Each row compares two arms that differ in one thing, over pairs of the same task and seed. The difference is in points of test "
-        f"score, averaged over tasks; its {percent} interval is for these tasks (seeds drawn again within each), the one after it for "
-        "other tasks of their kind (tasks drawn again too). p is of that same averaged difference being 0, from the same distribution "
-        "as the interval for these tasks, with Holm's correction within the table. P(better) is the chance that a pair favours the "
-        "first arm, ties counting half. r is the rank-biserial correlation, from −1 to +1, of all pairs put together: it weighs how "
-        "many pairs favour an arm, and can disagree with the average."
+        f"Each row compares two arms that differ in one thing, over pairs of the same task and seed. The difference is in "
+        f"{_unit_words(found)}, averaged over tasks; its {percent} interval is for these tasks (seeds drawn again within each), the one "
+        "after it for other tasks of their kind (tasks drawn again too). p is of that same averaged difference being 0, from the same "
+        "distribution as the interval for these tasks, with Holm's correction within the table. P(better) is the chance that a pair "
+        "favours the first arm, ties counting half. r is the rank-biserial correlation, from −1 to +1, of all pairs put together: it "
+        "weighs how many pairs favour an arm, and can disagree with the average."
     ]
-    present = [family for family in FAMILIES if (frame["family"] == family).any()]
-    if set(present) - {"first"}:
-        items.append(_figure(frame[frame["family"] != "first"], marks, percent))
-    for family in present:
-        table = _table(family, frame[frame["family"] == family], marks, percent)
-        items.append(Fold(FAMILIES[family], (table,)) if family in FOLDED else table)
-    absent = [title.partition(":")[0] for family, title in FAMILIES.items() if family not in present]
+    if found.objectives.refusal:
+        items.append(refused(found.objectives, "no difference is averaged over all of them. Each kind of score by itself"))
+    items += validation_notes(found.objectives)
+    families: set[str] = set()
+    for pool in found.pools:
+        present = [family for family in FAMILIES if (pool.contrasts["family"] == family).any()]
+        families |= set(present)
+        items += _of_pool(pool, present, found.marks, percent)
+    absent = [title.partition(":")[0] for family, title in FAMILIES.items() if family not in families]
     if absent:
         items.append(f"Not in this study, for want of arms that differ in just that. {'. '.join(absent)}.")
     return Section("contrasts", "Contrasts: what makes the difference", tuple(items))
 
 
-def _table(family: str, frame: pd.DataFrame, marks: Marks, percent: str) -> Table:
+def _unit_words(found: Findings) -> str:
+    """Say what differences are in: points of test score, or the unit of the tasks' own metric."""
+    shared = found.objectives.shared
+    if shared is None:
+        return "the unit that is named, and above 0 where the first arm is better"
+    better = " (above 0: the first arm is better, which has the lower scores)" if shared.sign < 0 else ""
+    return f"{_differences(shared)}{better}"
+
+
+def _differences(objective: Objective) -> str:
+    return f"{steps_of(objective)} of {score_of(objective)}"
+
+
+def _of_pool(pool: Pool, families: Sequence[str], marks: Marks, percent: str) -> list[Item]:
+    items: list[Item] = [_figure(pool, marks, percent)] if set(families) - {"first"} else []
+    for family in families:
+        table = _table(family, pool, marks, percent)
+        items.append(Fold(table.title, (table,)) if family in FOLDED else table)
+    return items
+
+
+def _table(family: str, pool: Pool, marks: Marks, percent: str) -> Table:
+    frame, digits = pool.contrasts[pool.contrasts["family"] == family], difference_digits(pool.objective)
     heads = (
         Column("arm" if family == "first" else "first − second", numeric=False),
         Column("pairs"),
-        Column("difference"),
+        Column("difference" if pool.objective.is_percentage else f"difference, {steps_of(pool.objective)}"),
         Column(f"{percent}, these tasks"),
         Column(f"{percent}, other tasks"),
         Column("P(better)"),
@@ -155,15 +182,16 @@ def _table(family: str, frame: pd.DataFrame, marks: Marks, percent: str) -> Tabl
             row(
                 label(entry, marks),
                 pairs_text(entry),
-                number(entry["difference"], 2, sign=True),
-                interval(entry["low"], entry["high"]),
-                interval(entry["tasks_low"], entry["tasks_high"]),
+                number(entry["difference"], digits, sign=True),
+                interval(entry["low"], entry["high"], digits),
+                interval(entry["tasks_low"], entry["tasks_high"], digits),
                 number(entry["improvement"], 2),
                 number(entry["rank_biserial"], 2, sign=True),
                 p_text(entry["p_holm"], bool(entry["reachable"])),
             )
         )
-    return Table(f"contrasts_{family}", FAMILIES[family], heads, tuple(rows), frame, _notes(frame, marks))
+    title = f"{FAMILIES[family]}{pool.of}"
+    return Table(pool.key(f"contrasts_{family}"), title, heads, tuple(rows), pool.data(frame), _notes(frame, marks))
 
 
 def _notes(frame: pd.DataFrame, marks: Marks) -> tuple[str, ...]:
@@ -219,17 +247,19 @@ def p_text(p: float, reachable: bool) -> str:
     return f"{text} *" if p < LEVEL else text
 
 
-def _figure(frame: pd.DataFrame, marks: Marks, percent: str) -> Figure:
+def _figure(pool: Pool, marks: Marks, percent: str) -> Figure:
+    frame = pool.contrasts[pool.contrasts["family"] != "first"]
     known = frame.dropna(subset=["difference"])
     lines = [
         Line(label(entry, marks), entry["difference"], entry["low"], entry["high"], group=FAMILIES[family].partition(":")[0])
         for family in FAMILIES
         for entry in rows_of(known[known["family"] == family])
     ]
+    score, better = score_of(pool.objective), " (above 0: better)" if pool.objective.sign < 0 else ""
     return Figure(
-        "contrasts",
-        f"Differences of test score between arms that differ in one thing, with {percent} intervals for these tasks",
-        f"{len(lines)} contrasts in points of test score.",
-        frame,
-        lambda: forest(lines, axis="difference of test score, points", margin=None),
+        pool.key("contrasts"),
+        f"Differences of {score} between arms that differ in one thing, with {percent} intervals for these tasks{pool.of}",
+        f"{len(lines)} contrasts in {_differences(pool.objective)}.",
+        pool.data(frame),
+        lambda: forest(lines, axis=f"difference of {score}, {steps_of(pool.objective)}{better}", margin=None),
     )

@@ -9,9 +9,12 @@ import pandas as pd
 
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import rows_of
+from harness.report.analysis.scores import ScoreBook
 from harness.report.render.document import Column, Figure, Item, Section, Table, columns, number, row
 from harness.report.render.plots import Point, scatter
+from harness.report.render.units import axis_of, name_of, refused, score_digits, score_of, validation_notes
 from harness.report.study_data import CellData, State, StudyData
+from harness.trial import Objective
 
 SUMS = ("calls", "prompt_tokens", "completion_tokens", "llm_seconds", "propose_seconds", "train_seconds", "usd")
 
@@ -42,8 +45,9 @@ def _cell_cost(cell: CellData) -> dict[str, float | None]:
     }
 
 
-def cost_section(frame: pd.DataFrame, averages: pd.DataFrame, arms: Mapping[str, Arm], order: Sequence[str]) -> Section:
+def cost_section(frame: pd.DataFrame, book: ScoreBook, arms: Mapping[str, Arm]) -> Section:
     """Build the cost table (means over cells) and the figure of score against cost."""
+    order, averages, shared = book.order, book.natural_averages, book.objectives.shared
     means = (
         frame.drop(columns=["task", "seed"])
         .groupby("arm", sort=False)
@@ -57,12 +61,15 @@ def cost_section(frame: pd.DataFrame, averages: pd.DataFrame, arms: Mapping[str,
         text += " A failed call costs as much as a good one and is counted. USD: by the price list of the harness, cached input at full "
         text += "price; a local model has no price here."
     items: list[Item] = [text]
-    items.append(_table(means, order))
-    figure = _figure(means)
+    if shared is None:
+        items.append(refused(book.objectives, "no average score to set against the cost"))
+    items += validation_notes(book.objectives)
+    items.append(_table(means, order, shared))
+    figure = _figure(means, shared) if shared else None
     return Section("cost", "Cost", tuple(items) if figure is None else (*items, figure))
 
 
-def _table(means: pd.DataFrame, order: Sequence[str]) -> Table:
+def _table(means: pd.DataFrame, order: Sequence[str], shared: Objective | None) -> Table:
     found = {entry["arm"]: entry for entry in rows_of(means)}
     with_llm = bool(means["calls"].any())
     rows = []
@@ -73,9 +80,13 @@ def _table(means: pd.DataFrame, order: Sequence[str]) -> Table:
         if not entry["calls"]:
             llm = ["–"] * len(llm)
         seconds = [_seconds(entry[name]) for name in ("propose_seconds", "train_seconds")]
-        rows.append(row(arm, *(llm if with_llm else []), *seconds, number(entry["score"])))
+        score = [number(entry["score"], score_digits(shared))] if shared else []
+        rows.append(row(arm, *(llm if with_llm else []), *seconds, *score))
     llm_heads = ("calls", "tokens in", "tokens out", "LLM, s", "USD") if with_llm else ()
-    heads = (*llm_heads, "method, s", "training, s", Column("score", hint="average test score, %"))
+    heads: list[str | Column] = [*llm_heads, "method, s", "training, s"]
+    if shared:
+        plain = shared.is_percentage and shared.sign > 0
+        heads.append(Column("score" if plain else axis_of(shared, name_of(shared)), hint=f"average {axis_of(shared)}"))
     return Table("cost", "Cost of a cell", columns("arm", *heads), tuple(rows), means)
 
 
@@ -88,11 +99,11 @@ def _seconds(value: float) -> str:
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Say for each (cost, score) whether no other is at least as good in both and better in one."""
+    """Say for each (cost, score), of which the higher is better, whether no other is at least as good in both and better in one."""
     return [not any(c <= cost and s >= score and (c < cost or s > score) for c, s in points) for cost, score in points]
 
 
-def _figure(means: pd.DataFrame) -> Figure | None:
+def _figure(means: pd.DataFrame, shared: Objective) -> Figure | None:
     panels: dict[str, list[Point]] = {}
     kinds = {"seconds of the method in a cell": "propose_seconds", "US dollars a cell": "usd"}
     for title, column in kinds.items():
@@ -100,12 +111,13 @@ def _figure(means: pd.DataFrame) -> Figure | None:
         if column == "usd" and len(known) < 2:
             continue
         entries: list[dict[str, Any]] = rows_of(known)
-        front = pareto_front([(entry[column], entry["score"]) for entry in entries])
+        front = pareto_front([(entry[column], shared.sign * entry["score"]) for entry in entries])
         if entries:
             panels[title] = [Point(e["arm"], e[column], e["score"], f) for e, f in zip(entries, front, strict=True)]
     if not panels:
         return None
     best = [point.name for points in panels.values() for point in points if point.front]
-    alt = f"Average test score against cost on a log scale; on the front: {', '.join(dict.fromkeys(best))}."
-    title = "Score against cost; the arms in blue are those that no other beats in both"
-    return Figure("pareto", title, alt, means, lambda: scatter(panels, axis="average test score, %"))
+    alt = f"Average {score_of(shared)} against cost on a log scale; on the front: {', '.join(dict.fromkeys(best))}."
+    name = "Score" if shared.name == "score" else name_of(shared)
+    title = f"{name} against cost; the arms in blue are those that no other beats in both"
+    return Figure("pareto", title, alt, means, lambda: scatter(panels, axis=f"average {axis_of(shared)}"))

@@ -6,11 +6,12 @@ The file holds a list. This example shows every kind of expectation:
     - name: every planned cell is done
       coverage: {at_least: 1.0}  # share of planned cells; arm and task narrow it down, `of: ready` leaves blocked ones out
     - name: tuning pays
-      gap: {arm: random, over: default_only, task: digits, at_least: 2.0}  # points; its interval's lower end: low_at_least
+      # in points, or the unit of the task's metric, above 0 where arm is better; its interval's lower end: low_at_least
+      gap: {arm: random, over: default_only, task: digits, at_least: 2.0}
     - name: the default alone is in its known place
-      score: {arm: default_only, task: digits, at_least: 60, at_most: 80}  # mean test score, %; without a task: the average
+      score: {arm: default_only, task: digits, at_least: 60, at_most: 80}  # mean test score, in its unit; without a task: the average
     - name: the small LLM is not shown to be worse
-      verdict: {arm: tcs_phi4, is: [PASS, INCONCLUSIVE]}
+      verdict: {arm: tcs_phi4, is: [PASS, INCONCLUSIVE]}  # task: one of a study whose tasks may not be averaged
       if_present: true  # skipped when no cell of the arm is done
     - name: no pollution
       fallback: {arm: tcs_phi4, at_most: 0.1}  # share of the proposals
@@ -32,9 +33,14 @@ import yaml
 from harness.errors import SettingsError, near
 from harness.report.analysis.frames import rows_by
 from harness.report.analysis.intervals import seed_interval
+from harness.report.analysis.objectives import margin_of
 from harness.report.render.document import Column, Section, Table, Text, Tone, interval, number, row
+from harness.report.render.units import difference_digits, refused, unit_of
 from harness.report.sections.findings import Findings
+from harness.report.sections.funnel import fallback_shares
+from harness.report.sections.noninferiority import noninferiority_frame
 from harness.report.study_data import State
+from harness.trial import Objective
 
 MET, NOT_MET, SKIPPED = "met", "NOT MET", "skipped"
 TONES: dict[str, Tone] = {MET: "good", NOT_MET: "bad", SKIPPED: "muted"}
@@ -42,7 +48,7 @@ KEYS = {
     "coverage": {"arm", "task", "of", "at_least", "at_most"},
     "gap": {"arm", "over", "task", "at_least", "at_most", "low_at_least", "high_at_most"},
     "score": {"arm", "task", "at_least", "at_most"},
-    "verdict": {"arm", "is"},
+    "verdict": {"arm", "task", "is"},
     "fallback": {"arm", "at_least", "at_most"},
     "all_startup": {"arm", "is"},
 }
@@ -147,14 +153,33 @@ def _coverage(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
 
 
 def _score(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
+    objective = _objective(findings, terms)
+    if objective is None:
+        return False, _no_whole(findings, "average")
     if "task" in terms:
-        value = rows_by(findings.test.scores, "arm", "task").get((terms["arm"], terms["task"]), {}).get("mean", math.nan)
+        value = rows_by(findings.test.natural_scores, "arm", "task").get((terms["arm"], terms["task"]), {}).get("mean", math.nan)
     else:
-        value = rows_by(findings.test.averages, "arm")[terms["arm"],]["mean"]
-    return _within(value, terms), f"{number(value, 2)} %"
+        value = rows_by(findings.test.natural_averages, "arm")[terms["arm"],]["mean"]
+    return _within(value, terms), f"{number(value, difference_digits(objective))} {unit_of(objective)}{_validation(objective)}"
+
+
+def _objective(findings: Findings, terms: Mapping[str, Any]) -> Objective | None:
+    """Return what the scores are that an expectation is about; None for all tasks where these may not be averaged."""
+    return findings.objectives[terms["task"]] if "task" in terms else findings.objectives.shared
+
+
+def _validation(objective: Objective) -> str:
+    return "" if objective.test else " (of validation: there is no test score)"
+
+
+def _no_whole(findings: Findings, what: str) -> str:
+    return f"{refused(findings.objectives, f'no {what} over all of them').removesuffix('.')}; name one with task:"
 
 
 def _gap(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
+    objective = _objective(findings, terms)
+    if objective is None:
+        return False, _no_whole(findings, "gap")
     pairs = findings.index.pairs(terms["arm"], terms["over"])
     strata = pairs.strata if pairs.all_tasks else []
     if "task" in terms:
@@ -169,16 +194,31 @@ def _gap(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
             and estimate.low >= terms.get("low_at_least", -math.inf)
             and estimate.high <= terms.get("high_at_most", math.inf)
         )
-    ends_text = f"no interval: {estimate.why}" if estimate.why else interval(estimate.low, estimate.high)
-    return met, f"{number(estimate.value, 2, sign=True)} {ends_text}"
+    digits = difference_digits(objective)
+    ends_text = f"no interval: {estimate.why}" if estimate.why else interval(estimate.low, estimate.high, digits)
+    unit = "" if objective.is_percentage else f" {unit_of(objective)}"
+    return met, f"{number(estimate.value, digits, sign=True)} {ends_text}{unit}{_validation(objective)}"
 
 
 def _verdict(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
-    entry = rows_by(findings.noninferiority, "arm").get((terms["arm"],))
+    objective = _objective(findings, terms)
+    if objective is None:
+        return False, _no_whole(findings, "verdict")
+    if terms.get("task", findings.study.tasks[0]) not in findings.study.tasks:
+        return False, f"the study has no task {terms['task']}"
+    gaps = _verdicts_on(findings, terms["task"]) if "task" in terms else findings.noninferiority
+    entry = rows_by(gaps, "arm").get((terms["arm"],))
     if entry is None:
         return False, "is the reference arm"
     allowed = terms["is"] if isinstance(terms["is"], list) else [terms["is"]]
     return entry["verdict"] in allowed, f"{entry['verdict']} ({entry['reason']})"
+
+
+def _verdicts_on(findings: Findings, task: str) -> pd.DataFrame:
+    """Return gaps and verdicts on one task, with its own margin."""
+    ran = {name: arm for name, arm in findings.arms.items() if _ran(findings, name)}
+    against = findings.arms[findings.reference[0]], margin_of(findings.objectives[task], findings.options)
+    return noninferiority_frame(findings.index.only([task]), ran, against, fallback_shares(findings.funnel), findings.options)
 
 
 def _fallback(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:

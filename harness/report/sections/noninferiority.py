@@ -17,6 +17,9 @@ from harness.report.analysis.statistics import seeds_needed
 from harness.report.render.document import Column, Figure, Item, Section, Table, Text, Tone, interval, number, row
 from harness.report.render.marks import Marks
 from harness.report.render.plots import Line, forest
+from harness.report.render.units import difference_digits, exact, name_of, refused, score_of, steps_of, validation_notes
+from harness.report.sections.findings import Findings, Pool
+from harness.trial import PERCENT, Objective
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
 FEW_PASS = "PASS, few pairs"
@@ -27,16 +30,21 @@ SEEDS_SHOWN = 10_000
 
 
 def noninferiority_frame(
-    index: ScoreIndex, arms: Mapping[str, Arm], reference: Arm, standins: Mapping[str, float], options: Options
+    index: ScoreIndex, arms: Mapping[str, Arm], against: tuple[Arm, float], standins: Mapping[str, float], options: Options
 ) -> pd.DataFrame:
-    """Return a row per arm, without the reference: gap in points with its interval, verdict, reason, and the seeds that it takes.
+    """Return a row per arm, without the reference: gap with its interval, verdict, reason, and the seeds that it takes.
+
+    `against`: the reference, and the margin. The tasks of `index` have one unit, which gaps and margin are in; above 0 is better.
 
     The gap is the mean over tasks of the mean difference over seeds, NaN unless every task has a pair. `standins` holds for each LLM
     arm the share of its proposals that are random draws in place of the LLM's.
     """
     how = Resampling(options.confidence, options.resamples, options.seed)
+    reference, margin = against
     pairs = [index.pairs(name, reference.name) for name in arms if name != reference.name]
-    rows = [{**_gap(p, standins, options, how), "small_llm": is_small_llm(arms[p.first], reference, options)} for p in pairs]
+    rows = [
+        {**_gap(p, margin, standins, options, how), "small_llm": is_small_llm(arms[p.first], reference, options)} for p in pairs
+    ]
     return pd.DataFrame(rows, columns=NONINFERIORITY_COLUMNS)
 
 
@@ -69,10 +77,10 @@ def is_small_llm(arm: Arm, reference: Arm, options: Options) -> bool:
     return small and arm.context in options.small_contexts and arm.model != reference.model
 
 
-def _gap(pairs: Pairs, standins: Mapping[str, float], options: Options, how: Resampling) -> dict[str, Any]:
+def _gap(pairs: Pairs, margin: float, standins: Mapping[str, float], options: Options, how: Resampling) -> dict[str, Any]:
     strata = pairs.strata if pairs.all_tasks else []
     estimate = seed_interval(strata, how)
-    verdict, reason = decide_pass_or_fail(pairs, estimate, options.margin_points, standins)
+    verdict, reason = decide_pass_or_fail(pairs, estimate, margin, standins)
     spread = strata if estimate.method != "none" else []
     return {
         "arm": pairs.first,
@@ -88,8 +96,8 @@ def _gap(pairs: Pairs, standins: Mapping[str, float], options: Options, how: Res
         "few": is_few(strata),
         "verdict": verdict,
         "reason": reason,
-        "seeds_to_decide": seeds_needed(spread, abs(estimate.value + options.margin_points), how, options.power),
-        "seeds_if_equal": seeds_needed(spread, options.margin_points, how, options.power),
+        "seeds_to_decide": seeds_needed(spread, abs(estimate.value + margin), how, options.power),
+        "seeds_if_equal": seeds_needed(spread, margin, how, options.power),
     }
 
 
@@ -130,31 +138,58 @@ def few_pass_note() -> str:
     )
 
 
-def noninferiority_section(gaps: pd.DataFrame, reference: tuple[str, str], marks: Marks, options: Options) -> Section:
-    """Build the section of verdicts: first the small-LLM arms, then the same test on the others."""
-    name, why = reference
-    margin = number(options.margin_points)
-    lead = (
-        f"An arm is good enough when its average test score is not more than {margin} points below that of {name} ({why}): PASS when the "
-        f"whole {100 * options.confidence:g} % interval of the gap lies above −{margin}, FAIL when it lies below, INCONCLUSIVE otherwise. "
-        f"The source reports about 0.9 points for its own six tasks; its figures are not comparable with these."
-    )
-    small, rest = gaps[gaps["small_llm"].astype(bool)], gaps[~gaps["small_llm"].astype(bool)]
-    items: list[Item] = [lead]
-    if small.empty:
-        items.append("No small-LLM arm ran in this study, so its question has no verdict here. The same test on the other arms:")
-    else:
-        items.append(_table("verdict", "Small LLMs with the TCS", small, marks, options))
-    items.append(_figure(gaps, name, marks, options))
-    items.append(_table("verdict_others", "The same test on every other arm", rest, marks, options))
+def noninferiority_section(found: Findings) -> Section:
+    """Build the section of verdicts: first the small-LLM arms, then the same test on the others, for each pool of tasks."""
+    items: list[Item] = []
+    if found.objectives.refusal:
+        items.append(refused(found.objectives, "no gap and no verdict over all of them. Each kind of score by itself"))
+    for pool in found.pools:
+        items += _of_pool(pool, found)
     return Section("verdict", "Verdict: good enough?", tuple(items))
 
 
-def _table(key: str, title: str, gaps: pd.DataFrame, marks: Marks, options: Options) -> Table:
+def _of_pool(pool: Pool, found: Findings) -> list[Item]:
+    gaps, marks, name = pool.noninferiority, found.marks, found.reference[0]
+    small, rest = gaps[gaps["small_llm"].astype(bool)], gaps[~gaps["small_llm"].astype(bool)]
+    items: list[Item] = [_lead(pool, found)]
+    if small.empty:
+        items.append("No small-LLM arm ran in this study, so its question has no verdict here. The same test on the other arms:")
+    else:
+        items.append(_table(("verdict", "Small LLMs with the TCS"), small, pool, marks, found.options))
+    items.append(_figure(pool, name, marks, found.options))
+    items.append(_table(("verdict_others", "The same test on every other arm"), rest, pool, marks, found.options))
+    return items
+
+
+def _lead(pool: Pool, found: Findings) -> str:
+    """Say when an arm is good enough, in the unit of its scores."""
+    (name, why), objective, margin = found.reference, pool.objective, exact(pool.margin)
+    percent = f"{100 * found.options.confidence:g} %"
+    plain = objective.is_percentage and objective.sign > 0
+    below = "points below that" if plain else f"{steps_of(objective)} worse than that"
+    average = f"average {score_of(objective)}" if len(pool.tasks) > 1 or not pool.place else f"{score_of(objective)}"
+    margins = {found.objectives[task].margin for task in pool.tasks}
+    mean = " (the mean of the tasks' margins)" if found.options.margin_points is None and len(margins) > 1 else ""
+    lead = (
+        f"An arm is good enough when its {average} is not more than {margin} {below} of {name} ({why}): PASS when the "
+        f"whole {percent} interval of the gap lies above −{margin}{mean}, FAIL when it lies below, INCONCLUSIVE otherwise."
+    )
+    if plain:
+        lead += " The source reports about 0.9 points for its own six tasks; its figures are not comparable with these."
+    if objective.sign < 0:
+        lead += f" Lower {name_of(objective)} is better, and a gap above 0 means better."
+    if not objective.test:
+        lead += f" {validation_notes(found.objectives)[0]}"
+    return f"{pool.name}. {lead}" if pool.place else lead
+
+
+def _table(about: tuple[str, str], gaps: pd.DataFrame, pool: Pool, marks: Marks, options: Options) -> Table:
+    key, title = pool.key(about[0]), f"{about[1]}{pool.of}"
+    steps, digits = steps_of(pool.objective), difference_digits(pool.objective)
     heads = (
         Column("arm", numeric=False),
         Column("verdict", numeric=False),
-        Column("gap", hint="points to the reference"),
+        Column("gap" if pool.objective.is_percentage else f"gap, {steps}", hint=f"{steps} to the reference"),
         Column(f"{100 * options.confidence:g} % interval"),
         Column("pairs"),
         Column("seeds to decide", hint=f"a task, with a power of {100 * options.power:g} %, if gap and spread stay as they are"),
@@ -169,8 +204,8 @@ def _table(key: str, title: str, gaps: pd.DataFrame, marks: Marks, options: Opti
             row(
                 marks.name(entry["arm"]),
                 Text(verdict_word(entry), strong=True, tone=TONES[entry["verdict"]]),
-                number(entry["gap"], 2, sign=True),
-                interval(entry["low"], entry["high"]),
+                number(entry["gap"], digits, sign=True),
+                interval(entry["low"], entry["high"], digits),
                 pairs,
                 "decided" if decided else _seeds(entry["seeds_to_decide"]),
                 _seeds(entry["seeds_if_equal"]),
@@ -181,13 +216,13 @@ def _table(key: str, title: str, gaps: pd.DataFrame, marks: Marks, options: Opti
     notes_below = marks.notes(gaps["arm"])
     if ((gaps["verdict"] == PASS) & gaps["few"].astype(bool)).any():
         notes_below = (few_pass_note(), *notes_below)
-    terminal = Table(key, title, (*heads[:4], heads[5]), tuple(short), gaps, notes_below)
+    terminal = Table(key, title, (*heads[:4], heads[5]), tuple(short), pool.data(gaps), notes_below)
     notes = (
         f"seeds to decide: a task, for a verdict with a power of {100 * options.power:g} %, if gap and spread stay as they are. "
         "seeds if equal: for a PASS with that power, if the arm were as good as the reference.",
         *notes_below,
     )
-    return Table(key, title, heads, tuple(rows), gaps, notes, (terminal,))
+    return Table(key, title, heads, tuple(rows), pool.data(gaps), notes, (terminal,))
 
 
 def _seeds(count: float) -> str:
@@ -196,7 +231,8 @@ def _seeds(count: float) -> str:
     return f"over {SEEDS_SHOWN:,}" if count > SEEDS_SHOWN else f"{count:.0f}"
 
 
-def _figure(gaps: pd.DataFrame, reference: str, marks: Marks, options: Options) -> Figure:
+def _figure(pool: Pool, reference: str, marks: Marks, options: Options) -> Figure:
+    gaps, objective = pool.noninferiority, pool.objective
     entries = rows_of(gaps.dropna(subset=["gap"]).sort_values("gap", ascending=False, kind="stable"))
     lines = [
         Line(
@@ -209,21 +245,21 @@ def _figure(gaps: pd.DataFrame, reference: str, marks: Marks, options: Options) 
         )
         for entry in entries
     ]
-    axis = f"test score, points above or below {reference}"
+    better = "above or below" if objective.sign > 0 else "better (+) or worse (−) than"
+    axis = f"{score_of(objective)}, {steps_of(objective)} {better} {reference}"
     return Figure(
-        "gaps",
-        f"Gap to {reference} with {100 * options.confidence:g} % intervals; dashed: the margin, −{number(options.margin_points)}",
-        f"Gaps of {len(lines)} arms to {reference}: {describe(lines)}",
-        gaps,
-        lambda: forest(lines, axis=axis, margin=-options.margin_points),
+        pool.key("gaps"),
+        f"Gap to {reference} with {100 * options.confidence:g} % intervals; dashed: the margin, −{exact(pool.margin)}{pool.of}",
+        f"Gaps of {len(lines)} arms to {reference}: {describe(lines, objective)}",
+        pool.data(gaps),
+        lambda: forest(lines, axis=axis, margin=-pool.margin),
     )
 
 
-def describe(lines: Sequence[Line]) -> str:
+def describe(lines: Sequence[Line], objective: Objective = PERCENT) -> str:
     """Describe the first and the last line of a forest plot."""
     if not lines:
         return "none could be computed"
     best, worst = lines[0], lines[-1]
-    return (
-        f"from {best.name} at {number(best.value, 2, sign=True)} down to {worst.name} at {number(worst.value, 2, sign=True)} points"
-    )
+    first, last = (number(line.value, difference_digits(objective), sign=True) for line in (best, worst))
+    return f"from {best.name} at {first} down to {worst.name} at {last} {steps_of(objective)}"

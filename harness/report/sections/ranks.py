@@ -9,20 +9,17 @@ import pandas as pd
 from scipy import stats
 
 from harness.report.analysis.options import Options
-from harness.report.analysis.scores import ScoreBook
+from harness.report.analysis.scores import ScoreBook, rank_frame
 from harness.report.render.document import Figure, Section, number
 from harness.report.render.plots import ranks_drawing
+from harness.report.render.units import validation_notes
 
 LEAST_TASKS, LEAST_ARMS = 12, 3
 
 
 def mean_ranks(book: ScoreBook) -> pd.DataFrame:
     """Return one row per arm that has a score on every task: its mean rank (1 is best, ties share), best first."""
-    wide = book.scores.pivot_table(index="task", columns="arm", values="mean").reindex(book.tasks).dropna(axis=1)
-    ranks = wide.rank(axis=1, ascending=False)
-    return (
-        ranks.mean().rename("mean_rank").rename_axis("arm").reset_index().sort_values("mean_rank", kind="stable", ignore_index=True)
-    )
+    return rank_frame(book.scores, book.tasks)
 
 
 def critical_difference(arms: int, tasks: int, confidence: float) -> float:
@@ -56,4 +53,4 @@ def rank_section(book: ScoreBook, options: Options) -> tuple[Section, ...]:
         lambda: ranks_drawing(lines, difference),
     )
     text = f"Friedman's test of equal ranks: p = {number(friedman_p(book), 4)}. Critical difference: {number(difference, 2)} ranks."
-    return (Section("ranks", "Ranks over tasks", (text, figure)),)
+    return (Section("ranks", "Ranks over tasks", (text, *validation_notes(book.objectives), figure)),)

@@ -8,86 +8,161 @@ from typing import Any
 
 import pandas as pd
 
-from harness.report.analysis.frames import rows_by
+from harness.report.analysis.frames import rows_by, rows_of
 from harness.report.analysis.scores import TITLES, ScoreBook, best_arms
 from harness.report.render.document import Column, Fold, Section, Table, Text, columns, interval, listed, number, row
 from harness.report.render.marks import Marks
 from harness.report.render.terminal import COLUMNS, least_width
-from harness.report.sections.findings import Findings
+from harness.report.render.units import (
+    difference_digits,
+    lower_is_better,
+    name_of,
+    refused,
+    score_digits,
+    steps_of,
+    task_head,
+    task_name,
+    task_notes,
+    unit_of,
+)
+from harness.report.sections.findings import Findings, Pool
+from harness.trial import PERCENT, Objective
 
 
-def score_table(book: ScoreBook, marks: Marks, gaps: pd.DataFrame | None = None) -> Table:
-    """Build the table of test scores, with `gaps` to the reference arm, or the table of validation scores, without."""
-    best, cells, averages = best_arms(book.scores), rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm")
-    # An arm that lacks seeds is never the best, as in the columns of the tasks.
-    top = number(book.averages.loc[book.averages["cells"] == book.averages["planned"], "mean"].max())
+def score_table(book: ScoreBook, marks: Marks, pool: Pool | None = None) -> Table:
+    """Build the table of test scores, with the gaps of `pool` to the reference arm, or without them."""
+    gaps = pool.noninferiority if pool else None
+    best, cells = _best(book), rows_by(book.natural_scores, "arm", "task")
     gap_of = {} if gaps is None else rows_by(gaps, "arm")
     shown = {arm: entry["gap"] for (arm,), entry in gap_of.items()}
+    overall = _overall(book)
     rows = []
     for arm in book.order:
-        texts = [_score_text(cells.get((arm, task)), arm in best.get(task, set())) for task in book.tasks]
-        average = averages[arm,]
-        texts.append(
-            Text(_mean_sd(average), strong=average["cells"] == average["planned"] and number(average["mean"]) == top != "–")
-        )
-        texts += [] if gaps is None else _gap_texts(gap_of.get((arm,)))
+        texts = [_score_text(cells.get((arm, task)), arm in best.get(task, set()), _digits(book, task)) for task in book.tasks]
+        texts.append(overall[arm])
+        texts += [] if pool is None else _gap_texts(gap_of.get((arm,)), pool.objective)
         rows.append(row(marks.name(arm), *texts))
-    heads: list[str | Column] = [*book.tasks, "average"]
-    data = book.scores.merge(
-        book.averages.rename(columns={"mean": "average", "sd": "average_sd"})[["arm", "average", "average_sd"]], on="arm"
-    )
-    if gaps is not None:
-        heads += [Column("gap", hint="points to the reference"), "95 % interval"]
+    heads: list[str | Column] = [*(task_head(task, book.objectives) for task in book.tasks), _overall_head(book)]
+    data = _data(book)
+    if pool is not None and gaps is not None:
+        steps = steps_of(pool.objective)
+        name = "gap" if pool.objective.is_percentage else f"gap, {steps}"
+        heads += [Column(name, hint=f"{steps} to the reference"), "95 % interval"]
         data = data.merge(gaps.rename(columns={c: f"gap_{c}" for c in gaps if c != "arm"}), on="arm", how="left")
-    key, title = TITLES[book.score]
-    notes = _notes(book, marks)
     return Table(
-        key,
-        f"{title}, %, mean ± sd over seeds",
+        TITLES[book.score][0],
+        f"{_title(book)}, mean ± sd over seeds",
         columns("arm", *heads),
         tuple(rows),
         data,
-        notes,
-        terminal_tables(book, marks, shown),
+        _notes(book, marks),
+        terminal_tables(book, marks, shown, pool.objective if pool else PERCENT),
     )
 
 
-def terminal_tables(book: ScoreBook, marks: Marks, gaps: Mapping[str, float]) -> tuple[Table, Table]:
-    """Return the tables for a terminal: the means, with gaps and stars where 80 columns have room for them, and the deviations."""
+def _title(book: ScoreBook) -> str:
+    """Say what the scores of a table are, with the unit and the direction that all tasks share."""
+    title, shared = TITLES[book.score][1], book.objectives.shared
+    if shared is None:
+        return title
+    if not shared.test:
+        title = "Validation score of the configuration that validation chose"
+    unit = f", {unit_of(shared)}" if shared.unit else ""
+    return f"{title.replace(' score ', f' {name_of(shared)} ', 1)}{unit}{lower_is_better(shared)}"
+
+
+def _digits(book: ScoreBook, task: str) -> int:
+    return score_digits(book.objectives[task])
+
+
+def _best(book: ScoreBook) -> dict[str, set[str]]:
+    return best_arms(book.scores, lambda task: _digits(book, task))
+
+
+def _overall_head(book: ScoreBook) -> str | Column:
+    return "average" if book.objectives.shared else Column("mean rank", hint="over tasks, 1 is best")
+
+
+def _overall(book: ScoreBook) -> dict[str, Text]:
+    """Return the text of every arm's average, or of its mean rank where tasks may not be averaged."""
+    shared, ranks = book.objectives.shared, book.ranks
+    if shared is None:
+        return {arm: Text(number(ranks.get(arm)), arm in ranks and ranks[arm] == min(ranks.values())) for arm in book.order}
+    digits, whole = score_digits(shared), book.averages["cells"] == book.averages["planned"]
+    # An arm that lacks seeds is never the best, as in the columns of the tasks.
+    top = number(shared.sign * book.averages.loc[whole, "mean"].max(), digits)
+    found = {}
+    for entry in rows_of(book.natural_averages):
+        strong = entry["cells"] == entry["planned"] and number(entry["mean"], digits) == top != "–"
+        found[str(entry["arm"])] = Text(_mean_sd(entry, digits), strong=strong)
+    return found
+
+
+def _data(book: ScoreBook) -> pd.DataFrame:
+    """Return the numbers of a table in full."""
+    scores = book.objectives.described(book.natural_scores)
+    if book.objectives.shared is None:
+        return scores.assign(mean_rank=scores["arm"].map(book.ranks))
+    averages = book.natural_averages.rename(columns={"mean": "average", "sd": "average_sd"})
+    return scores.merge(averages[["arm", "average", "average_sd"]], on="arm")
+
+
+def terminal_tables(
+    book: ScoreBook, marks: Marks, gaps: Mapping[str, float], objective: Objective = PERCENT
+) -> tuple[Table, Table]:
+    """Return the tables for a terminal: the means, with gaps and stars where 80 columns have room for them, and the deviations.
+
+    `objective`: what the gaps are of.
+    """
     layouts = [(True, True), (False, True), (False, False)] if gaps else [(False, True), (False, False)]
-    means = [_means(book, marks, gaps if with_gap else {}, star) for with_gap, star in layouts]
+    digits = difference_digits(objective)
+    texts = {arm: number(gap, digits, sign=True) for arm, gap in gaps.items()}
+    means = [_means(book, marks, texts if with_gap else {}, star) for with_gap, star in layouts]
     return next((table for table in means if least_width(table) <= COLUMNS), means[-1]), _deviations(book, marks)
 
 
-def _means(book: ScoreBook, marks: Marks, gaps: Mapping[str, float], star: bool) -> Table:
-    cells, averages, best = rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm"), best_arms(book.scores)
+def _means(book: ScoreBook, marks: Marks, gaps: Mapping[str, str], star: bool) -> Table:
+    cells, best = rows_by(book.natural_scores, "arm", "task"), _best(book)
+    averages, ranks, shared = rows_by(book.natural_averages, "arm"), book.ranks, book.objectives.shared
     rows = []
     for arm in book.order:
-        texts = [Text(_mean(cells.get((arm, task), {})), star and arm in best.get(task, set())) for task in book.tasks]
-        gap = [number(gaps.get(arm), 2, sign=True)] if gaps else []
-        rows.append(row(marks.name(arm, ""), *texts, number(averages[arm,]["mean"]), *gap))
-    key, title = TITLES[book.score]
-    heads = columns("arm", *book.tasks, "avg", *(["gap"] if gaps else []))
-    return Table(f"{key}_mean", f"{title}, %, mean over seeds", heads, tuple(rows), book.scores, _terminal_notes(book, marks, star))
+        texts = [
+            Text(_mean(cells.get((arm, task), {}), _digits(book, task)), star and arm in best.get(task, set()))
+            for task in book.tasks
+        ]
+        overall = number(averages[arm,]["mean"], score_digits(shared)) if shared else number(ranks.get(arm))
+        gap = [gaps.get(arm, "–")] if gaps else []
+        rows.append(row(marks.name(arm, ""), *texts, overall, *gap))
+    heads = columns("arm", *_terminal_heads(book), "avg" if shared else "rank", *(["gap"] if gaps else []))
+    title = f"{_title(book)}, mean over seeds"
+    notes = _terminal_notes(book, marks, star)
+    return Table(f"{TITLES[book.score][0]}_mean", title, heads, tuple(rows), book.natural_scores, notes)
 
 
-def _mean(entry: Mapping[str, Any]) -> str:
+def _terminal_heads(book: ScoreBook) -> list[str]:
+    """Return the heads of the tasks; the lines below the table say what their scores are."""
+    return [task_name(task, book.objectives[task]) for task in book.tasks]
+
+
+def _mean(entry: Mapping[str, Any], digits: int) -> str:
     """Write a mean, with a tilde when seeds are missing from it."""
-    return f"{'~' if entry.get('scored', 0) < entry.get('planned', 0) and entry.get('scored') else ''}{number(entry.get('mean'))}"
+    tilde = "~" if entry.get("scored", 0) < entry.get("planned", 0) and entry.get("scored") else ""
+    return f"{tilde}{number(entry.get('mean'), digits)}"
 
 
 def _deviations(book: ScoreBook, marks: Marks) -> Table:
-    cells, averages = rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm")
+    cells, averages, shared = rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm"), book.objectives.shared
     rows = [
         row(
             marks.name(arm, ""),
-            *(number(cells.get((arm, task), {}).get("sd")) for task in book.tasks),
-            number(averages[arm,]["sd"]),
+            *(number(cells.get((arm, task), {}).get("sd"), _digits(book, task)) for task in book.tasks),
+            *([number(averages[arm,]["sd"], score_digits(shared))] if shared else []),
         )
         for arm in book.order
     ]
-    title = "Standard deviation over the same seeds, points"
-    return Table(f"{TITLES[book.score][0]}_sd", title, columns("arm", *book.tasks, "avg"), tuple(rows), book.scores)
+    title = f"Standard deviation over the same seeds, {steps_of(shared) if shared else 'each in the unit of its task'}"
+    heads = columns("arm", *_terminal_heads(book), *(["avg"] if shared else []))
+    return Table(f"{TITLES[book.score][0]}_sd", title, heads, tuple(rows), book.scores)
 
 
 def _terminal_notes(book: ScoreBook, marks: Marks, star: bool) -> tuple[str, ...]:
@@ -95,15 +170,29 @@ def _terminal_notes(book: ScoreBook, marks: Marks, star: bool) -> tuple[str, ...
     shown = book.scores[book.scores["arm"].isin(book.order)]
     if (shown["scored"] < shown["planned"]).any():
         notes.append("~: not every planned seed has a score; see the coverage.")
-    return (*notes, *marks.notes(book.order))
+    return (*notes, *_kinds(book), *marks.notes(book.order))
+
+
+def _kinds(book: ScoreBook) -> tuple[str, ...]:
+    """Say what the tasks' scores are, and why there is no average, where that differs from task to task."""
+    if not book.objectives.refusal:
+        return task_notes(book.objectives)
+    text = "no average and no gap; arms stand in the order of their mean rank over tasks (1 is best)"
+    return (refused(book.objectives, text), *task_notes(book.objectives))
 
 
 def score_section(found: Findings) -> Section:
     """Build the section: the table of test scores, and in a fold the one of validation scores."""
-    main = score_table(found.test, found.marks, found.noninferiority)
-    gap = f"gap: to {found.reference[0]}, points of the average, over pairs of the same task and seed."
+    pool = None if found.objectives.refusal else found.pools[0]
+    main = score_table(found.test, found.marks, pool)
+    gap = []
+    if pool is not None:
+        better = ", above 0 is better" if pool.objective.sign < 0 else ""
+        gap = [
+            f"gap: to {found.reference[0]}, {steps_of(pool.objective)} of the average, over pairs of the same task and seed{better}."
+        ]
     absent = [f"Not in the table, since no cell of theirs is done: {listed(found.absent, 30)}."] if found.absent else []
-    main = replace(main, notes=(gap, *main.notes, *absent), terminal=_with_note(main.terminal, absent))
+    main = replace(main, notes=(*gap, *main.notes, *absent), terminal=_with_note(main.terminal, absent))
     return Section("scores", "Scores", (main, Fold(TITLES["val"][1], (score_table(found.val, found.marks),))))
 
 
@@ -111,25 +200,26 @@ def _with_note(tables: tuple[Table, ...], notes: list[str]) -> tuple[Table, ...]
     return tuple(replace(table, notes=(*table.notes, *notes)) if place == 0 else table for place, table in enumerate(tables))
 
 
-def _score_text(entry: dict[str, Any] | None, strong: bool) -> Text:
+def _score_text(entry: dict[str, Any] | None, strong: bool, digits: int) -> Text:
     if entry is None or not entry["done"]:
         return Text("–", tone="muted")
     if not entry["scored"]:
         return Text("no score", tone="warn")
     short = "" if entry["scored"] == entry["planned"] else f" ({entry['scored']}/{entry['planned']})"
-    return Text(_mean_sd(entry) + short, strong=strong, tone="warn" if short else "")
+    return Text(_mean_sd(entry, digits) + short, strong=strong, tone="warn" if short else "")
 
 
-def _mean_sd(entry: dict[str, Any]) -> str:
+def _mean_sd(entry: dict[str, Any], digits: int) -> str:
     if pd.isna(entry["sd"]):
-        return number(entry["mean"])
-    return f"{number(entry['mean'])} ± {number(entry['sd'])}"
+        return number(entry["mean"], digits)
+    return f"{number(entry['mean'], digits)} ± {number(entry['sd'], digits)}"
 
 
-def _gap_texts(entry: dict[str, Any] | None) -> list[Text]:
+def _gap_texts(entry: dict[str, Any] | None, objective: Objective) -> list[Text]:
     if entry is None:
         return [Text("–", tone="muted"), Text("–", tone="muted")]
-    return [Text(number(entry["gap"], 2, sign=True)), Text(interval(entry["low"], entry["high"]))]
+    digits = difference_digits(objective)
+    return [Text(number(entry["gap"], digits, sign=True)), Text(interval(entry["low"], entry["high"], digits))]
 
 
 def _notes(book: ScoreBook, marks: Marks) -> tuple[str, ...]:
@@ -137,6 +227,6 @@ def _notes(book: ScoreBook, marks: Marks) -> tuple[str, ...]:
     shown = book.scores[book.scores["arm"].isin(book.order)]
     if (shown["scored"] < shown["planned"]).any():
         notes.append("(k/n): only k of n planned seeds have a score. Nothing stands in for the others.")
-    if book.averages[book.averages["arm"].isin(book.order)]["mean"].isna().any():
+    if book.objectives.shared and book.averages[book.averages["arm"].isin(book.order)]["mean"].isna().any():
         notes.append("No average where a task has no score: averages over different tasks do not compare.")
-    return (*notes, *marks.notes(book.order))
+    return (*notes, *_kinds(book), *marks.notes(book.order))

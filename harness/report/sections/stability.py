@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 
 from harness.errors import HarnessError
-from harness.report.analysis.frames import rows_of
+from harness.report.analysis.frames import oriented, rows_of
 from harness.report.analysis.intervals import NAN, Array
+from harness.report.analysis.objectives import Objectives
 from harness.report.analysis.options import Options
+from harness.report.analysis.scores import ScoreBook
 from harness.report.render.document import Column, Section, Table, columns, number, row
+from harness.report.render.units import difference_digits, refused, steps_of, validation_notes
 from harness.report.study_data import CellData, State, StudyData, mapping
 from harness.space import Choice, Number, Space
-from harness.trial import incumbent
+from harness.trial import MARGIN_POINTS, PERCENT, Objective, incumbent
 
 # An integer with fewer values is at an end of its range by chance.
 LEAST_VALUES, AT_END = 20, 1e-3
@@ -25,35 +28,37 @@ def stability_frame(study: StudyData, options: Options) -> pd.DataFrame:
     """Return one row per done cell, with what `cell_measures` returns."""
     spaces: dict[str, Space | None] = {}
     rows = []
+    objectives = Objectives.of(study)
     for cell in study.cells:
         if cell.state is State.DONE and cell.trials:
             if cell.task not in spaces:
                 spaces[cell.task] = _space(cell)
-            rows.append({"arm": cell.arm, "task": cell.task, "seed": cell.seed} | cell_measures(cell, spaces[cell.task], options))
+            measures = cell_measures(cell, spaces[cell.task], options, objectives[cell.task])
+            rows.append({"arm": cell.arm, "task": cell.task, "seed": cell.seed} | measures)
     return pd.DataFrame(rows, columns=["arm", "task", "seed", *MEASURES])
 
 
 MEASURES = ("test", "catastrophic", "failed", "new_bests", "trend", "exact_repeats", "near_repeats", "boundary", "move")
 
 
-def cell_measures(cell: CellData, space: Space | None, options: Options) -> dict[str, float]:
+def cell_measures(cell: CellData, space: Space | None, options: Options, objective: Objective = PERCENT) -> dict[str, float]:
     """Return a cell's measures; shares are of its trials (of its numbers, for `boundary`), `move` is in [0, 1].
 
-    catastrophic: failed, or further below the best so far than `options.catastrophe_points`. new_bests: share of trials after the
+    catastrophic: failed, or further from the best so far than `options.catastrophe_points`. new_bests: share of trials after the
     first that improved on all before. trend: Kendall's tau between trial and validation score. near_repeats: every hyperparameter
     within `options.near_repeat` of its range from an earlier trial, exact repeats not counted. boundary: numbers at an end of their
     range. move: root mean square distance to the trial before, each hyperparameter on its own scale, 0 or 1 for categories.
     """
-    scores = np.array([NAN if trial.score is None else trial.score for trial in cell.trials])
+    scores = np.array([oriented(trial.outcome, objective)[0] for trial in cell.trials])
     so_far = np.fmax.accumulate(scores)
     before = np.concatenate([[NAN], so_far[:-1]])
     failed = np.isnan(scores)
     with np.errstate(invalid="ignore"):
-        drops = before - scores > options.catastrophe_points
+        drops = before - scores > options.catastrophe_points * objective.point
         improved = scores[1:] > np.where(np.isnan(before[1:]), -np.inf, before[1:])
-    best = incumbent(cell.trials)
+    best = incumbent(cell.trials, objective)
     found = {
-        "test": NAN if best is None or best.outcome.test_score_pct is None else float(best.outcome.test_score_pct),
+        "test": oriented(best.outcome if best else None, objective)[1],
         "catastrophic": float(np.mean(failed | drops)),
         "failed": float(np.mean(failed)),
         "new_bests": float(np.mean(improved)) if len(improved) else NAN,
@@ -118,14 +123,16 @@ def _space(cell: CellData) -> Space | None:
         return None
 
 
-def stability_section(frame: pd.DataFrame, order: list[str], options: Options) -> Section:
+def stability_section(frame: pd.DataFrame, book: ScoreBook, options: Options) -> Section:
     """Build the table, one row per arm."""
-    arms = arm_means(frame)
+    arms, objectives, order, shared = arm_means(frame), book.objectives, book.order, book.objectives.shared
+    if shared is None:
+        arms = arms.assign(sd=NAN)
     found: Mapping[str, dict[str, Any]] = {entry["arm"]: entry for entry in rows_of(arms)}
     rows = [
         row(
             arm,
-            number(found[arm]["sd"], 2),
+            *([number(found[arm]["sd"], difference_digits(shared))] if shared else []),
             *(_percent(found[arm][name]) for name in ("catastrophic", "failed", "new_bests")),
             number(found[arm]["trend"], 2, sign=True),
             *(_percent(found[arm][name]) for name in ("exact_repeats", "near_repeats", "boundary")),
@@ -135,7 +142,7 @@ def stability_section(frame: pd.DataFrame, order: list[str], options: Options) -
         if arm in found
     ]
     heads = (
-        Column("sd", hint="over seeds, points, mean over tasks"),
+        *([_sd_head(shared)] if shared else []),
         Column("catastrophic", hint="trials that failed or fell far below the best so far"),
         Column("failed"),
         Column("new bests", hint="trials that improved on all before"),
@@ -145,16 +152,34 @@ def stability_section(frame: pd.DataFrame, order: list[str], options: Options) -
         Column("at a boundary", hint="numbers at an end of their range"),
         Column("move", hint="distance to the trial before, 0 to 1"),
     )
-    notes = (
-        f"catastrophic: a trial that failed, or scored more than {options.catastrophe_points:g} points below its cell's best so far. "
+    notes: tuple[str, ...] = (
+        f"catastrophic: a trial that failed, or scored more than {_far(objectives, options)} its cell's best so far. "
         "trend: Kendall's tau between trial number and validation score (+1: every trial better than the one before). "
         f"near repeats: every hyperparameter within {100 * options.near_repeat:g} % of its range of an earlier trial's. "
         "at a boundary: numbers at an end of their range. move: root mean square distance to the trial before, each hyperparameter on its "
         "own scale.",
     )
+    if shared is None:
+        notes = (refused(objectives, "no mean of the deviations over seeds; the table of the scores has them per task"), *notes)
+    notes = (*notes, *validation_notes(objectives))
     table = Table("stability", "Stability, means over cells", columns("arm", *heads), tuple(rows), arms, notes)
     text = "Two methods with the same average can differ in how they get there: steadily, or by luck between failures."
     return Section("stability", "Stability", (text, table))
+
+
+def _sd_head(shared: Objective) -> Column:
+    steps = steps_of(shared)
+    return Column("sd" if shared.is_percentage else f"sd, {steps}", hint=f"over seeds, {steps}, mean over tasks")
+
+
+def _far(objectives: Objectives, options: Options) -> str:
+    """Say how far below the best so far is catastrophic, in the unit that the tasks share."""
+    points, shared = options.catastrophe_points, objectives.shared
+    if objectives.plain or (shared and shared.is_percentage and shared.sign > 0):
+        return f"{points:g} points below"
+    if shared and len({objective.point for objective in objectives.by_task.values()}) == 1:
+        return f"{points * shared.point:.4g} {steps_of(shared)} worse than"
+    return f"{points:g} points (in a unit other than %, a point is the task's margin / {MARGIN_POINTS:g}) worse than"
 
 
 def arm_means(frame: pd.DataFrame) -> pd.DataFrame:

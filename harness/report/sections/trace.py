@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +10,13 @@ import pandas as pd
 
 from harness.errors import RecordError, SettingsError, near
 from harness.report.analysis.arms import Arm
+from harness.report.analysis.frames import oriented
+from harness.report.analysis.objectives import Objectives
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, Verbatim, number, row
 from harness.report.render.plots import cell_drawing
+from harness.report.render.units import axis_of, difference_digits, lower_is_better, name_of, score_digits, score_of, unit_of
 from harness.report.study_data import Call, CellData, State, StudyData
-from harness.trial import Trial, incumbent
+from harness.trial import Objective, Trial, incumbent
 
 # A reply can have megabytes; the page shows its beginning and its end.
 SHOWN_CHARACTERS = 12_000
@@ -24,6 +28,7 @@ def trace_section(study: StudyData, arms: Mapping[str, Arm], asked: Sequence[str
     cells = [_find(study, name) for name in asked] or typical_cells(study, arms)[:most]
     if not cells:
         return Section("cells", title, ("No cell is done.",))
+    objectives = Objectives.of(study)
     lead = (
         "A cell is one task tuned by one arm from one seed. Here is a typical cell of each arm: the seed whose test score is the arm's "
         "median on its first task with a done cell. Others: --cell TASK/ARM/SEED. Only the reader sees the test score, never a method."
@@ -31,7 +36,7 @@ def trace_section(study: StudyData, arms: Mapping[str, Arm], asked: Sequence[str
     folds: list[Item] = []
     for number_, cell in enumerate(cells, start=1):
         try:
-            folds.append(_trace(study.in_full(cell), arms[cell.arm], number_, opened=number_ == 1))
+            folds.append(_trace(study.in_full(cell), arms[cell.arm], objectives[cell.task], number_))
         except RecordError as error:
             folds.append(f"{cell.label} cannot be shown: {error}")
     return Section("cells", title, (lead, *folds))
@@ -39,19 +44,19 @@ def trace_section(study: StudyData, arms: Mapping[str, Arm], asked: Sequence[str
 
 def typical_cells(study: StudyData, arms: Mapping[str, Arm]) -> list[CellData]:
     """Return, for each arm, the done cell with the median test score on its first task; LLM arms first, then rules, then the rest."""
-    chosen = []
+    chosen, objectives = [], Objectives.of(study)
     for arm in sorted(arms.values(), key=lambda a: (a.role != "llm", a.role != "rules", a.context != "tcs")):
         done = [cell for cell in study.cells if cell.arm == arm.name and cell.state is State.DONE and cell.trials]
         done = [cell for cell in done if cell.task == done[0].task]
         if done:
-            chosen.append(sorted(done, key=_test)[len(done) // 2])
+            chosen.append(sorted(done, key=lambda cell: _test(cell, objectives[cell.task]))[len(done) // 2])
     return chosen
 
 
-def _test(cell: CellData) -> float:
-    best = incumbent(cell.trials)
-    score = best.outcome.test_score_pct if best else None
-    return float("-inf") if score is None else score
+def _test(cell: CellData, objective: Objective) -> float:
+    best = incumbent(cell.trials, objective)
+    score = oriented(best.outcome if best else None, objective)[1]
+    return float("-inf") if math.isnan(score) else score
 
 
 def _find(study: StudyData, name: str) -> CellData:
@@ -63,18 +68,22 @@ def _find(study: StudyData, name: str) -> CellData:
     return cell
 
 
-def _trace(cell: CellData, arm: Arm, place: int, opened: bool) -> Fold:
-    best = incumbent(cell.trials)
-    end = (
-        f"validation chose trial {best.number}, test score {number(best.outcome.test_score_pct)} %"
-        if best
-        else "no trial succeeded"
-    )
+def _trace(cell: CellData, arm: Arm, objective: Objective, place: int) -> Fold:
+    best = incumbent(cell.trials, objective)
+    end = f"validation chose trial {best.number}, {_score(best, objective)}" if best else "no trial succeeded"
     items: list[Item] = [f"{_card(cell)}{arm.in_words}, seed {cell.seed}, {len(cell.trials)} trials; {end}."]
-    items.append(_figure(cell, place))
-    items.append(_table(cell, best, place))
+    items.append(_figure(cell, objective, place))
+    items.append(_table(cell, best, objective, place))
     items += [fold for trial in cell.trials if (fold := _exchange(trial, [c for c in cell.calls if c.trial == trial.number]))]
-    return Fold(f"{cell.task} · {cell.arm} · seed {cell.seed}", tuple(items), opened)
+    return Fold(f"{cell.task} · {cell.arm} · seed {cell.seed}", tuple(items), opened=place == 1)
+
+
+def _score(best: Trial, objective: Objective) -> str:
+    """Write the score that counts for a cell."""
+    outcome = best.outcome
+    score = number(outcome.test_score_pct if objective.test else outcome.val_score_pct, score_digits(objective))
+    unit = f" {unit_of(objective)}" if objective.unit else ""
+    return f"{score_of(objective)} {score}{unit}{lower_is_better(objective)}{'' if objective.test else ' (there is no test score)'}"
 
 
 def _card(cell: CellData) -> str:
@@ -82,7 +91,7 @@ def _card(cell: CellData) -> str:
     return f"{title}: " if title else ""
 
 
-def _figure(cell: CellData, place: int) -> Figure:
+def _figure(cell: CellData, objective: Objective, place: int) -> Figure:
     rows = [
         {"trial": t.number, "epoch": e.number, "val_score_pct": e.val_score_pct, "train_score_pct": e.train_score_pct}
         for t in cell.trials
@@ -91,19 +100,26 @@ def _figure(cell: CellData, place: int) -> Figure:
     scores = [trial.score for trial in cell.trials]
     curves = [[epoch.val_score_pct for epoch in trial.outcome.curve] for trial in cell.trials]
     scored = [score for score in scores if score is not None]
-    span = f"from {min(scored):.1f} to {max(scored):.1f} %" if scored else "none"
+    digits, axis = score_digits(objective), axis_of(objective, f"validation {name_of(objective)}")
+    unit = f" {unit_of(objective)}" if objective.unit else ""
+    span = f"from {min(scored):.{digits}f} to {max(scored):.{digits}f}{unit}" if scored else "none"
     data = pd.DataFrame(rows, columns=["trial", "epoch", "val_score_pct", "train_score_pct"])
-    title = f"{cell.label}: validation score by trial (line: best so far; cross: failed), and the curve of each training"
-    return Figure(f"cell_{place}_curves", title, f"Validation scores {span}.", data, lambda: cell_drawing(scores, curves))
+    title = (
+        f"{cell.label}: validation {name_of(objective)} by trial (line: best so far; cross: failed), and the curve of each training"
+    )
+    lower = objective.sign < 0
+    alt = f"Validation scores {span}."
+    return Figure(f"cell_{place}_curves", title, alt, data, lambda: cell_drawing(scores, curves, axis=axis, lower=lower))
 
 
-def _table(cell: CellData, best: Trial | None, place: int) -> Table:
+def _table(cell: CellData, best: Trial | None, objective: Objective, place: int) -> Table:
+    digits, unit = difference_digits(objective), "" if objective.is_percentage else f", {unit_of(objective)}"
     heads = (
         Column("trial"),
         Column("from", numeric=False),
         Column("configuration, or what changed", numeric=False),
-        Column("validation"),
-        Column("test"),
+        Column(f"validation{unit}"),
+        Column(f"test{unit}"),
         Column("best epoch"),
         Column("training, s"),
         Column("outcome", numeric=False),
@@ -118,8 +134,8 @@ def _table(cell: CellData, best: Trial | None, place: int) -> Table:
                 str(trial.number),
                 Text(trial.proposal.source, tone="warn" if trial.proposal.source == "fallback" else ""),
                 changes(before, trial.config),
-                Text(number(trial.score, 2), strong=chosen),
-                Text(number(outcome.test_score_pct, 2), strong=chosen),
+                Text(number(trial.score, digits), strong=chosen),
+                Text(number(outcome.test_score_pct, digits), strong=chosen),
                 str(outcome.best_epoch or "–"),
                 number(outcome.seconds, 2),
                 Text("chosen" if chosen else outcome.error or outcome.status.value, tone=tone),

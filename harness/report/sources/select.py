@@ -51,6 +51,10 @@ def _done(study: StudyData) -> dict[tuple[str, str, int], CellData]:
 
 
 def _differences(one: CellData, other: CellData) -> Iterator[str]:
+    objective = one.objective
+    if objective != other.objective:
+        yield f"its scores are {objective.to_mapping()} against {other.objective.to_mapping()}"
+        return
     if len(one.trials) != len(other.trials):
         yield f"{len(one.trials)} trials against {len(other.trials)}"
         return
@@ -59,7 +63,7 @@ def _differences(one: CellData, other: CellData) -> Iterator[str]:
             mine, yours = getattr(ours.outcome, name), getattr(theirs.outcome, name)
             if not _same(mine, yours):
                 yield f"trial {ours.number}: {name} {mine} against {yours}"
-    best = [trial.number if trial else None for trial in (incumbent(one.trials), incumbent(other.trials))]
+    best = [trial.number if trial else None for trial in (incumbent(one.trials, objective), incumbent(other.trials, objective))]
     if best[0] != best[1]:
         yield f"validation chose trial {best[0]} against {best[1]}"
 

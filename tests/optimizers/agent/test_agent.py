@@ -220,6 +220,33 @@ def test_after_the_last_attempt_comes_one_marked_random_draw(ollama: Start, run:
     assert len({json.dumps(t.config) for t in trials}) == 3
 
 
+def raw(double: OllamaDouble, *more: str) -> list[str]:
+    settings = ("optimizer=raw_phi4", "budget=5", "task.params.epochs=60", "llm.max_tokens=256", "llm.num_ctx=4096")
+    alike = ("task.space.learning_rate.low=0.001", "task.space.learning_rate.high=0.1")  # no training diverges
+    return llm(double, *settings, *alike, *more)
+
+
+def test_raw_logs_that_do_not_fit_are_answered_with_the_values_that_do(ollama: Start, run: Run) -> None:
+    double = ollama()
+    result, _, _ = run(*raw(double), study="too-long")
+    (line,) = result.failed
+    advised = re.search(r"All 5 trials should fit with llm.num_ctx=(\d+), or in this window with agent.log_every=(\d+)", line)
+    assert advised, line
+    window, step = map(int, advised.groups())
+    for setting in (f"llm.num_ctx={window}", f"agent.log_every={step}"):
+        result, _, _ = run(*raw(double, setting), study=setting.partition("=")[0])
+        assert result.done == 1, result.failed
+
+
+def test_a_window_that_no_step_fits_and_a_context_without_steps_are_not_told_of_one(ollama: Start, run: Run) -> None:
+    double = ollama()
+    (line,) = run(*raw(double, "llm.num_ctx=1400", "budget=40"), study="small")[0].failed
+    assert "no agent.log_every is enough" in line
+    (line,) = run(*llm(double, "llm.max_tokens=64", "llm.num_ctx=800"), study="summary")[0].failed
+    assert "raise llm.num_ctx to" in line
+    assert "log_every" not in line
+
+
 @pytest.mark.parametrize("fault", ["reset", "cut", "busy", "error", "rate_limit", "not_json"])
 def test_a_lost_call_is_tried_again_and_never_becomes_a_random_draw(fault: str, ollama: Start, run: Run) -> None:
     double = ollama(Script.of(fault))
