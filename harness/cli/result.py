@@ -6,12 +6,12 @@ in summary.json. `progress=off` leaves it out.
 
 from __future__ import annotations
 
+import math
 import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from harness.cell import Cell
@@ -131,7 +131,9 @@ def _ranking(cells: Sequence[Cell], ended: Sequence[Ended]) -> Iterator[str]:
         scores.setdefault(cell.arm, []).append(score)
     tasks, seeds = len({cell.task.name for cell in cells}), len({cell.seed for cell in cells})
     yield f"arms by best validation score, mean over {_count(tasks, 'task')} and {_count(seeds, 'seed')}:"
-    means = sorted(((fmean(values), arm) for arm, values in scores.items()), key=lambda row: -objective.sign * row[0])
+    means = sorted(
+        ((math.fsum(values) / len(values), arm) for arm, values in scores.items()), key=lambda row: -objective.sign * row[0]
+    )
     texts = [objective.text(mean) for mean, _ in means]
     for text, (_, arm) in list(zip(texts, means, strict=True))[:SHOWN_ARMS]:
         part = "" if len(scores[arm]) == planned[arm] else f" ({len(scores[arm])} of {planned[arm]} cells)"
