@@ -181,11 +181,11 @@ class TrackingSettings:
     """Weights & Biases: a file of conf/tracking."""
 
     mode: Mode = Mode.offline
-    """runs on the disk, to be uploaded by `wandb sync`; at the server; none"""
+    """runs on the disk, to be uploaded by `wandb sync`; at the server; none; unless tracking is given, WANDB_MODE"""
     project: str = "tcs-harness"
-    """project of the runs"""
+    """project of the runs; unless given, WANDB_PROJECT"""
     entity: str | None = None
-    """user or team of the project; null: W&B's default"""
+    """user or team of the project; null: WANDB_ENTITY, else W&B's default"""
 
 
 @dataclass

@@ -39,6 +39,10 @@ from harness.task import TaskSpec
 from harness.training.evaluator import Evaluator, Limits
 from harness.training.live import Live
 
+# The file that conf/config.yaml chooses: W&B's variables count where nobody chose another.
+DEFAULT_TRACKING = "wandb_offline"
+WANDB_MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "off"}
+
 # At import: a launcher's worker composes nothing, and yet resolves.
 OmegaConf.register_new_resolver("mirrored", mirrored, replace=True)
 
@@ -71,7 +75,45 @@ def resolved(config: DictConfig) -> Settings:
     assert isinstance(typed, schema.Settings)
     if typed.seeds is not None:
         _refuse_references_to_seed(OmegaConf.to_container(own, resolve=False))
-    return _settings(typed, plain)
+    tracking = _tracking(typed.tracking, *_tracking_given(config))
+    plain["tracking"] = dict(vars(tracking))
+    return _settings(typed, plain, tracking)
+
+
+def _tracking_given(config: DictConfig) -> tuple[set[str], str]:
+    """Return the keys of `tracking` that the command line gives, and the file of conf/tracking that is chosen."""
+    own = config.get("hydra")
+    if own is None and HydraConfig.initialized():  # a job's config is without it
+        own = HydraConfig.get()
+    if own is None:
+        return set(), DEFAULT_TRACKING
+    keys = {str(entry).lstrip("+").partition("=")[0] for entry in own.overrides.task or ()}
+    chosen = own.runtime.choices.get("tracking", DEFAULT_TRACKING)
+    return {key for key in keys if key.partition(".")[0] == "tracking"}, str(chosen)
+
+
+def _tracking(typed: schema.TrackingSettings, given: set[str], chosen: str) -> Tracking:
+    """Return the settings of W&B: those that were given, else W&B's own variables, else the defaults. Raises SettingsError."""
+    mode, project, entity = typed.mode.name, typed.project, typed.entity
+    if chosen == DEFAULT_TRACKING and not given & {"tracking", "tracking.mode"}:
+        mode = _mode_of_the_environment() or mode
+    if "tracking.project" not in given and project == schema.TrackingSettings().project:
+        project = os.environ.get("WANDB_PROJECT", "").strip() or project
+    if "tracking.entity" not in given and entity is None:
+        entity = os.environ.get("WANDB_ENTITY", "").strip() or None
+    return Tracking(mode, project, entity)
+
+
+def _mode_of_the_environment() -> str | None:
+    value = os.environ.get("WANDB_MODE", "").strip()
+    if not value:
+        return "off" if os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1", "yes", "on") else None
+    try:
+        return WANDB_MODES[value.lower()]
+    except KeyError:
+        raise SettingsError(
+            f"WANDB_MODE={value}: must be online, offline or disabled; unset it, or give tracking=wandb_online, wandb_offline or off"
+        ) from None
 
 
 def _task_file(config: DictConfig) -> Path | None:
@@ -110,7 +152,7 @@ def _check_keys(plain: Mapping[Any, Any], typed: Any, prefix: str = "") -> None:
             _check_keys(plain[name], value, f"{prefix}{name}.")
 
 
-def _settings(typed: schema.Settings, plain: dict[Any, Any]) -> Settings:
+def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking) -> Settings:
     method, limits = typed.optimizer, Limits(typed.limits.trial_seconds, typed.limits.trial_memory_mb)
     # An entry of a space that is not given is null in the schema, and absent in a space.
     space = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in plain["task"]["space"].items()}
@@ -146,7 +188,7 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any]) -> Settings:
         planned=typed.planned,
         limits=limits,
         sync=typed.store.sync.name,
-        tracking=Tracking(typed.tracking.mode.name, typed.tracking.project, typed.tracking.entity),
+        tracking=tracking,
         progress=typed.progress.name,
         unready=typed.unready.name,
         recorded=_recorded(plain, task, evaluator),

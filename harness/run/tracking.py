@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Concatenate, Literal, ParamSpec
 
 from harness.cell import Cell
 from harness.console import say_once
+from harness.run.replies import UNUSABLE
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import CALLS, MANIFEST, TRIALS, failed_launches
 from harness.training.failure import describe
@@ -70,7 +71,7 @@ def _warn_instead_of_raising(
         if self.broken:
             return
         try:
-            with _wandb_environment(self._study):
+            with _wandb_environment(self._folder):
                 method(self, *args, **kwargs)
         # W&B raises its own errors, and those of the network and the operating system. None of them may cost a trial.
         except Exception as error:
@@ -85,10 +86,10 @@ _environment: dict[str, str] = {}
 
 
 @contextlib.contextmanager
-def _wandb_environment(study: Path) -> Iterator[None]:
+def _wandb_environment(folder: Path) -> Iterator[None]:
     """Set W&B's variables for the harness's runs during the block. A training may have its own W&B runs, with its own settings."""
     for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # otherwise every run writes files to the home folder
-        _environment.setdefault(variable, str((study / "wandb").resolve()))
+        _environment.setdefault(variable, str((folder / "wandb").resolve()))
     before = {name: value for name, value in os.environ.items() if name.startswith("WANDB_")}
     os.environ.update({name: value for name, value in _environment.items() if name not in before})
     try:
@@ -105,13 +106,16 @@ class WandbTracker:
 
     The history holds one row per epoch (`epoch/...`) and one per trial (`trial/...`, `best/...`, `config/...`). A table holds the trials,
     and an artifact holds the files of the records. When the server cannot be reached, the runs of this and the following cells of the
-    process are kept offline.
+    process are kept offline. The summary is written once, from the best trial (see `run_summary`). $WANDB_DIR names the folder of offline
+    runs; without it, it is the study's.
     """
 
     server_unreachable: ClassVar[bool] = False
 
     def __init__(self, study: Path, mode: str, project: str, entity: str | None) -> None:
+        given = os.environ.get("WANDB_DIR", "").strip()
         self._study = study
+        self._folder = Path(given).expanduser().absolute() if given else study
         self._mode = mode
         self._project = project
         self._entity = entity
@@ -128,15 +132,17 @@ class WandbTracker:
         import wandb  # noqa: PLC0415 - half a second
 
         self._objective = cell.task.objective
+        self._folder.mkdir(parents=True, exist_ok=True)
         if self._mode == "online" and not WandbTracker.server_unreachable:
             try:
-                self._open(cell, manifest, "online")
-            # No key, no network, a server that is down: each raises another error, after up to half a minute.
+                with _nobody_to_ask():
+                    self._open(cell, manifest, "online")
+            # No key, no network, a server that is down: each has its own error, and each takes up to half a minute to find out.
             except Exception as error:
                 WandbTracker.server_unreachable = True
-                later = f"wandb sync {self._study}/wandb/offline-run-*"
-                say_once(f"W&B: {describe(error)}; runs are kept offline, to upload them later: {later}")
-                wandb.teardown(exit_code=1)  # otherwise W&B would refuse the run's id as used
+                later = f"wandb sync {self._folder}/wandb/offline-run-*"
+                say_once(f"W&B: {_why_offline(error)}; runs are kept offline, to upload them later: {later}")
+                wandb.teardown(exit_code=1)  # it would call the run's id taken
         if self._run is None:
             self._rename_interrupted_runs(self._run_id(cell))
             self._open(cell, manifest, "offline")
@@ -154,8 +160,11 @@ class WandbTracker:
             group=cell.study,
             job_type="cell",
             tags=[tag[:TAG_LENGTH] for tag in (f"task:{cell.task.name}", f"arm:{cell.arm}", f"seed:{cell.seed}")],
-            config={"arm": cell.arm, **{key: manifest[key] for key in ("cell", "study", "identity", "settings", "environment")}},
-            dir=str(self._study),
+            config={
+                **{"task": cell.task.name, "arm": cell.arm, "seed": cell.seed, "budget": cell.budget, "start": cell.start},
+                **{key: manifest[key] for key in ("cell", "study", "identity", "settings", "environment")},
+            },
+            dir=str(self._folder),
             mode=mode,
             resume="allow" if mode == "online" else None,
             reinit="create_new",
@@ -169,7 +178,7 @@ class WandbTracker:
             ("best", "trial/number"),
             ("config", "trial/number"),
         ):
-            self._run.define_metric(f"{group}/*", step_metric=axis)
+            self._run.define_metric(f"{group}/*", step_metric=axis, summary="none")
 
     @_warn_instead_of_raising
     def trial(self, trial: Trial) -> None:
@@ -186,7 +195,8 @@ class WandbTracker:
         names = list(dict.fromkeys(name for trial in self._trials for name in trial.config))
         rows: list[Iterable[object]] = [[*table_row(trial), *(trial.config.get(name) for name in names)] for trial in self._trials]
         run.log({"trials": wandb.Table(columns=[*COLUMNS, *names], data=rows, allow_mixed_types=True)}, step=self._step)
-        run.summary.update({f"incumbent/{key}": value for key, value in summary.items() if key != "schema"})
+        counts = {key: summary[key] for key in ("failures", "train_seconds", "propose_seconds", UNUSABLE) if key in summary}
+        run.summary.update({**run_summary(self._trials, self._objective), **counts})
         artifact = wandb.Artifact(f"cell-{run.id}", type="records")
         for path in (folder / name for name in (MANIFEST, TRIALS, CALLS)):
             if path.exists():
@@ -200,6 +210,7 @@ class WandbTracker:
     def abort(self) -> None:
         """Close the run as failed."""
         if self._run is not None:
+            self._run.summary.update(run_summary(self._trials))
             self._run.finish(exit_code=1)
             self._run = None
 
@@ -216,8 +227,42 @@ class WandbTracker:
 
     def _rename_interrupted_runs(self, run: str) -> None:
         """Rename earlier runs of this cell, so that `wandb sync` uploads the complete one only."""
-        for earlier in self._study.glob(f"wandb/offline-run-*-{run}"):
+        for earlier in self._folder.glob(f"wandb/offline-run-*-{run}"):
             earlier.rename(earlier.with_name(f"broken-off-{earlier.name}"))
+
+
+@contextlib.contextmanager
+def _nobody_to_ask() -> Iterator[None]:
+    """Keep W&B from asking for a key on the terminal: it would hold up the study until somebody answers."""
+    before = os.environ.get("TERM")
+    os.environ["TERM"] = "dumb"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TERM"]
+        else:
+            os.environ["TERM"] = before
+
+
+def _why_offline(error: Exception) -> str:
+    if "No API key" in str(error):
+        return "there is no key for tracking=wandb_online: 'wandb login', or export WANDB_API_KEY=..., or tracking=wandb_offline"
+    return describe(error)
+
+
+def run_summary(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> dict[str, object]:
+    """Return what a run's summary says of its best trial: scores and configuration of one and the same, that of the best validation."""
+    best = incumbent(trials, objective)
+    if best is None:
+        return {"trial_count": len(trials)}
+    return {
+        "best_val_score_pct": best.score,
+        "best_test_score_pct": best.outcome.test_score_pct,
+        "best_trial": best.number,
+        "best_config": dict(best.config),
+        "trial_count": len(trials),
+    }
 
 
 def run_id(cell: Cell, failed: int = 0) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,9 @@ import pytest
 from support.commands import CONF, environment, records, run, start, without_result
 from support.values import trial
 
-from harness.report.sources.wandb_offline import chunks, read_run
+from harness.report.sources.wandb_offline import chunks, read_offline, read_run
 from harness.report.sources.wandb_run import MirroredRun, to_cell
-from harness.run.tracking import COLUMNS, history_rows, table_row
+from harness.run.tracking import COLUMNS, history_rows, run_summary, table_row
 from harness.store.cell_folder import MANIFEST, TRIALS, read_trials
 
 
@@ -39,6 +41,19 @@ def offline_runs(study: Path) -> list[Path]:
 def texts(path: Path) -> str:
     """Return all of a run file's texts, good enough to look for one."""
     return b"".join(chunks(path.read_bytes())).decode(errors="replace")
+
+
+def summary_of(path: Path) -> dict[str, Any]:
+    """Return what a run's summary holds, as W&B shows it."""
+    from wandb.proto import wandb_internal_pb2
+
+    proto: Any = wandb_internal_pb2
+    summary: dict[str, Any] = {}
+    for payload in chunks(path.read_bytes()):
+        record = proto.Record()
+        record.ParseFromString(payload)
+        summary |= {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.summary.update}
+    return summary
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +96,7 @@ def test_group_tags_name_and_project_are_as_the_tables_call_them(
     text = texts(next(path for path in offline_runs(mirrored / "runs" / "pilot") if manifest["cell"] in path.name))
     for expected in ("pilot", "tcs-harness", "task:toy", "arm:random+default", "seed:0", "toy/random+default/seed0"):
         assert expected in text
+    assert [run.config[name] for name in ("task", "arm", "seed", "budget", "start")] == ["toy", "random+default", 0, 4, "default"]
     assert run.config["identity"] == manifest["identity"]
     assert run.config["environment"]["packages"] == manifest["environment"]["packages"]
 
@@ -97,14 +113,26 @@ def test_history_has_a_row_an_epoch_and_a_row_a_trial_and_the_table_and_artifact
     assert [row["trial/number"] for row in of_trials] == [1, 2, 3, 4]
     assert [row["trial/status"] for row in of_trials] == [str(t.outcome.status) for t in trials]
     assert of_trials[0]["trial/source"] == "default"
-    best = max(t.score for t in trials if t.score is not None)
-    assert of_trials[-1]["best/val_score_pct"] == best
+    assert of_trials[-1]["best/val_score_pct"] == max(t.score for t in trials if t.score is not None)
     path = next(path for path in offline_runs(mirrored / "runs" / "pilot") if manifest["cell"] in path.name)
     text = texts(path)
     assert f"cell-{manifest['cell']}" in text
     assert str(folder / TRIALS) in text
     assert str(folder / MANIFEST) in text
-    assert "incumbent/val_score_pct" in text
+    best = max((t for t in trials if t.score is not None), key=lambda t: (t.score or 0.0, -t.number))
+    summary = summary_of(path)
+    assert {
+        name: summary[name] for name in ("best_val_score_pct", "best_test_score_pct", "best_trial", "best_config", "trial_count")
+    } == {
+        "best_val_score_pct": best.score,
+        "best_test_score_pct": best.outcome.test_score_pct,
+        "best_trial": best.number,
+        "best_config": best.config,
+        "trial_count": 4,
+    }
+    assert not [name for name in summary if name.startswith(("config/", "epoch/", "trial/", "best/"))], (
+        "those would be the last row's"
+    )
     (table,) = path.parent.glob("files/media/table/trials_*.table.json")
     rows = json.loads(table.read_text())
     assert rows["columns"] == [*COLUMNS, "learning_rate", "momentum"]
@@ -144,7 +172,11 @@ BROKEN: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
     "its folder is a file": ({}, (), "NotADirectoryError"),
     "its environment makes no sense": ({"WANDB_CONSOLE": "nonsense"}, (), "ValidationError"),
     "it cannot be imported": ({}, (), "ModuleNotFoundError"),
-    "it has no key": ({}, ("tracking=wandb_online",), "UsageError: No API key configured"),
+    "it has no key": (
+        {},
+        ("tracking=wandb_online",),
+        "there is no key for tracking=wandb_online: 'wandb login', or export WANDB_API_KEY",
+    ),
 }
 
 
@@ -172,6 +204,83 @@ def test_w_and_b_broken_in_any_way_is_one_line_and_costs_no_trial(tmp_path: Path
         assert "wandb sync" in warnings[0]
         assert len(offline_runs(study)) == 3
         assert all(read_run(path).finished for path in offline_runs(study))
+
+
+def test_nobody_is_asked_for_a_key_on_a_terminal(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        command = [sys.executable, "-m", "harness", "task=toy", "budget=1", "tracking=wandb_online", "progress=plain"]
+        env = home(tmp_path / "home", TERM="xterm")
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        ) as process:
+            os.close(theirs)
+            try:
+                assert process.wait(timeout=60) == 0
+            finally:
+                process.kill()
+        said = os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+    assert "there is no key for tracking=wandb_online" in said
+    assert "(1)" not in said, "the menu of W&B's login"
+    assert len(offline_runs(tmp_path / "runs" / "main")) == 1
+
+
+ONE = ("task=toy", "budget=1")
+IN_THE_ENVIRONMENT: dict[str, tuple[dict[str, str], tuple[str, ...], int]] = {
+    "disabled": ({"WANDB_MODE": "disabled"}, (), 0),
+    "an older word": ({"WANDB_DISABLED": "true"}, (), 0),
+    "offline": ({"WANDB_MODE": "offline"}, (), 1),
+    "the command line wins": ({"WANDB_MODE": "disabled"}, ("tracking=wandb_offline",), 1),
+    "its mode alone wins": ({"WANDB_MODE": "disabled"}, ("tracking.mode=offline",), 1),
+    "it wins with off": ({"WANDB_MODE": "nonsense"}, ("tracking=off",), 0),
+    "in a sweep": ({"WANDB_MODE": "disabled"}, ("seed=0,1", "-m"), 0),
+}
+
+
+@pytest.mark.parametrize("case", IN_THE_ENVIRONMENT)
+def test_the_mode_of_the_environment_counts_unless_the_command_line_gives_one(case: str, tmp_path: Path) -> None:
+    variables, overrides, runs = IN_THE_ENVIRONMENT[case]
+    ran = run((*ONE, *overrides), tmp_path, env=home(tmp_path / "home", **variables))
+    assert ran.returncode == 0, ran.stderr
+    assert len(offline_runs(tmp_path / "runs" / "main")) == runs
+
+
+def test_a_mode_of_the_environment_that_makes_no_sense_is_one_line(tmp_path: Path) -> None:
+    ran = run(ONE, tmp_path, env=home(tmp_path / "home", WANDB_MODE="sometimes"))
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
+    assert "WANDB_MODE=sometimes: must be online, offline or disabled" in ran.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_project_user_and_folder_of_the_environment_count_unless_the_command_line_gives_them(tmp_path: Path) -> None:
+    variables = {"WANDB_PROJECT": "my-project", "WANDB_ENTITY": "my-team", "WANDB_DIR": str(tmp_path / "mine")}
+    env = home(tmp_path / "home", **variables)
+    assert run(ONE, tmp_path, env=env).returncode == 0
+    (path,) = offline_runs(tmp_path / "mine")
+    assert not offline_runs(tmp_path / "runs" / "main")
+    text = texts(path)
+    assert ("my-project" in text, "my-team" in text) == (True, True)
+    (manifest,) = tmp_path.glob("runs/main/toy/*/*/manifest.json")
+    assert json.loads(manifest.read_text())["settings"]["tracking"] == {
+        "mode": "offline",
+        "project": "my-project",
+        "entity": "my-team",
+    }
+    assert read_offline(tmp_path / "mine", "main").cells[0].task == "toy"
+    assert run((*ONE, "tracking.project=given", "seed=1"), tmp_path, env=env).returncode == 0
+    other = next(entry for entry in offline_runs(tmp_path / "mine") if entry != path)
+    assert ("my-project" in texts(other), "given" in texts(other)) == (False, True)
+
+
+def test_the_summary_holds_one_trial_whole() -> None:
+    first, second = trial(1, 60.0), trial(2, 50.0)
+    first = replace(first, proposal=replace(first.proposal, config={"rule": "sgd", "momentum": 0.9}))
+    second = replace(second, proposal=replace(second.proposal, config={"rule": "adam"}))
+    assert run_summary((first, second))["best_config"] == {"rule": "sgd", "momentum": 0.9}
+    assert run_summary((second, first))["best_trial"] == 1
+    assert run_summary((trial(1, None),)) == {"trial_count": 1}
 
 
 def test_tracking_off_imports_no_w_and_b(tmp_path: Path) -> None:
