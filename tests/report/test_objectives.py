@@ -400,6 +400,7 @@ def test_sources_that_disagree_on_what_scores_are_do_not_agree() -> None:
     assert not list(disagreements(of(made([2.0, 1.0], RMSE)), of(made([2.0, 1.0], RMSE))))
 
 
+@pytest.mark.full
 def test_names_and_units_from_outside_reach_no_renderer_unescaped(tmp_path: Path) -> None:
     hostile = Objective("<b>$x$\x1b[2J" * 9, Direction.MINIMIZE, "|$y$_{\x07" * 9, 0.5)
     report = build_report(find(in_memory(synthetic(2, vision=PERCENT, web=hostile)), Options(resamples=200, traces=1)))

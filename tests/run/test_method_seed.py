@@ -30,6 +30,7 @@ def test_the_training_seed_is_the_cells_own() -> None:
     assert cell_of("seed=5").train_seed == 5
 
 
+@pytest.mark.full
 def test_first_draws_of_one_seed_are_not_correlated_over_tasks() -> None:
     draws = np.array(
         [
