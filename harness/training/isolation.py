@@ -23,16 +23,15 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.seeding import keyed_seed
 from harness.training import process_state
-from harness.training.process_state import State, Values, changes, imported
+from harness.training.process_state import State, changes, imported, rebased
 
 if TYPE_CHECKING:
     import logging
 
-T = TypeVar("T")
 # The values that imports by foreign code set.
 _by_imports: dict[str, dict[str, Any]] = {}
 # Modules that foreign code tried to import and that are not installed. Some libraries try again and again (OmegaConf tries attr for every
@@ -47,19 +46,21 @@ class Isolation:
 
     def __init__(self) -> None:
         self._own: State = {}
+        self._own_before: State = {}
 
     @contextlib.contextmanager
     def building(self) -> Iterator[None]:
         """Isolate a block that imports the task and constructs it."""
-        with _Isolated({}, seed=0) as apart:
+        with _Isolated({}, {}, seed=0) as apart:
             apart.at_start = process_state.read()
             yield
-            self._own = changes(apart.at_start, process_state.read(apart.at_start))
+            self._own_before = apart.at_start
+            self._own = changes(self._own_before, process_state.read(self._own_before))
 
     @contextlib.contextmanager
     def training(self, seed: int) -> Iterator[None]:
         """Isolate a block that runs one training."""
-        with _Isolated(self._own, seed=seed):
+        with _Isolated(self._own, self._own_before, seed=seed):
             before = _log_handlers()
             try:
                 yield
@@ -84,9 +85,9 @@ class _Isolated:
     One class instead of several context managers, because it runs twice per trial and must be fast.
     """
 
-    def __init__(self, own: Mapping[str, Values], *, seed: int) -> None:
+    def __init__(self, own: State, own_before: State, *, seed: int) -> None:
         self.at_start: State = {}
-        self._own = own
+        self._own, self._own_before = own, own_before
         self._generators = _Generators(seed)
         self._thread = threading.get_ident()
         self._importing = False
@@ -98,7 +99,7 @@ class _Isolated:
         self._silenced = False
         try:
             process_state.write({"sys": {"argv": ["harness"]}, **_by_imports})
-            process_state.write(self._own)
+            process_state.write(rebased(self._own, self._own_before, process_state.read(self._own)))
             self._add_new_libraries()
             builtins.__import__ = self
         except BaseException:
@@ -160,27 +161,12 @@ class _Isolated:
             self._silenced = True
 
     def _keep_import_changes(self, found: State, before: State) -> None:
-        for part, values in found.items():
-            kept = _by_imports.setdefault(part, {})
-            for name, value in values.items():
-                if isinstance(
-                    value, list
-                ):  # the code that imports may have changed this list too; undo that change, keep the import's
-                    base = kept[name] if name in kept else self._outside[part][name]
-                    kept[name] = _list_with_import_changes(before[part][name], value, base)
-                else:
-                    kept[name] = value
-            self.at_start[part] = {**self.at_start.get(part, {}), **values}
-
-
-def _list_with_import_changes(before: list[T], after: list[T], base: list[T]) -> list[T]:
-    """Apply to `base` the changes from `before` to `after`: add new entries at the same end (front or back), and remove removed ones."""
-    new = [entry for entry in after if entry not in before]
-    first = next((place for place, entry in enumerate(after) if entry in before), len(after))
-    front = [entry for entry in after[:first] if entry in new and entry not in base]
-    back = [entry for entry in after[first:] if entry in new and entry not in base]
-    gone = [entry for entry in before if entry not in after]
-    return [*front, *(entry for entry in base if entry not in gone), *back]
+        kept = {part: {**self._outside[part], **_by_imports.get(part, {})} for part in found}
+        for part, values in rebased(found, before, kept).items():
+            _by_imports.setdefault(part, {}).update(values)
+        started = {part: values for part, values in found.items() if part in self.at_start}
+        for part, values in rebased(started, before, self.at_start).items():
+            self.at_start[part] = {**self.at_start[part], **values}
 
 
 def _is_loaded(name: str, globals: Mapping[str, object] | None, fromlist: Sequence[str] | None, level: int) -> bool:

@@ -14,11 +14,12 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 # A part's values are what its module holds: handlers, streams, numbers. Each part reads and writes its own, and nothing else looks inside.
 Values: TypeAlias = Mapping[str, Any]
 State: TypeAlias = dict[str, Values]
+T = TypeVar("T")
 # The value of a name that a state does not hold.
 ABSENT = object()
 
@@ -59,6 +60,31 @@ def changes(before: Mapping[str, Values], after: Mapping[str, Values]) -> State:
         if old != new:
             found[name] = {key: new.get(key, ABSENT) for key in (*old, *new) if old.get(key, ABSENT) != new.get(key, ABSENT)}
     return found
+
+
+def rebased(changed: Mapping[str, Values], before: Mapping[str, Values], base: Mapping[str, Values]) -> State:
+    """Return changes that were made to `before` as changes to `base`.
+
+    A list (warning filters, sys.path, log handlers) has several authors, so of a list only the entries that came or went are changed. Any
+    other value is taken as it is.
+    """
+    return {
+        part: {
+            name: _with_changes(before[part][name], value, base[part][name]) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        for part, values in changed.items()
+    }
+
+
+def _with_changes(before: list[T], after: list[T], base: list[T]) -> list[T]:
+    """Return `base` with the entries that came, at the end (front or back) to which they came, and without those that went."""
+    new = [entry for entry in after if entry not in before]
+    first = next((place for place, entry in enumerate(after) if entry in before), len(after))
+    front = [entry for entry in after[:first] if entry in new and entry not in base]
+    back = [entry for entry in after[first:] if entry in new and entry not in base]
+    gone = [entry for entry in before if entry not in after]
+    return [*front, *(entry for entry in base if entry not in gone), *back]
 
 
 _completely_imported: dict[str, ModuleType] = {}

@@ -342,3 +342,25 @@ def test_what_a_training_had_set_before_an_import_does_not_last_with_what_the_im
         assert "/of/the/training" not in sys.path
         assert sys.path[-1] == "/of/the/library"
     assert "/of/the/library" not in sys.path
+
+
+def test_a_list_that_a_constructor_and_a_later_import_change_keeps_what_both_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("early_library", "late_library"):
+        (tmp_path / f"{name}.py").write_text(f"import sys\nsys.path.append('/of/{name}')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(isolation, "_by_imports", {})
+    apart = Isolation()
+    with apart.building():
+        sys.path.insert(0, "/of/the/constructor")
+        import early_library  # type: ignore[import-not-found]  # noqa: F401
+    with apart.training(0):
+        assert sys.path[0] == "/of/the/constructor"
+        import late_library  # type: ignore[import-not-found]  # noqa: F401
+    with apart.training(1):
+        assert sys.path[0] == "/of/the/constructor"
+        assert sys.path[-2:] == ["/of/early_library", "/of/late_library"]
+    with Isolation().training(0):
+        assert "/of/the/constructor" not in sys.path
+        assert sys.path[-2:] == ["/of/early_library", "/of/late_library"]
