@@ -1,6 +1,6 @@
 """The Hydra application: compose a config, build the cells that it asks for, run them.
 
-    compose (Hydra) -> settings.cells -> study.add_to_plan -> study.run_cells -> cell.run_cell
+    compose (Hydra) -> settings.cells -> study.add_to_plan -> study.run_cells -> loop.run_cell
 
 With `-m` the middle is the sweeper's (`sweep.py`), which plans all combinations first and then has a launcher call `job` for each.
 """
@@ -31,7 +31,7 @@ from harness.signals import Interrupted, handle_stop_signals, stops_noted
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Run one command line. Raises HarnessError, or Hydra's own errors for what does not compose (see `complaints.py`)."""
+    """Run one command line. Raises HarnessError, or Hydra's own errors for what does not compose (see `messages.py`)."""
     # Hydra would print a traceback and leave by itself; with this it lets its exceptions through.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     os.environ[COMMAND_PID] = str(os.getpid())

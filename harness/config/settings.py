@@ -1,7 +1,7 @@
-"""The way from a composed Hydra config to cells. With `schema.py`, `app.py`, `sweep.py` and `complaints.py`, the only file
-that knows Hydra.
+"""The way from a composed Hydra config to cells. With `schema.py`, `cli/app.py`, `cli/sweep.py` and `cli/messages.py`, the
+only file that knows Hydra.
 
-Everything past this file sees plain Python data.
+Everything past this file sees the typed values of `values.py`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from harness.cell import Cell
 from harness.config.seeds import as_text
 from harness.config.values import Settings
-from harness.console import say
+from harness.console import say, say_once
 from harness.environment import environment
 from harness.errors import CellBusy, CellMismatch, CellsFailed, HarnessError, RecordError, SettingsError, StorageError, shown
 from harness.llm.errors import BackendUnavailable
@@ -156,14 +156,8 @@ def _readiness(llm: LlmSettings) -> Readiness:
 
     found = readiness(llm)
     if found.warning:
-        _warn(found.warning)
+        say_once(f"llm: {found.warning}")  # several arms may ask it
     return found
-
-
-@functools.cache
-def _warn(text: str) -> None:
-    """Print a warning about an LLM once, although several arms ask it."""
-    say(f"llm: {text}")
 
 
 def is_done(study: Path, cell: Cell | Planned) -> bool:
@@ -295,11 +289,10 @@ def _grouped(lines: Iterable[str]) -> Iterator[str]:
 
 
 def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional: Collection[str] = ()) -> None:
-    """Say what did not end well, a line each. Raises CellsFailed when cells are left to do, or hold random draws in place of an LLM's
-    proposals, SettingsError when nothing but their settings stood in the way, StorageError when nothing could be written.
+    """Print one line per problem of a command.
 
-    Raises CellsFailed when cells are not done, SettingsError when their settings are the only reason, and StorageError when nothing could
-    be written. `optional` holds the ids of cells that need not be done.
+    Raises CellsFailed when cells are not done, or hold random draws in place of an LLM's proposals; SettingsError when their settings are
+    the only reason; StorageError when nothing could be written. `optional` holds the ids of cells that need not be done.
     """
     if result.fatal:
         raise StorageError(result.fatal[0])

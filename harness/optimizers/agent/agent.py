@@ -65,7 +65,9 @@ class Agent(LlmOptimizer):
     `budget` is the number of trials. Raises SettingsError.
     """
 
-    versions: ClassVar[Mapping[str, int]] = {"agent": 3}  # 2: the seed depends on the task; 3: a draft in a cut-off reply is no proposal
+    versions: ClassVar[Mapping[str, int]] = {
+        "agent": 3
+    }  # 2: the seed depends on the task; 3: a draft in a cut-off reply is no proposal
 
     def __init__(self, space: Space, seed: int, *, asking: Asking, card: TaskCard, budget: int, backend: Backend) -> None:
         _check(asking)
