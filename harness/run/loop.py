@@ -20,7 +20,7 @@ from harness.run.replies import UNUSABLE, unusable
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import SCHEMA, CellFolder
 from harness.training.trainer import Trainer
-from harness.trial import PERCENT, Objective, Proposal, Status, Trajectory, Trial, incumbent
+from harness.trial import Objective, Proposal, Status, Trajectory, Trial, incumbent
 
 
 class EveryTrialCrashed(HarnessError):
@@ -98,7 +98,7 @@ def _train(trainer: Trainer, number: int, proposal: Proposal, seed: int, propose
     return Trial(number, proposal, trainer.train(proposal.config, seed=seed), propose_seconds)
 
 
-def summarise(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> dict[str, object]:
+def summarise(trials: tuple[Trial, ...], objective: Objective) -> dict[str, object]:
     """Return the contents of `summary.json`: the trial with the best validation score, its test score, and counts.
 
     Scores are in the objective's own unit, also when their names end in `_pct`.

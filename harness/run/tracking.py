@@ -210,7 +210,7 @@ class WandbTracker:
     def abort(self) -> None:
         """Close the run as failed."""
         if self._run is not None:
-            self._run.summary.update(run_summary(self._trials))
+            self._run.summary.update(run_summary(self._trials, self._objective))
             self._run.finish(exit_code=1)
             self._run = None
 
@@ -251,7 +251,7 @@ def _why_offline(error: Exception) -> str:
     return describe(error)
 
 
-def run_summary(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> dict[str, object]:
+def run_summary(trials: tuple[Trial, ...], objective: Objective) -> dict[str, object]:
     """Return what a run's summary says of its best trial: scores and configuration of one and the same, that of the best validation."""
     best = incumbent(trials, objective)
     if best is None:
@@ -274,7 +274,7 @@ def run_id(cell: Cell, failed: int = 0) -> str:
     return f"{text}-{failed + 1}" if failed else text
 
 
-def history_rows(trials: tuple[Trial, ...], objective: Objective = PERCENT) -> Iterator[dict[str, object]]:
+def history_rows(trials: tuple[Trial, ...], objective: Objective) -> Iterator[dict[str, object]]:
     """Yield the history rows of the last of `trials`: one per epoch, then one for the trial."""
     trial = trials[-1]
     before = sum(len(earlier.outcome.curve) for earlier in trials[:-1])

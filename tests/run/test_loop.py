@@ -22,7 +22,7 @@ from harness.run.loop import run_cell, summarise
 from harness.run.study import run_cells
 from harness.run.tracking import NoTracker
 from harness.store.cell_folder import FAILURE, SUMMARY, TRIALS, CellFolder, read_json, read_trials
-from harness.trial import Status, Trial
+from harness.trial import PERCENT, Status, Trial
 
 
 @pytest.fixture(autouse=True)
@@ -184,7 +184,7 @@ def test_a_tracker_is_told_when_a_cell_is_broken_off_and_of_all_trials_when_it_i
 
 
 def test_a_summary_holds_the_incumbent_by_validation_with_its_test_score_and_the_counts() -> None:
-    summary = summarise((trial(1, None), trial(2, 40.0), trial(3, 60.0, y=1)))
+    summary = summarise((trial(1, None), trial(2, 40.0), trial(3, 60.0, y=1)), PERCENT)
     assert summary == {
         "schema": 1,
         "trials": 3,
@@ -196,7 +196,7 @@ def test_a_summary_holds_the_incumbent_by_validation_with_its_test_score_and_the
         "train_seconds": 0.3,
         "propose_seconds": 0.03,
     }
-    assert summarise((trial(1, None),))["incumbent"] is None
+    assert summarise((trial(1, None),), PERCENT)["incumbent"] is None
 
 
 def test_what_a_cell_leaves_can_be_read_by_a_person(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from harness.report.sources.wandb_offline import chunks, read_offline, read_run
 from harness.report.sources.wandb_run import MirroredRun, to_cell
 from harness.run.tracking import COLUMNS, history_rows, run_summary, table_row
 from harness.store.cell_folder import MANIFEST, TRIALS, read_trials
+from harness.trial import PERCENT, Direction, Objective
 
 
 def home(folder: Path, **more: str) -> dict[str, str]:
@@ -278,9 +279,10 @@ def test_the_summary_holds_one_trial_whole() -> None:
     first, second = trial(1, 60.0), trial(2, 50.0)
     first = replace(first, proposal=replace(first.proposal, config={"rule": "sgd", "momentum": 0.9}))
     second = replace(second, proposal=replace(second.proposal, config={"rule": "adam"}))
-    assert run_summary((first, second))["best_config"] == {"rule": "sgd", "momentum": 0.9}
-    assert run_summary((second, first))["best_trial"] == 1
-    assert run_summary((trial(1, None),)) == {"trial_count": 1}
+    assert run_summary((first, second), PERCENT)["best_config"] == {"rule": "sgd", "momentum": 0.9}
+    assert run_summary((second, first), PERCENT)["best_trial"] == 1
+    assert run_summary((first, second), Objective("rmse", Direction.MINIMIZE, "s", 1.0))["best_trial"] == 2
+    assert run_summary((trial(1, None),), PERCENT) == {"trial_count": 1}
 
 
 def test_tracking_off_imports_no_w_and_b(tmp_path: Path) -> None:
@@ -292,7 +294,7 @@ def test_tracking_off_imports_no_w_and_b(tmp_path: Path) -> None:
 
 def test_a_failed_trial_has_a_row_without_scores_and_the_incumbent_stays() -> None:
     def last(*trials: Any) -> Mapping[str, Any]:
-        return list(history_rows(trials))[-1]
+        return list(history_rows(trials, PERCENT))[-1]
 
     failed = last(trial(1, 60.0), trial(2, None))
     assert failed["trial/status"] == "crashed"

@@ -24,7 +24,7 @@ from harness.store.cell_folder import MANIFEST, TRIALS, read_json, read_trials
 from harness.store.plan import read_plan
 from harness.testing.servers.wandb_api import HostedRun, WandbDouble, serving
 from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_arm, trials_of, write_study
-from harness.trial import Trial
+from harness.trial import PERCENT, Trial
 
 ARMS = [SyntheticArm("random", -1.0, failure_rate=0.3), llm_arm("tcs_phi4", "phi4", "tcs", retry_rate=0.3, start="default")]
 STUDY = SyntheticStudy(ARMS, ("a", "b"), (0, 1))
@@ -138,7 +138,7 @@ def hosted(records: Path, *, artifacts: bool) -> list[HostedRun]:
         trials: tuple[Trial, ...] = ()
         for trial in read_trials(records / entry.folder):
             trials = (*trials, trial)
-            rows += history_rows(trials)
+            rows += history_rows(trials, PERCENT)
         names = (MANIFEST, TRIALS)
         files = {name: (records / entry.folder / name).read_bytes() for name in names} if artifacts else {}
         history = [] if artifacts else [{"_step": step, **json.loads(json.dumps(row))} for step, row in enumerate(rows)]
