@@ -97,8 +97,10 @@ class TaskSpec:
     def from_mapping(cls, entries: Mapping[str, Any]) -> TaskSpec:
         """Read the settings of a task, as its YAML writes them. Raises SettingsError, which names the task."""
         name = str(entries["name"])
+        renamed = _asks_renamed(name, entries.get("card"), entries.get("renamed_card"))
         try:
-            card, renamed_card, renamed = _cards(name, entries)
+            renamed_card = TaskCard.from_mapping(entries["renamed_card"]) if entries.get("renamed_card") else None
+            card = renamed_card if renamed and renamed_card else TaskCard.from_mapping(entries.get("card") or {})
             return cls(
                 name=name,
                 target=str(entries.get("_target_")),
@@ -114,7 +116,7 @@ class TaskSpec:
                 table=TableSpec(**table) if (table := entries.get("table")) and table.get("levels") else None,
             )
         except SettingsError as error:
-            raise SettingsError(str(error) if str(error).startswith("task.") else f"task '{name}': {error}") from error
+            raise SettingsError(f"task '{name}': {error}") from error
 
 
 def _objective(metric: Mapping[str, Any], test: object) -> Objective:
@@ -123,34 +125,33 @@ def _objective(metric: Mapping[str, Any], test: object) -> Objective:
     for key in metric:
         if key not in known:
             raise SettingsError(f"metric: unknown field '{key}'{near(str(key), known)}")
-    unit = str(metric.get("unit") or "%").strip()
+    unit = "%" if metric.get("unit") is None else " ".join(str(metric["unit"]).split())  # empty: a number without a unit
+    in_unit = f" in {unit}" if unit else ""
     margin, direction = metric.get("margin"), metric.get("direction") or Direction.MAXIMIZE
     if str(direction) not in tuple(Direction):
         raise SettingsError(f"metric: direction={direction}{near(str(direction), map(str, Direction))}")
     if test not in ("score", "none", None, False):
         raise SettingsError(f"test: {test!r}: give none for a task without a test score, or leave it out")
     if margin is None and unit != "%":
-        raise SettingsError(f"metric: margin is missing: give the difference in {unit} that matters, e.g. margin: 0.5")
+        raise SettingsError(f"metric: margin is missing: give the difference{in_unit} that matters, e.g. margin: 0.5")
     if margin is not None and (isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < math.inf):
-        raise SettingsError(f"metric: margin={margin!r}: give a number above 0, in {unit}")
+        raise SettingsError(f"metric: margin={margin!r}: give a number above 0{f',{in_unit}' if in_unit else ''}")
     name = " ".join(str(metric.get("name") or "score").split())
     return Objective(name, Direction(str(direction)), unit, MARGIN_POINTS if margin is None else float(margin), test == "score")
 
 
-def _cards(name: str, entries: Mapping[str, Any]) -> tuple[TaskCard, TaskCard | None, bool]:
-    """Return the card that is shown, the renamed one, and whether that is shown: `task.card=renamed` asks for it.
+def _asks_renamed(name: str, card: object, renamed_card: object) -> bool:
+    """Say whether `task.card=renamed` asks for the renamed card. Raises SettingsError for another word, and where there is none.
 
     It tells as much of the problem without the data set's name and fields, for a model may have read about those.
     """
-    asked, other = entries.get("card") or {}, entries.get("renamed_card") or None
-    renamed_card = TaskCard.from_mapping(other) if other else None
-    if not isinstance(asked, str):
-        return TaskCard.from_mapping(asked), renamed_card, False
-    if asked != "renamed":
-        raise SettingsError(f"task.card={asked}: give task.card=renamed, or leave it out for the plain card")
-    if renamed_card is None:
+    if not isinstance(card, str):
+        return False
+    if card != "renamed":
+        raise SettingsError(f"task.card={card}: give task.card=renamed, or leave it out for the plain card")
+    if not renamed_card:
         raise SettingsError(f"task.card=renamed: task '{name}' has no renamed_card in its YAML")
-    return renamed_card, renamed_card, True
+    return True
 
 
 class Task(Protocol):

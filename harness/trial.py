@@ -37,6 +37,10 @@ class Direction(StrEnum):
     MINIMIZE = "minimize"
 
 
+# The paper's margin: small LLMs within 0.9 percentage points of GPT-4 on average (arXiv 2509.15561).
+MARGIN_POINTS = 0.9
+
+
 @dataclass(frozen=True, slots=True)
 class Objective:
     """What a task's scores are: the metric's name, which direction is better, the unit, and the difference that matters, in that unit.
@@ -49,7 +53,7 @@ class Objective:
     name: str = "score"
     direction: Direction = Direction.MAXIMIZE
     unit: str = "%"
-    margin: float = 0.9
+    margin: float = MARGIN_POINTS
     test: bool = True
 
     def __post_init__(self) -> None:
@@ -95,6 +99,14 @@ class Objective:
         """Say whether one score is better than another."""
         return self.sign * one > self.sign * other
 
+    @classmethod
+    def from_mapping(cls, entries: Mapping[str, Any]) -> Objective:
+        """Read what `to_mapping` returned; what is absent or None has its default. Raises ValueError or TypeError."""
+        given = {key: value for key, value in entries.items() if value is not None}
+        name, unit = (" ".join(str(given.get(key, default)).split()) for key, default in (("name", "score"), ("unit", "%")))
+        direction, margin = Direction(str(given.get("direction", Direction.MAXIMIZE))), float(given.get("margin", MARGIN_POINTS))
+        return cls(name, direction, unit, margin, bool(given.get("test", True)))
+
     def to_mapping(self) -> dict[str, object]:
         """Return plain data, as a task's `metric` and `test` write it."""
         return {
@@ -106,8 +118,6 @@ class Objective:
         }
 
 
-# The paper's margin: small LLMs within 0.9 percentage points of GPT-4 on average (arXiv 2509.15561).
-MARGIN_POINTS = 0.9
 PERCENT = Objective()
 
 

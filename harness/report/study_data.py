@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from harness.errors import RecordError
-from harness.trial import MARGIN_POINTS, Direction, Objective, Trial
+from harness.trial import Objective, Trial
 
 
 class State(StrEnum):
@@ -94,10 +94,7 @@ class CellData:
         if said is None:
             said = {"test": task.get("test", "score") == "score", **mapping(task.get("metric"))}
         try:
-            given = {key: value for key, value in said.items() if value is not None}
-            direction = Direction(str(given.get("direction", Direction.MAXIMIZE)))
-            name, unit = (" ".join(str(given.get(key, default)).split()) for key, default in (("name", "score"), ("unit", "%")))
-            return Objective(name, direction, unit, float(given.get("margin", MARGIN_POINTS)), bool(given.get("test", True)))
+            return Objective.from_mapping(said)
         except (TypeError, ValueError, OverflowError, AttributeError) as error:
             raise RecordError(f"{self.label}: its manifest does not say what its scores are ({error})") from error
 

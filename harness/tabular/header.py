@@ -22,7 +22,7 @@ from harness.store.cell_folder import differing
 from harness.store.codec import check_schema, json_text
 from harness.tabular.grid import Grid
 from harness.task import TaskSpec
-from harness.trial import PERCENT, Direction, Objective
+from harness.trial import PERCENT, Objective
 
 SCHEMA = 1
 MEMBER = "header.json"
@@ -54,7 +54,7 @@ class Subject:
     @property
     def objective(self) -> Objective:
         """What the scores are, from `metric`; a percentage when that is empty."""
-        return Objective(**{**self.metric, "direction": Direction(self.metric["direction"])}) if self.metric else PERCENT
+        return Objective.from_mapping(self.metric)
 
     @classmethod
     def of(cls, task: TaskSpec) -> Subject:

@@ -95,6 +95,28 @@ def test_a_metric_that_makes_no_sense_is_one_line(home: Path, more: dict[str, An
     assert str(refused.value) == f"task 'odd': {words}"
 
 
+def test_a_number_without_a_unit_is_no_percentage(home: Path, cli: Callable[..., Any]) -> None:
+    path = home / "conf" / "task" / "share.yaml"
+    metric = {"name": "log loss", "direction": "minimize", "unit": "", "margin": 0.02}
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "metric": metric}))
+    assert task_spec(path).objective == Objective("log loss", Direction.MINIMIZE, "", 0.02)
+    ran = cli("task=share", "budget=3", "tracking=off", "progress=off")
+    assert (ran.status, ran.err) == (0, "")  # and so no warning of shares
+    (summary,) = summaries(home)
+    (trials,) = home.glob("runs/main/share/*/*/trials.jsonl")
+    assert summary["val_score_pct"] == min(json.loads(line)["val_score_pct"] for line in trials.read_text().splitlines())
+
+
+def test_an_objective_is_read_back_as_it_was_written() -> None:
+    for objective in (
+        PERCENT,
+        Objective("rmse", Direction.MINIMIZE, "mg/dl", 0.5),
+        Objective("nll", Direction.MINIMIZE, "", 1.0, False),
+    ):
+        assert Objective.from_mapping(objective.to_mapping()) == objective
+    assert Objective.from_mapping({"margin": None}) == PERCENT
+
+
 def test_the_default_is_a_percentage_and_part_of_no_identity(home: Path) -> None:
     assert task_spec(home / "conf" / "task" / "share.yaml").objective == PERCENT
     assert task_spec(home / "conf" / "task" / "rmse.yaml").objective == Objective("rmse", Direction.MINIMIZE, "mg/dl", 0.5)
