@@ -33,6 +33,7 @@ PLACE = {name: step for step, names in enumerate(STEPS.strip().splitlines()) for
 HYDRA_FILES = {
     "config/schema.py",
     "config/settings.py",
+    "config/tracking.py",
     "cli/app.py",
     "cli/sweep.py",
     "cli/messages.py",

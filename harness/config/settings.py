@@ -28,6 +28,7 @@ from harness.config.other_words import meant
 from harness.config.overrides import conf_dir as conf_dir
 from harness.config.seeds import from_text
 from harness.config.task_settings import mirrored
+from harness.config.tracking import tracking_of
 from harness.config.values import Settings, Tracking
 from harness.config.yaml_files import complaint, refuse_changed_words
 from harness.errors import SettingsError, near
@@ -38,10 +39,6 @@ from harness.optimizer import ROLES, OptimizerSpec
 from harness.task import TaskSpec
 from harness.training.evaluator import Evaluator, Limits
 from harness.training.live import Live
-
-# The file that conf/config.yaml chooses: W&B's variables count where nobody chose another.
-DEFAULT_TRACKING = "wandb_offline"
-WANDB_MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "off"}
 
 # At import: a launcher's worker composes nothing, and yet resolves.
 OmegaConf.register_new_resolver("mirrored", mirrored, replace=True)
@@ -75,45 +72,9 @@ def resolved(config: DictConfig) -> Settings:
     assert isinstance(typed, schema.Settings)
     if typed.seeds is not None:
         _refuse_references_to_seed(OmegaConf.to_container(own, resolve=False))
-    tracking = _tracking(typed.tracking, *_tracking_given(config))
+    tracking = tracking_of(typed.tracking, config)
     plain["tracking"] = dict(vars(tracking))
     return _settings(typed, plain, tracking)
-
-
-def _tracking_given(config: DictConfig) -> tuple[set[str], str]:
-    """Return the keys of `tracking` that the command line gives, and the file of conf/tracking that is chosen."""
-    own = config.get("hydra")
-    if own is None and HydraConfig.initialized():  # a job's config is without it
-        own = HydraConfig.get()
-    if own is None:
-        return set(), DEFAULT_TRACKING
-    keys = {str(entry).lstrip("+").partition("=")[0] for entry in own.overrides.task or ()}
-    chosen = own.runtime.choices.get("tracking", DEFAULT_TRACKING)
-    return {key for key in keys if key.partition(".")[0] == "tracking"}, str(chosen)
-
-
-def _tracking(typed: schema.TrackingSettings, given: set[str], chosen: str) -> Tracking:
-    """Return the settings of W&B: those that were given, else W&B's own variables, else the defaults. Raises SettingsError."""
-    mode, project, entity = typed.mode.name, typed.project, typed.entity
-    if chosen == DEFAULT_TRACKING and not given & {"tracking", "tracking.mode"}:
-        mode = _mode_of_the_environment() or mode
-    if "tracking.project" not in given and project == schema.TrackingSettings().project:
-        project = os.environ.get("WANDB_PROJECT", "").strip() or project
-    if "tracking.entity" not in given and entity is None:
-        entity = os.environ.get("WANDB_ENTITY", "").strip() or None
-    return Tracking(mode, project, entity)
-
-
-def _mode_of_the_environment() -> str | None:
-    value = os.environ.get("WANDB_MODE", "").strip()
-    if not value:
-        return "off" if os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1", "yes", "on") else None
-    try:
-        return WANDB_MODES[value.lower()]
-    except KeyError:
-        raise SettingsError(
-            f"WANDB_MODE={value}: must be online, offline or disabled; unset it, or give tracking=wandb_online, wandb_offline or off"
-        ) from None
 
 
 def _task_file(config: DictConfig) -> Path | None:
@@ -310,8 +271,7 @@ def cells(settings: Settings) -> Iterator[Cell]:
     _check_role(optimizer)
     start = "none" if optimizer.ignores_start else settings.start
     arm = _arm_name(settings, start)
-    made, identity, asked = _method(settings)
-    versions = {**made, **asked, **settings.evaluator.versions}
+    versions, identity = _method(settings)
     for seed in settings.seeds:
         yield Cell(
             study=settings.study,
@@ -326,7 +286,7 @@ def cells(settings: Settings) -> Iterator[Cell]:
             limits=settings.limits,
             asking=settings.asking,
             asking_identity=identity,
-            versions=versions,
+            versions={**versions, **settings.evaluator.versions},
         )
 
 
@@ -340,20 +300,20 @@ def _check_role(optimizer: OptimizerSpec) -> None:
         )
 
 
-def _method(settings: Settings) -> tuple[dict[str, int], dict[str, Any], dict[str, int]]:
-    """Return the versions of a method, and for one that asks an LLM what of its settings decides the result, and more versions.
+def _method(settings: Settings) -> tuple[dict[str, int], dict[str, Any]]:
+    """Return the versions of a method, and what of its LLM settings decides the result: nothing for one that asks no LLM.
 
     Raises SettingsError for a method that cannot be imported, or does not ask although its settings say so.
     """
     optimizer, asking = settings.optimizer, settings.asking
     if asking is None:
-        return versions_of(optimizer.target), {}, {}
+        return versions_of(optimizer.target), {}
     made = load_target(optimizer.target)
     if not (isinstance(made, type) and issubclass(made, LlmOptimizer)):
         raise SettingsError(
             f"optimizer '{optimizer.name}' has a context, and {optimizer.target} is no LlmOptimizer (harness.llm.asking)"
         )
-    return {}, made.identity(asking, settings.task.card), made.versions_with(asking)
+    return made.versions_with(asking), made.identity(asking, settings.task.card)
 
 
 def _seeds(typed: schema.Settings) -> tuple[int, ...]:

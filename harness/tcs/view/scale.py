@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.tcs.view.words import points, shortest
+from harness.tcs.view.words import points, shortest, with_sign
 from harness.trial import PERCENT, Objective
 
 
@@ -43,8 +43,7 @@ class Scale:
 
     def signed(self, difference_pct: float, decimals: int = 2, apart: Sequence[float] = ()) -> str:
         """Write a difference with its sign; zero has none."""
-        text = self.difference_text(difference_pct, decimals, apart)
-        return f"+{text}" if not text.startswith("-") and text != "0" else text
+        return with_sign(self.difference_text(difference_pct, decimals, apart))
 
     def limit(self, threshold_pct: float) -> str:
         """Write a threshold on differences."""
@@ -57,9 +56,7 @@ class Scale:
 
     def worse_than_best(self, difference_pct: float) -> str:
         """Say that a score got worse than its own best: `fell 3.1 points below its best`."""
-        if self.objective.is_identity:
-            return f"fell {self.difference_text(difference_pct, 1)} points below its best"
-        return f"{self.worse(difference_pct)} against its best"
+        return f"{self.worse(difference_pct)} {'below' if self.objective.is_identity else 'against'} its best"
 
     def better(self, difference_pct: float) -> str:
         """Say that a score gets better: `+3.1`, or `3.1 mg/dl better`."""

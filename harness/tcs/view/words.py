@@ -130,7 +130,11 @@ def points_text(number: float, decimals: int = 2, apart: Sequence[float] = ()) -
 
 def signed(number: float, decimals: int = 2, apart: Sequence[float] = ()) -> str:
     """Write a difference with its sign; zero has no sign."""
-    text = points_text(number, decimals, apart)
+    return with_sign(points_text(number, decimals, apart))
+
+
+def with_sign(text: str) -> str:
+    """Put a plus before the text of a positive number; zero has no sign."""
     return f"+{text}" if not text.startswith("-") and text != "0" else text
 
 
