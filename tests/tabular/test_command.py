@@ -182,6 +182,12 @@ def test_a_table_that_is_there_is_not_made_again_unless_its_settings_changed(
     assert read_header(path).subject.version == 2
 
 
+def verified(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Train twelve entries again in a process of their own, which has not yet imported the task."""
+    command = [sys.executable, "-m", "harness.tabulate", "task=mini", "--verify", "12"]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+
+
 def test_verify_says_equal_here_and_differs_when_the_task_computes_something_else(
     mine: Mine, tabulate: Tabulate, tmp_path: Path
 ) -> None:
@@ -192,14 +198,7 @@ def test_verify_says_equal_here_and_differs_when_the_task_computes_something_els
     assert "mini: equal: all 4 entries come out the same here, to the last bit" in told
     for changed, verdict in (("+ seed + 0.25", "within 0.25 points"), ("/ 0", "differs: ")):
         (tmp_path / "slow_task.py").write_text(SLOW.replace("+ seed", changed))
-        ran = subprocess.run(
-            [sys.executable, "-m", "harness.tabulate", "task=mini", "--verify", "12"],
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ran = verified(tmp_path)
         assert ran.returncode == 1
         assert verdict in ran.stdout
         assert "libraries and processor are the same" in ran.stdout
@@ -214,14 +213,7 @@ def test_what_differs_in_the_last_digits_only_is_printed_with_them(mine: Mine, t
     }
     for old, new in changes.items():
         (tmp_path / "slow_task.py").write_text(SLOW.replace(old, new))
-        ran = subprocess.run(
-            [sys.executable, "-m", "harness.tabulate", "task=mini", "--verify", "12"],
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ran = verified(tmp_path)
         assert ran.returncode == 1
         told = [line for line in ran.stderr.splitlines() if " differs: " in line]
         assert told
