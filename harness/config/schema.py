@@ -124,6 +124,8 @@ class OptimizerSettings:
     """which of agent, tcs, llm, task.card, task.renamed_card it reads, by key or group; others are refused in a sweep"""
     context: str | None = None
     """tcs | raw | scores | blind | shuffled: what the LLM is shown; null: no LLM"""
+    form: str = "json"
+    """json | table: how the LLM answers, unless agent.form is given"""
     label: str | None = None
     """name in tables and folders instead of NAME_LLM"""
     options: dict[str, Any] = field(default_factory=dict)
@@ -140,8 +142,14 @@ class AgentSettings:
     """real | anonymous: hide names and meanings of hyperparameters"""
     attempts: int = 3
     """calls per proposal, each after an invalid reply with the reason, before one marked random draw replaces it"""
-    prompt: str = "v1"
+    prompt: str = "v2"
     """version of the prompt templates"""
+    analysis: str | None = None
+    """none | after | before: where the model explains its configuration; null: the version's own place, in v2 after, in v1 before"""
+    values: str = "free"
+    """free | levels: levels lets the model choose each number from a list, which every server can hold it to"""
+    form: str | None = None
+    """json | table: a JSON object, or the next line of a table of trials, for models that only complete text; null: the arm's own"""
     log_every: int = 1
     """context raw: list every n-th epoch"""
 

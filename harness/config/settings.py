@@ -120,7 +120,7 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
     task, evaluator = _evaluated(TaskSpec.from_mapping({**plain["task"], "space": space}), typed.evaluator.name)
     asking = None
     if method.context is not None:
-        agent = vars(typed.agent)
+        agent = {**vars(typed.agent), "form": typed.agent.form or method.form}
         asking = Asking(method.context, _at_home(typed.llm), blocks=tuple(typed.tcs.blocks), format=typed.tcs.format, **agent)
     return Settings(
         study=typed.study,

@@ -19,7 +19,10 @@ class Asking:
     calls: str = "one"
     names: str = "real"
     attempts: int = 3
-    prompt: str = "v1"
+    prompt: str = "v2"
+    analysis: str | None = None
+    values: str = "free"
+    form: str = "json"
     log_every: int = 1
     blocks: tuple[str, ...] = ()
     format: str = "text"

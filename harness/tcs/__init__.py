@@ -23,7 +23,7 @@ from harness.tcs.view.render import Format, format_named, render, token_bound
 from harness.tcs.view.section import Block, Section
 from harness.tokens import estimate_tokens
 
-VERSION: int = 2
+VERSION: int = 3
 
 __all__ = [
     "ALL_BLOCKS",

@@ -2,12 +2,13 @@
 
     trajectory -> context -> prompt -> backend -> parse -> validate -> configuration
 
-When a reply cannot be used, the agent sends the model a message that says exactly why, and asks again. After `attempts` calls without a
-usable reply it proposes a random draw, marked `source=fallback`. The backend handles transport errors; they never lead to a draw.
+When a reply cannot be used, the agent asks again and says exactly why. After `attempts` calls without a usable reply it proposes a random
+draw, marked `source=fallback`. The backend handles transport errors; they never lead to a draw.
 """
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,16 +17,27 @@ from typing import ClassVar
 from harness import tcs
 from harness.errors import Exhausted, SettingsError, near
 from harness.llm.asking import Asking, LlmOptimizer
-from harness.llm.backend import ABORTED, Backend, Message, Reply, Request
+from harness.llm.backend import ABORTED, Backend, Message, Reply, Request, digest
 from harness.llm.errors import TruncatedPrompt
 from harness.llm.truncation import kept_for_reply, prompt_token_range, rounded, token_range
-from harness.optimizers.agent.context import SUMMARISED, Context
+from harness.optimizers.agent.context import SUMMARISED, TABLE_CONTEXTS, Context
 from harness.optimizers.agent.names import Names
-from harness.optimizers.agent.prompt import card_text, example_config, load_prompts, space_text, system_text
+from harness.optimizers.agent.prompt import (
+    ANALYSES,
+    card_text,
+    form_explained,
+    form_text,
+    load_prompts,
+    score_name,
+    space_text,
+    system_text,
+)
 from harness.optimizers.agent.reply import Answer, BadReply, Kind, parse_reply, refuse_aborted, refuse_repeat, strip_thinking
 from harness.optimizers.agent.reply_schema import reply_schema
+from harness.optimizers.agent.table_form import TableForm
 from harness.seeding import keyed_random, keyed_seed
 from harness.space import Config, Space
+from harness.space.levels import level_space
 from harness.task import TaskCard
 from harness.trial import Objective, Proposal, Trajectory
 
@@ -60,14 +72,16 @@ class Agent(LlmOptimizer):
     - names: "real" or "anonymous".
     - attempts: the number of calls for a proposal, at least 1, before a random draw replaces it.
     - prompt: the version of the templates.
+    - analysis: "none", "after" or "before": whether and where the model explains its configuration; None: as the version does.
+    - values: "free", or "levels": each number is one of a list (`harness.space.levels`), fallback draws included.
+    - form: "json", or "table": the model completes the next line of a table of trials (`table_form.py`); always with levels.
     - context, blocks, format, log_every: what the model is shown; see `context.py`.
 
     `budget` is the number of trials. Raises SettingsError.
     """
 
-    versions: ClassVar[Mapping[str, int]] = {
-        "agent": 3
-    }  # 2: the seed depends on the task; 3: a draft in a cut-off reply is no proposal
+    # 2: the seed depends on the task; 3: a draft in a cut-off reply is no proposal; 4: arms draw their fallbacks apart
+    versions: ClassVar[Mapping[str, int]] = {"agent": 4}
 
     def __init__(self, space: Space, seed: int, *, asking: Asking, card: TaskCard, budget: int, backend: Backend) -> None:
         _check(asking)
@@ -80,12 +94,23 @@ class Agent(LlmOptimizer):
         self._context = _context(asking)
         self._prompts = load_prompts(asking.prompt)
         self._names = Names.anonymous(space) if asking.names == "anonymous" else Names.real(space)
-        self._schema = reply_schema(self._names.space)
+        self._allowed = level_space(self._names.space) if _has_levels(asking) else self._names.space
+        self._analysis = _analysis(asking)
+        self._schema = reply_schema(self._allowed, self._analysis, self._prompts.manner.longest_analysis)
+        self._table = TableForm(self._allowed) if asking.form == "table" else None
+        # Arms whose draws are the same would look as if their contexts made no difference.
+        self._fallback_key = f"fallback {digest(self.identity(asking, card))}"
 
     @classmethod
     def identity(cls, asking: Asking, card: TaskCard) -> dict[str, object]:
         _check(asking)
-        summarised = _context(asking).kind in SUMMARISED
+        # What has no choice, or the value of the time before it was a setting, is left out.
+        chosen = {
+            "log_every": asking.log_every if asking.context == "raw" else None,
+            "analysis": _analysis(asking) if asking.form == "json" and asking.prompt != "v1" else None,
+            "values": asking.values if asking.values != "free" and asking.form == "json" else None,
+            "form": asking.form if asking.form != "json" else None,
+        }
         return {
             "agent": {
                 "context": asking.context,
@@ -94,59 +119,90 @@ class Agent(LlmOptimizer):
                 "attempts": asking.attempts,
                 "prompt": asking.prompt,
                 "prompt_hash": load_prompts(asking.prompt).hash,
-                **({"log_every": asking.log_every} if asking.context == "raw" else {}),
+                **{name: value for name, value in chosen.items() if value is not None},
             },
             "card": card.to_mapping(),
             "llm": asking.llm.identity(),
-            **({"tcs": {"blocks": list(asking.blocks), "format": asking.format}} if summarised else {}),
+            **({"tcs": {"blocks": list(asking.blocks), "format": asking.format}} if _summarises(asking) else {}),
         }
 
     @classmethod
     def versions_with(cls, asking: Asking) -> dict[str, int]:
-        return {**cls.versions, **({"tcs": tcs.VERSION} if asking.context in SUMMARISED else {})}
+        return {**cls.versions, **({"tcs": tcs.VERSION} if _summarises(asking) else {})}
 
     def propose(self, trajectory: Trajectory) -> Proposal:
         """Ask the model for the next configuration. Raises BackendError when the model cannot be reached."""
         shown = self._names.trajectory(trajectory)
-        text = self._context.text(self._names.space, shown, budget=self._budget, seed=self._seed)
         exchange = _Exchange(len(trajectory) + 1, shown)
-        messages = self._opening(exchange.trial, text, trajectory.objective)
         analysis = ""
-        if self._asking.calls == "two":
-            analysis = self._analyse(exchange, messages)
-            decide = self._prompts.fill("decide", analysis=analysis, **self._form(exchange.trial))
-            messages = [messages[0], Message("user", f"{messages[1].content}\n\n{decide}")]
+        if self._table:
+            text, question = self._table_question(exchange, self._table)
         else:
-            propose = self._prompts.fill("propose", words=ANALYSIS_WORDS, **self._form(exchange.trial))
-            messages = [messages[0], Message("user", f"{messages[1].content}\n\n{propose}")]
+            text, analysis, question = self._json_question(exchange)
+        messages = question
         for attempt in range(1, self._asking.attempts + 1):
             reply = self._ask(exchange, messages, "optimizer" if self._asking.calls == "two" else "agent")
             try:
                 answer = self._judge(reply, shown)
             except BadReply as bad:
                 exchange.replies[-1] |= {"problem": str(bad), "kind": str(bad.kind), "why": bad.why}
-                echo = _echo(reply) or "(empty)"
-                retry = self._prompts.fill("retry", complaint=str(bad))
-                messages = [*messages[:2], Message("assistant", echo), Message("user", retry)]
+                messages = self._again(question, reply, bad)
                 continue
             source = "llm" if attempt == 1 else f"llm-retry-{attempt - 1}"
             note = self._note(exchange, text, "\n\n".join(filter(None, (analysis, answer.analysis))))
             return Proposal(self._names.real_config(answer.config), source, note)
         return Proposal(self._draw(trajectory), "fallback", self._note(exchange, text, analysis))
 
+    def _table_question(self, exchange: _Exchange, table: TableForm) -> tuple[str, list[Message]]:
+        """Return the lines about the trials, and the text to complete."""
+        shown = self._context.outcomes(exchange.shown, self._seed)
+        rows = table.rows(shown, shown.objective)
+        text = self._prompts.fill("table", title=self._card.title, score=score_name(self._card, shown.objective), rows=rows)
+        return rows, [Message("user", text)]
+
+    def _json_question(self, exchange: _Exchange) -> tuple[str, str, list[Message]]:
+        """Return the text about the trials, the analysis of a first call, if there is one, and the question."""
+        of_nothing = self._prompts.manner.summary_of_nothing
+        text = self._context.text(
+            self._names.space, exchange.shown, budget=self._budget, seed=self._seed, summary_of_nothing=of_nothing
+        )
+        system, task = self._opening(exchange.trial, text, exchange.shown.objective)
+        analysis = ""
+        if self._asking.calls == "two":
+            analysis = self._analyse(exchange, [system, task])
+            ask = self._prompts.fill("decide", analysis=analysis, **self._form(exchange.trial))
+        else:
+            ask = self._prompts.fill("propose", **self._form(exchange.trial))
+        return text, analysis, [system, Message("user", f"{task.content}\n\n{ask}")]
+
+    def _again(self, question: list[Message], reply: Reply, bad: BadReply) -> list[Message]:
+        """Return the messages after a bad reply. A model that completes a table is told nothing: it draws anew."""
+        if self._table:
+            return question
+        if self._prompts.manner.echoes:
+            retry = self._prompts.fill("retry", complaint=str(bad))
+            return [*question, Message("assistant", _echo(reply) or "(empty)"), Message("user", retry)]
+        system, asked = question
+        return [system, Message("user", f"{asked.content}\n\n{self._prompts.fill('retry', complaint=bad.short)}")]
+
     def _opening(self, number: int, context: str, objective: Objective) -> list[Message]:
         task = self._prompts.fill(
             "task",
             card=card_text(self._card, objective),
-            space=space_text(self._names.space),
+            space=space_text(self._names.space, levels=self._asking.values == "levels"),
             number=number,
+            done=number - 1,
             budget=self._budget,
             context=context,
         )
         return [Message("system", system_text(self._prompts, objective)), Message("user", task)]
 
     def _form(self, number: int) -> dict[str, object]:
-        return {"number": number, "example": example_config(self._names.space)}
+        manner, space = self._prompts.manner, self._names.space
+        form = form_text(space, manner, self._analysis)
+        explain = form_explained(space, self._analysis)
+        example = json.dumps(space.default(), ensure_ascii=False)
+        return {"number": number, "words": ANALYSIS_WORDS, "form": form, "explain": explain, "example": example}
 
     def _analyse(self, exchange: _Exchange, opening: list[Message]) -> str:
         question = self._prompts.fill("analyse", words=ANALYSIS_WORDS)
@@ -164,9 +220,11 @@ class Agent(LlmOptimizer):
 
     def _ask(self, exchange: _Exchange, messages: list[Message], role: str) -> Reply:
         call = len(exchange.replies) + 1
-        schema = None if role == "analyzer" else self._schema
+        schema = None if role == "analyzer" or self._table else self._schema
         seed = keyed_seed(self._seed, "llm", exchange.trial * 1_000 + call, bits=31)
         request = self._asking.llm.request(messages, schema=schema, seed=seed, trial=exchange.trial, call=call)
+        if self._table:
+            request = replace(request, grammar=self._table.grammar, raw=True)
         try:
             reply = self._backend.complete(request)
         except TruncatedPrompt as error:
@@ -211,7 +269,11 @@ class Agent(LlmOptimizer):
 
     def _judge(self, reply: Reply, shown: Trajectory) -> Answer:
         refuse_aborted(reply.finish_reason)
-        answer = parse_reply(reply.text, self._names.space, cut_off=self._limit_of(reply), thought=bool(reply.thinking))
+        if self._table:
+            answer = self._table.read(reply.text)
+            refuse_repeat(answer.config, shown)
+            return answer
+        answer = parse_reply(reply.text, self._allowed, cut_off=self._limit_of(reply), thought=bool(reply.thinking))
         refuse_repeat(answer.config, shown)
         return answer
 
@@ -232,20 +294,65 @@ class Agent(LlmOptimizer):
     def _draw(self, trajectory: Trajectory) -> Config:
         """Draw a configuration that was not tried yet. Raises Exhausted when a thousand draws find none."""
         tried = [trial.config for trial in trajectory]
-        rng = keyed_random(self._seed, "fallback", len(trajectory) + 1)
+        rng = keyed_random(self._seed, self._fallback_key, len(trajectory) + 1)
+        space = level_space(self._space) if _has_levels(self._asking) else self._space
         for _ in range(DRAWS):
-            config = self._space.sample(rng)
+            config = space.sample(rng)
             if config not in tried:
                 return config
         raise Exhausted
 
 
+_KNOWN: Mapping[str, tuple[str, ...]] = {
+    "calls": ("one", "two"),
+    "names": ("real", "anonymous"),
+    "values": ("free", "levels"),
+    "form": ("json", "table"),
+}
+
+
 def _check(asking: Asking) -> None:
-    for name, value, known in (("calls", asking.calls, ("one", "two")), ("names", asking.names, ("real", "anonymous"))):
+    for name, known in _KNOWN.items():
+        value = getattr(asking, name)
         if value not in known:
             raise SettingsError(f"agent.{name}={value}: no such choice{near(value, known)}")
     if asking.attempts < 1:
         raise SettingsError(f"agent.attempts={asking.attempts}: must be 1 or more")
+    _analysis(asking)
+    if asking.form == "table":
+        _check_table(asking)
+
+
+def _check_table(asking: Asking) -> None:
+    if asking.context not in TABLE_CONTEXTS:
+        raise SettingsError(
+            f"agent.form=table: a table shows configurations and scores, so its context is scores or shuffled, not {asking.context}"
+        )
+    for name, value, needed in (("calls", asking.calls, "one"), ("names", asking.names, "real"), ("prompt", asking.prompt, "v2")):
+        if value != needed:
+            raise SettingsError(f"agent.form=table: works with agent.{name}={needed} only, not {value}")
+    if asking.analysis not in (None, "none"):
+        raise SettingsError(f"agent.form=table: a line of a table holds no analysis; leave out agent.analysis={asking.analysis}")
+
+
+def _analysis(asking: Asking) -> str:
+    """Return where the analysis stands in a reply. Raises SettingsError."""
+    manner = load_prompts(asking.prompt).manner
+    if asking.analysis is None:
+        return manner.analysis
+    if asking.analysis not in ANALYSES:
+        raise SettingsError(f"agent.analysis={asking.analysis}: no such choice{near(asking.analysis, ANALYSES)}")
+    if asking.prompt == "v1" and asking.analysis != manner.analysis:
+        raise SettingsError(f"agent.analysis={asking.analysis}: the words of agent.prompt=v1 ask for the analysis first; use v2")
+    return asking.analysis
+
+
+def _has_levels(asking: Asking) -> bool:
+    return asking.values == "levels" or asking.form == "table"
+
+
+def _summarises(asking: Asking) -> bool:
+    return asking.context in SUMMARISED and asking.form == "json"
 
 
 def _context(asking: Asking) -> Context:

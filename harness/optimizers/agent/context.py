@@ -22,6 +22,7 @@ from harness.trial import Epoch, Objective, Trajectory, Trial
 
 CONTEXTS = ("tcs", "raw", "scores", "blind", "shuffled")
 SUMMARISED = ("tcs", "shuffled")  # the contexts that show the summary
+TABLE_CONTEXTS = ("scores", "shuffled")  # what a table of trials can show (`agent.form=table`)
 SCORES = ("train_score_pct", "val_score_pct")  # in points; losses are in their own unit
 NOTHING = "None yet: this is the first trial."
 _COLUMNS = (
@@ -57,21 +58,29 @@ class Context:
         if self.log_every < 1:
             raise SettingsError(f"agent.log_every={self.log_every}: must be 1 or more")
 
-    def text(self, space: Space, trajectory: Trajectory, *, budget: int, seed: int) -> str:
-        """Return the text about `trajectory` that the model reads before it proposes trial `len(trajectory) + 1`."""
-        if self.kind in SUMMARISED:
-            shown = trajectory
-            if self.kind == "shuffled":
-                shown = trajectory.shuffled(keyed_random(seed, "shuffled context", len(trajectory)))
-            return render(summarize(space, shown, budget, blocks=self.blocks), Format(self.format)).strip()
-        if not len(trajectory):
+    def text(self, space: Space, trajectory: Trajectory, *, budget: int, seed: int, summary_of_nothing: bool = False) -> str:
+        """Return the text about `trajectory` that the model reads before it proposes trial `len(trajectory) + 1`.
+
+        Before the first trial all contexts say the same, unless `summary_of_nothing` asks for the summary even then.
+        """
+        if not len(trajectory) and not (summary_of_nothing and self.kind in SUMMARISED):
             return NOTHING
+        if self.kind in SUMMARISED:
+            shown = self.outcomes(trajectory, seed)
+            return render(summarize(space, shown, budget, blocks=self.blocks), Format(self.format)).strip()
         if self.kind == "blind":
             return "\n".join(f"Trial {t.number}: {_config(t)}" for t in trajectory) + "\nTheir results are not shown."
         if self.kind == "scores":
             return "\n".join(_scored(t, trajectory.objective) for t in trajectory)
         logged = (_log(t.outcome.curve, self.log_every, trajectory.objective) for t in trajectory)
         return "\n\n".join(f"{_scored(t, trajectory.objective)}\n{log}" for t, log in zip(trajectory, logged, strict=True))
+
+
+    def outcomes(self, trajectory: Trajectory, seed: int) -> Trajectory:
+        """Return the trajectory with the outcomes that this context shows: permuted for `shuffled`."""
+        if self.kind != "shuffled":
+            return trajectory
+        return trajectory.shuffled(keyed_random(seed, "shuffled context", len(trajectory)))
 
 
 def _config(trial: Trial) -> str:

@@ -13,13 +13,40 @@ from pathlib import Path
 from string import Template
 
 from harness.errors import SettingsError, near
-from harness.space import Hyperparameter, Space
+from harness.space import Hyperparameter, Number, Space
 from harness.space.hyperparameter import json_like
+from harness.space.levels import levels_of
 from harness.task import TaskCard
 from harness.trial import PERCENT, Objective
 
 FOLDER = Path(__file__).parent / "prompts"
-PARTS = ("system", "task", "propose", "analyse", "decide", "retry")
+ANALYSES = ("none", "after", "before")
+# The longest analysis that the schema of version 2 allows. A small model that may write on does, and never comes to an end.
+ANALYSIS_CHARACTERS = 400
+
+
+@dataclass(frozen=True)
+class Manner:
+    """What a version of the prompts does besides its words.
+
+    analysis: where the analysis stands in a reply, unless `agent.analysis` says so: none, after or before the configuration.
+    longest_analysis: its most characters in the schema; None: any number.
+    shows_default: whether the form shown holds the default values. Small models copy them.
+    echoes: whether a bad reply is shown to the model again; else it is asked anew, with the complaint in one more line.
+    summary_of_nothing: whether the summary is shown before the first trial; else all contexts ask the same first question.
+    """
+
+    analysis: str
+    longest_analysis: int | None
+    shows_default: bool
+    echoes: bool
+    summary_of_nothing: bool
+
+
+MANNERS = {
+    "v1": Manner("before", None, shows_default=True, echoes=True, summary_of_nothing=True),
+    "v2": Manner("after", ANALYSIS_CHARACTERS, shows_default=False, echoes=False, summary_of_nothing=False),
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +56,7 @@ class Prompts:
     version: str
     hash: str
     parts: dict[str, str]
+    manner: Manner
 
     def fill(self, part: str, **values: object) -> str:
         """Return the template `part` with its `$names` replaced by `values`. Raises KeyError for a name without a value."""
@@ -38,12 +66,11 @@ class Prompts:
 @functools.cache
 def load_prompts(version: str) -> Prompts:
     """Read one version of the templates. Raises SettingsError for an unknown version."""
-    known = [folder.name for folder in FOLDER.iterdir() if folder.is_dir()]
-    if version not in known:
-        raise SettingsError(f"agent.prompt={version}: no such version of the prompts{near(version, known)}")
-    parts = {part: (FOLDER / version / f"{part}.txt").read_text(encoding="utf-8") for part in PARTS}
+    if version not in MANNERS:
+        raise SettingsError(f"agent.prompt={version}: no such version of the prompts{near(version, MANNERS)}")
+    parts = {file.stem: file.read_text(encoding="utf-8") for file in (FOLDER / version).glob("*.txt")}
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-    return Prompts(version, digest, parts)
+    return Prompts(version, digest, parts, MANNERS[version])
 
 
 def card_text(card: TaskCard, objective: Objective = PERCENT) -> str:
@@ -59,6 +86,11 @@ def system_text(prompts: Prompts, objective: Objective) -> str:
     return text if objective.sign > 0 else text.replace("the highest validation score", "the lowest validation score")
 
 
+def score_name(card: TaskCard, objective: Objective) -> str:
+    """Return what the scores are, for the one line above a table of trials."""
+    return card.metric if objective.is_identity else f"{objective.name}{f' in {objective.unit}' if objective.unit else ''}"
+
+
 def _score_text(objective: Objective) -> str:
     if objective.is_identity:
         return "a percentage, higher is better"
@@ -66,19 +98,35 @@ def _score_text(objective: Objective) -> str:
     return f"{objective.name}, {unit}, {'higher' if objective.sign > 0 else 'lower'} is better; {objective.margin:g} more or less matters"
 
 
-def space_text(space: Space) -> str:
-    """Return the space as text, one line per hyperparameter: name, allowed values with scale, default, meaning, condition."""
-    return "\n".join(_line(hp) for hp in space)
+def space_text(space: Space, *, levels: bool = False) -> str:
+    """Return the space as text, one line per hyperparameter: name, allowed values with scale, default, meaning, condition.
+
+    `levels`: say which levels of its range a number may have.
+    """
+    return "\n".join(_line(hp, levels) for hp in space)
 
 
-def example_config(space: Space) -> str:
-    """Return the default configuration as JSON, to show the form of an answer."""
-    return json.dumps(space.default(), ensure_ascii=False)
+def form_text(space: Space, manner: Manner, analysis: str) -> str:
+    """Return the form of an answer: with the default values in it, or with dots in the place of every value."""
+    if manner.shows_default:
+        config = json.dumps(space.default(), ensure_ascii=False)
+    else:
+        config = f"{{{', '.join(f'{json.dumps(name, ensure_ascii=False)}: ...' for name in space.names)}}}"
+    if analysis == "none":
+        return f'{{"config": {config}}}'
+    return f'{{"config": {config}, "analysis": "..."}}' if analysis == "after" else f'{{"analysis": "...", "config": {config}}}'
 
 
-def _line(hp: Hyperparameter) -> str:
+def form_explained(space: Space, analysis: str) -> str:
+    """Return what a form with dots leaves open, as sentences that end with a space."""
+    conditional = "Leave out a hyperparameter whose condition does not hold. " if any(hp.when for hp in space) else ""
+    return conditional + ("" if analysis == "none" else "The analysis says in one or two sentences why. ")
+
+
+def _line(hp: Hyperparameter, levels: bool) -> str:
     unit = f" [{hp.unit}]" if hp.unit else ""
-    parts = [f"- {hp.name}{unit}: {hp.range_text}; default {json_like(hp.default)}"]
+    allowed = f"{hp.range_text}, {levels_of(hp).text}" if levels and isinstance(hp, Number) else hp.range_text
+    parts = [f"- {hp.name}{unit}: {allowed}; default {json_like(hp.default)}"]
     if hp.meaning:
         parts.append(hp.meaning)
     if hp.when:

@@ -45,13 +45,18 @@ class Kind(StrEnum):
 
 
 class BadReply(Exception):
-    """A reply that cannot be used; its text is the complaint that goes back to the model, and `why` that without what to do."""
+    """A reply that cannot be used. `why` says so, and is what people read.
 
-    def __init__(self, complaint: str, kind: Kind = Kind.UNPARSED, *, ask: str = "") -> None:
+    Its text also says which form to answer in, for a model that does not see the form again; `short` is for one that does. `form`: the
+    form was wrong; `brief`: the reply was too long.
+    """
+
+    def __init__(self, complaint: str, kind: Kind = Kind.UNPARSED, *, form: bool = False, brief: bool = False) -> None:
         # A JSON escape may have hidden half a surrogate pair, which no request can hold, or a key, from whoever read the reply's text.
-        super().__init__(foreign_text(f"{complaint}{ask}"))
-        self.kind = kind
         self.why = foreign_text(complaint)
+        self.kind = kind
+        self.short = f"{self.why}; be brief" if brief else self.why
+        super().__init__(f"{self.why}{': be brief and' if brief else ';'} {_FORM}" if form else self.short)
 
 
 @dataclass(frozen=True)
@@ -71,18 +76,18 @@ def parse_reply(text: str, space: Space, *, cut_off: str = "", thought: bool = F
     answer = strip_thinking(text)
     found, rest = _last_object(answer)
     if cut_off and not answer:
-        raise BadReply(f"the reply was cut off at {cut_off} before it began to answer", ask=f": be brief and {_FORM}")
+        raise BadReply(f"the reply was cut off at {cut_off} before it began to answer", form=True, brief=True)
     if cut_off and (found is None or ("config" in found and not _END_OF_ANSWER.fullmatch(rest))):
-        raise BadReply(f"the reply was cut off at {cut_off}", ask=f": be brief and {_FORM}")
+        raise BadReply(f"the reply was cut off at {cut_off}", form=True, brief=True)
     if not answer and thought:
-        raise BadReply("the reply was empty but for thinking, which the server sent apart from it", ask=f"; {_FORM}")
+        raise BadReply("the reply was empty but for thinking, which the server sent apart from it", form=True)
     if not answer:
-        raise BadReply(f"the reply was empty{' but for thinking' if text.strip() else ''}", ask=f"; {_FORM}")
+        raise BadReply(f"the reply was empty{' but for thinking' if text.strip() else ''}", form=True)
     if found is None:
-        raise BadReply("the reply holds no readable JSON object", ask=f"; {_FORM}")
+        raise BadReply("the reply holds no readable JSON object", form=True)
     config, analysis = found.get("config"), found.get("analysis", "")
     if not isinstance(config, dict):
-        raise BadReply("the JSON object has no object 'config'", ask=f"; {_FORM}")
+        raise BadReply("the JSON object has no object 'config'", form=True)
     problems = space.problems(config)
     if problems:
         raise BadReply(_joined(problems), Kind.INVALID)
@@ -94,7 +99,7 @@ def refuse_aborted(finish_reason: str) -> None:
     """Raise BadReply when the server stopped the reply because it had become a loop, even if an answer stands before the loop."""
     if finish_reason == ABORTED:
         why = "the reply repeated itself without end and was broken off"
-        raise BadReply(why, Kind.ABORTED, ask=f": be brief, and {_FORM}")
+        raise BadReply(why, Kind.ABORTED, form=True, brief=True)
 
 
 def refuse_repeat(config: Config, trajectory: Trajectory) -> None:
@@ -135,7 +140,7 @@ def _last_object(text: str) -> tuple[dict[str, object] | None, str]:
         start = tail.find("{", end)
     with_config = [(value, end) for value, end in objects if "config" in value]
     if not with_config and problems:
-        raise BadReply(problems[0], ask=f"; {_FORM}")
+        raise BadReply(problems[0], form=True)
     chosen = with_config or objects
     return (chosen[-1][0], tail[chosen[-1][1] :]) if chosen else (None, "")
 

@@ -1,4 +1,4 @@
-"""The JSON schema of a reply: an analysis, and a configuration of the space including its conditions.
+"""The JSON schema of a reply: a configuration of the space including its conditions, and an analysis before it, after it or none.
 
 Conditions become branches (`anyOf`). There is one branch for each combination of parent values that decides which children are active.
 So an engine that follows the schema can only write members of the space. The schema also holds the bounds of floats, but not every
@@ -18,14 +18,30 @@ Schema: TypeAlias = dict[str, object]
 MOST_BRANCHES = 24
 
 
-def reply_schema(space: Space) -> Schema:
-    """Return the JSON schema of `{"analysis": text, "config": {...}}` for a space."""
+def reply_schema(space: Space, analysis: str = "before", longest_analysis: int | None = None) -> Schema:
+    """Return the JSON schema of a reply for a space: `{"config": {...}}`, and a text `analysis` in the place that `analysis` names.
+
+    Engines write the keys in the order of the schema. `longest_analysis` is in characters; None: no bound.
+    """
     branches = list(_branches(space, 0, {}, {}))
     config: Schema = {"anyOf": branches} if len(branches) > 1 else branches[0]
     if len(branches) > MOST_BRANCHES:
         required = [hp.name for hp in space if not hp.when]
         config = _object({hp.name: _property(hp) for hp in space}, required)
-    return _object({"analysis": {"type": "string"}, "config": config})
+    text: Schema = {"type": "string", **({"maxLength": longest_analysis} if longest_analysis else {})}
+    parts: dict[str, Schema] = {"analysis": text, "config": config}
+    order = {"none": ("config",), "after": ("config", "analysis"), "before": ("analysis", "config")}[analysis]
+    return _object({name: parts[name] for name in order})
+
+
+def value_sets(space: Space) -> list[dict[str, tuple[Value, ...]]]:
+    """Return, for each branch of a space of choices, the values that each of its active hyperparameters may have."""
+    found = []
+    for branch in _branches(space, 0, {}, {}):
+        properties = branch["properties"]
+        assert isinstance(properties, Mapping)
+        found.append({name: tuple(schema["enum"]) for name, schema in properties.items()})
+    return found
 
 
 def _branches(

@@ -85,11 +85,11 @@ class Changes:
     def view(self, detail: Detail) -> View:
         if not self.last:
             return View((("changes", "fewer than two trials: nothing to compare"),))
-        # A few of many simultaneous changes explain nothing: at low levels of detail they are only counted.
-        most, mixed = detail.pick(3, 3, 4, 6), detail.pick(0, 2, 3, 6)
+        # A few of many simultaneous changes explain nothing: they are only counted.
+        most = detail.pick(3, 3, 4, 4)
         columns = ("trial", "against", "changed", "score", "reading")
         kept = self.one_knob[: detail.pick(1, 2, 4, CONTRASTS_KEPT)]
-        rows = tuple(_row(contrast, most, mixed) for contrast in (*self.last, *kept))
+        rows = tuple(_row(contrast, most) for contrast in (*self.last, *kept))
         return View((), (Table("contrasts", columns, rows, len(self.one_knob) - len(kept)),))
 
 
@@ -143,21 +143,18 @@ def _ending(trial: Trial, scale: Scale) -> str:
     return trial.outcome.status.value if trial.score is None else scale.score_text(bounded(trial.score))
 
 
-def _row(contrast: Contrast, most: int, mixed: int) -> tuple[Cell, ...]:
+def _row(contrast: Contrast, most: int) -> tuple[Cell, ...]:
     noise = contrast.noise_pct or 0.0
     gain = contrast.outcome if contrast.gain_pct is None else contrast.scale.signed(contrast.gain_pct, apart=(0.0, noise, -noise))
     against = f"{contrast.earlier} ({contrast.role})" if contrast.role is not Role.OTHER else str(contrast.earlier)
-    return (contrast.later, against, _changed_text(contrast, most, mixed), gain, _reading(contrast))
+    return (contrast.later, against, _changed_text(contrast, most), gain, _reading(contrast))
 
 
-def _changed_text(contrast: Contrast, most: int, mixed: int) -> str | None:
-    """List the changes when there are at most `most`, else the `mixed` largest ones; None when none is listed."""
-    count = len(contrast.changed)
-    if not count:
+def _changed_text(contrast: Contrast, most: int) -> str | None:
+    """List the changes when there are at most `most`; None where there are more."""
+    if not contrast.changed:
         return "nothing: the same configuration"
-    listed = [change.text for change in contrast.changed[: most if count <= most else mixed]]
-    left_out = [f"{count - len(listed)} more"] if len(listed) < count else []
-    return "; ".join([*listed, *left_out]) if listed else None
+    return "; ".join(change.text for change in contrast.changed) if len(contrast.changed) <= most else None
 
 
 def _reading(contrast: Contrast) -> str:

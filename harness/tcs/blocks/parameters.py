@@ -106,13 +106,15 @@ class Parameters:
             "name",
             "tried value:score",
             "effect",
-            "widest gap" if detail.level < Level.FULL else "range covered; widest gap",
+            "widest gap",
         )
         rows = tuple(_row(item, detail, self) for item in self.items)
         return View((), (Table("hyperparameters", columns, rows),), self._notes(detail))
 
     def _notes(self, detail: Detail) -> tuple[str, ...]:
         notes = "* best trial, x failed, 80(3) mean of 3"
+        if not self.tested:
+            notes += f"; {Strength.TOO_LITTLE} for any effect"
         if self.tested and detail.level > Level.LEAST:
             notes += "; p by permutation"
             notes += f", of {self.tested} tested {points_text(self.tested * MODERATE_P, 1)} fall below {MODERATE_P:g} by chance"
@@ -214,7 +216,7 @@ def _failed_past(seen: list[Observation]) -> tuple[Value | None, Value | None]:
 
 
 def _row(item: Parameter, detail: Detail, of: Parameters) -> tuple[Cell, ...]:
-    name = item.shown_name + (" (log)" if isinstance(item.hp, Number) and item.hp.log else "")
+    name = item.shown_name
     if not item.active_trials:
         return (name, None, "never active", _coverage_text(item, detail, wording(item, ())))
     groups, left_out = item.groups, 0
@@ -228,7 +230,7 @@ def _row(item: Parameter, detail: Detail, of: Parameters) -> tuple[Cell, ...]:
     decimals = of.decimals - (detail.level is Level.LEAST)
     means = sorted({g.mean_pct for g in groups if g.mean_pct is not None})
     tried = Points(tuple(_point(item, g, decimals, means, write, of.scale) for g in groups), left_out)
-    effect = "; ".join(part for part in (_edge_text(item), _effect_text(item, of.scored, detail, write)) if part)
+    effect = "; ".join(part for part in (_edge_text(item), _effect_text(item, of, detail, write)) if part)
     return (name, tried, effect, _coverage_text(item, detail, write))
 
 
@@ -262,15 +264,15 @@ def _edge_text(item: Parameter) -> str:
     return f"best at {end}{', range goes on' if item.beyond else ''}"
 
 
-def _effect_text(item: Parameter, scored: int, detail: Detail, write: Wording) -> str:
+def _effect_text(item: Parameter, of: Parameters, detail: Detail, write: Wording) -> str:
     effect = item.effect
-    count = "" if effect.count == scored or detail.level < Level.MORE else f", n {effect.count}"
+    count = "" if effect.count == of.scored or detail.level < Level.MORE else f", n {effect.count}"
     if effect.values == 0:
         return "no score"
     if effect.values == 1 or effect.scores == 1:
         return f"{'one value scored' if effect.values == 1 else 'all scores equal'}{count}"
     if effect.p is None or effect.tau is None or effect.strength is Strength.TOO_LITTLE:
-        return f"{Strength.TOO_LITTLE}{count}"
+        return f"{Strength.TOO_LITTLE}{count}" if of.tested else ""  # said once, in the note
     p = f"p {'' if effect.exact else '~'}{p_text(effect.p)}{count}"
     if not effect.strength.speaks:
         return f"{effect.strength}, {p}" if detail.level is Level.FULL else str(effect.strength)
@@ -302,7 +304,7 @@ def _coverage_text(item: Parameter, detail: Detail, write: Wording) -> str | Non
         if detail.level is Level.LEAST and found.gap.share < NARROW_GAP:
             return None
         gap = f"{gap_text(item, write)} ({share_text(found.gap.share)})"
-        return f"{share_text(found.share)}; {gap}" if detail.level is Level.FULL else gap
+        return gap
     if found.untried:
         return f"untried: {_listed(found.untried, most, write)}"
     # A level that was tried and failed has no score, so its worth is unknown.

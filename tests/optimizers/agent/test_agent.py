@@ -89,9 +89,9 @@ BAD_THEN_GOOD = {
 
 
 @pytest.mark.parametrize("fault", BAD_THEN_GOOD)
-def test_a_bad_reply_goes_back_with_the_exact_complaint(fault: str, ollama: Start, run: Run) -> None:
+def test_a_bad_reply_goes_back_with_the_exact_complaint_in_version_1(fault: str, ollama: Start, run: Run) -> None:
     double = ollama(Script.of(fault))
-    _, _, folder = run(*llm(double))
+    _, _, folder = run(*llm(double), "agent.prompt=v1")
     trials = read_trials(folder)
     assert [t.proposal.source for t in trials] == ["llm-retry-1", "llm", "llm"]
     problem = trials[0].proposal.note["replies"][0]["problem"]
@@ -100,10 +100,27 @@ def test_a_bad_reply_goes_back_with_the_exact_complaint(fault: str, ollama: Star
     assert len(calls(folder)[1]["messages"][2]["content"]) <= 4_000
 
 
+@pytest.mark.parametrize("fault", BAD_THEN_GOOD)
+def test_a_bad_reply_is_drawn_anew_with_the_complaint_as_one_line(fault: str, ollama: Start, run: Run) -> None:
+    double = ollama(Script.of(fault))
+    _, _, folder = run(*llm(double))
+    trials = read_trials(folder)
+    assert [t.proposal.source for t in trials] == ["llm-retry-1", "llm", "llm"]
+    reply = trials[0].proposal.note["replies"][0]
+    assert re.search(BAD_THEN_GOOD[fault], reply["why"]), reply
+    first, second = (call["messages"] for call in calls(folder)[:2])
+    assert second[0] == first[0]
+    assert len(second) == 2, "the bad reply is not shown again"
+    before, complaint = second[1]["content"].split(first[1]["content"])
+    assert not before
+    assert complaint.startswith(f"\n\nAn earlier answer was refused: {reply['why']}")
+    assert len(complaint.strip().splitlines()) == 1
+
+
 def test_a_loop_is_a_kind_of_its_own_and_is_not_shown_to_the_model_again(ollama: Start, run: Run) -> None:
     """Sent again unchanged, the request would end in the same loop for ever."""
     double = ollama(Script.of("aborted", "aborted"))
-    result, _, folder = run(*llm(double))
+    result, _, folder = run(*llm(double), "agent.prompt=v1")
     assert result.done == 1
     first = read_trials(folder)[0]
     assert [(reply["kind"], reply["problem"] is None) for reply in first.proposal.note["replies"] if reply["problem"]] == [

@@ -1,0 +1,125 @@
+"""The completion form (`agent.form=table`): trials as lines of a table, and the model writes the next line.
+
+The lines are sorted from the worst to the best trial. The last one begins with a target that is better than all scores, and the model
+completes it with a configuration. A grammar holds the line to the levels of the space (`harness.space.levels`). No instruction has to be
+followed, so base models can do it too, and a proposal takes as many tokens as its values.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.optimizers.agent.reply import Answer, BadReply, Kind
+from harness.optimizers.agent.reply_schema import MOST_BRANCHES, value_sets
+from harness.space import Choice, Config, Space, Value
+from harness.trial import Objective, Trajectory
+
+# The target lies above the best score by this share of the distance from the worst to the best, and at least by the margin that matters.
+AHEAD = 0.25
+_PLAIN = re.compile(r"[A-Za-z_][\w.+-]*")
+_WORDS = ("true", "false", "failed", "best")
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """The form for a space of choices, such as `level_space` makes."""
+
+    space: Space
+
+    def rows(self, trajectory: Trajectory, objective: Objective) -> str:
+        """Return the header, a line for each trial from the worst to the best, and the beginning of the line to complete.
+
+        A trial with a value that is no level is shown as it was.
+        """
+        names = ",".join(["score", *(_bare(name) for name in self.space.names)])
+        ranked = sorted(trajectory, key=lambda trial: (trial.score is not None, trial.score or 0.0, trial.number))
+        lines = [
+            f"{'failed' if t.score is None else _score(t.score, objective)},{self._cells(t.config)}" for t in ranked
+        ]
+        return "\n".join([names, *lines, f"{target_text(trajectory, objective)},"])
+
+    @cached_property
+    def grammar(self) -> str:
+        """The grammar of the rest of a line in GBNF, the notation of llama.cpp."""
+        rows = []
+        for branch in self._branches:
+            columns = []
+            for hp in self.space:
+                texts = [_text(value) for value in branch.get(hp.name, ())]
+                optional = not texts or (self._loose and bool(hp.when))
+                columns.append(" | ".join(json.dumps(text) for text in [*texts, *([""] if optional else [])]))
+            rows.append(' "," '.join(f"({column})" for column in columns))
+        return f'root ::= ({" | ".join(rows)}) "\\n"'
+
+    def read(self, text: str) -> Answer:
+        """Return the configuration of a completed line. Raises BadReply."""
+        line = text.strip("\r\n").partition("\n")[0].strip()
+        found = self._pattern.fullmatch(line)
+        if not found:
+            raise BadReply(f"the line holds no value of each hyperparameter: {line[:200]!r}")
+        config: Config = {}
+        for hp, cell in zip(self.space, found.groups(), strict=True):
+            if cell:
+                config[hp.name] = self._values[hp.name][cell]
+        problems = self.space.problems(config)
+        if problems:
+            raise BadReply("; ".join(problems), Kind.INVALID)
+        return Answer(self.space.check(config), "")
+
+    @cached_property
+    def _branches(self) -> list[dict[str, tuple[Value, ...]]]:
+        if not self._loose:
+            return value_sets(self.space)
+        return [{hp.name: hp.choices for hp in self.space if isinstance(hp, Choice)}]
+
+    @cached_property
+    def _loose(self) -> bool:
+        """Whether the conditions make so many branches that cells of conditional hyperparameters may be empty in any line."""
+        return len(value_sets(self.space)) > MOST_BRANCHES
+
+    @cached_property
+    def _values(self) -> Mapping[str, Mapping[str, Value]]:
+        return {hp.name: {_text(value): value for value in hp.choices} for hp in self.space if isinstance(hp, Choice)}
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(",".join(f"({'|'.join(map(re.escape, [*self._values[hp.name], '']))})" for hp in self.space))
+
+    def _cells(self, config: Mapping[str, Value]) -> str:
+        return ",".join(_text(config[name]) if name in config else "" for name in self.space.names)
+
+
+def target_text(trajectory: Trajectory, objective: Objective) -> str:
+    """Return a score better than all of the trajectory, in the objective's own unit; the word `best` while there is none.
+
+    A percentage stays below 100, however little that is above the best.
+    """
+    scores = [trial.score for trial in trajectory if trial.score is not None]
+    if not scores:
+        return "best"
+    best = max(scores)
+    wanted = best + max(AHEAD * (best - min(scores)), objective.margin / objective.point)
+    if objective.is_percentage and objective.sign > 0:
+        wanted = min(wanted, max(best, (best + 100.0) / 2))
+    return _score(wanted, objective)
+
+
+def _score(points: float, objective: Objective) -> str:
+    return objective.text(objective.value(points)).removesuffix(objective.unit).strip()
+
+
+def _text(value: Value) -> str:
+    """Return a value as a cell: texts without quotes where nothing else could be meant."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _bare(value)
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def _bare(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) and text not in _WORDS else json.dumps(text, ensure_ascii=False)
