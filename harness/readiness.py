@@ -16,7 +16,8 @@ class Readiness:
     """One row of the doctor's table: `reason` says what is (not) there, `command` makes it ready (empty when it is).
 
     `command` is one for the shell, several of them (a line each), or what to do in words, such as a setting to give.
-    `warning` is one line about what is ready and yet not as one may think; a run prints it too. No text of it can hold a secret.
+    `warning` is one line about what is ready and yet not as one may think; a run prints it too. `notice` is one that a run prints once:
+    whose model this is. No text of it can hold a secret.
     """
 
     name: str
@@ -24,9 +25,10 @@ class Readiness:
     reason: str
     command: str = ""
     warning: str = ""
+    notice: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("name", "reason", "warning"):
+        for name in ("name", "reason", "warning", "notice"):
             object.__setattr__(self, name, one_line(getattr(self, name), limit=_LONGEST, guess=False))
         lines = (one_line(line, limit=_LONGEST, guess=False) for line in self.command.splitlines())
         object.__setattr__(self, "command", "\n".join(filter(None, lines)))

@@ -53,10 +53,13 @@ class Message:
 class Request:
     """One question to a model, with everything that decides the answer.
 
-    `schema` is the JSON schema of the reply (None: free text). A decoding field that is None is left to the
-    server. `num_ctx` is the window in tokens, prompt and reply together; `max_tokens` is the most tokens of the reply. `trial` (from 1),
-    `call` (from 1 within the trial) and `attempt` (from 1, counted by the retry wrapper) only number the question: they are not part of
-    `key`.
+    `schema` is the JSON schema of the reply (None: free text). `grammar` is a grammar of the reply in llama.cpp's notation (GBNF), which
+    the sampler enforces; a request has a schema or a grammar, not both. `raw` means that the one message is the text that the model
+    continues, without a chat template. Only backends with `takes_grammars` (see `build.py`) take `grammar` and `raw`.
+
+    A decoding field that is None is left to the server. `num_ctx` is the window in tokens, prompt and reply together; `max_tokens` is the
+    most tokens of the reply. `trial` (from 1), `call` (from 1 within the trial) and `attempt` (from 1, counted by the retry wrapper) only
+    number the question: they are not part of `key`. Raises ValueError for a request that makes no sense.
     """
 
     messages: tuple[Message, ...]
@@ -71,6 +74,14 @@ class Request:
     trial: int = 0
     call: int = 0
     attempt: int = 1
+    grammar: str | None = None
+    raw: bool = False
+
+    def __post_init__(self) -> None:
+        if self.grammar is not None and self.schema is not None:
+            raise ValueError("a request has a schema or a grammar, not both")
+        if self.raw and (len(self.messages) != 1 or self.schema is not None):
+            raise ValueError("a raw request has one message, and no schema")
 
     @property
     def decoding(self) -> dict[str, object]:
@@ -83,9 +94,18 @@ class Request:
         return None if self.schema is None else digest(self.schema)
 
     @cached_property
+    def grammar_key(self) -> str | None:
+        """A hash of the grammar; None without a grammar."""
+        return None if self.grammar is None else digest(self.grammar)
+
+    @cached_property
     def key(self) -> str:
         """A hash of everything that decides the answer: 32 hexadecimal digits, the same in every process."""
-        return digest([[m.role, m.content] for m in self.messages], self.model, self.schema_key, self.decoding)
+        # What a request does not use is left out, so that it keeps the key of the time before that field.
+        form = {name: value for name, value in (("grammar", self.grammar), ("raw", self.raw)) if value}
+        return digest(
+            [[m.role, m.content] for m in self.messages], self.model, self.schema_key, self.decoding, *([form] if form else [])
+        )
 
     def wire_messages(self, reply_format: ReplyFormat) -> list[dict[str, str]]:
         """Return the messages in the form that servers accept.
@@ -178,7 +198,11 @@ class Reply:
 
 
 class Backend(Protocol):
-    """Something that answers requests: a client of a server, a local model, records, or a wrapper around one of these."""
+    """Something that answers requests: a client of a server, a local model, records, or a wrapper around one of these.
+
+    A backend whose engine counts tokens may also have `count_tokens(request) -> int`: the exact number of tokens of the prompt, chat
+    template included. It may raise BackendError.
+    """
 
     def complete(self, request: Request) -> Reply:
         """Return the model's reply, whether its text is usable or not. Raises BackendError."""

@@ -39,6 +39,11 @@ def backend_class(settings: LlmSettings) -> BackendClass:
     return made
 
 
+def takes_grammars(settings: LlmSettings) -> bool:
+    """Say whether requests to this LLM may have a `grammar` or be `raw`; its class says so in `takes_grammars`. Raises SettingsError."""
+    return bool(getattr(backend_class(settings), "takes_grammars", False))
+
+
 def build_backend(settings: LlmSettings, *, keep: Callable[[CallRecord], None], answered: Iterable[CallRecord] = ()) -> Backend:
     """Return the backend of one cell, with its wrappers.
 

@@ -23,8 +23,8 @@ KIND, WHAT = "llm_call", "the record of an LLM call"
 class CallRecord:
     """One attempt at one call: the request, and the reply or the error.
 
-    `key` is `Request.key`. Of the JSON schema only a hash is kept. `decoding` has the keys seed, temperature, max_tokens, num_ctx,
-    think, reply_format. `seconds` is the wall time of the call, whether it failed or not.
+    `key` is `Request.key`. Of the JSON schema and of the grammar only a hash is kept. `decoding` has the keys seed,
+    temperature, max_tokens, num_ctx, think, reply_format. `seconds` is the wall time of the call, whether it failed or not.
     """
 
     trial: int
@@ -39,6 +39,8 @@ class CallRecord:
     reply: Reply | None = None
     error: str | None = None
     error_kind: str | None = None
+    grammar_key: str | None = None
+    raw: bool = False
 
     @classmethod
     def of(cls, request: Request, seconds: float, *, reply: Reply | None = None, error: BackendError | None = None) -> CallRecord:
@@ -56,6 +58,8 @@ class CallRecord:
             reply=reply,
             error=None if error is None else str(error),
             error_kind=None if error is None else type(error).__name__,
+            grammar_key=request.grammar_key,
+            raw=request.raw,
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -64,6 +68,7 @@ class CallRecord:
         row |= {name: getattr(self, name) for name in ("trial", "call", "attempt", "key", "model")}
         row["messages"] = [{"role": m.role, "content": m.content} for m in self.messages]
         row |= {"schema_key": self.schema_key, "decoding": dict(self.decoding), "seconds": self.seconds}
+        row |= {name: value for name, value in (("grammar_key", self.grammar_key), ("raw", self.raw)) if value}
         if self.reply is not None:
             row["reply"] = _reply_to_dict(self.reply)
         if self.error is not None:
@@ -89,6 +94,8 @@ class CallRecord:
                 reply=_reply_from_dict(row["reply"]) if "reply" in row else None,
                 error=str(row["error"]) if "error" in row else None,
                 error_kind=row.get("error_kind"),
+                grammar_key=row.get("grammar_key"),
+                raw=bool(row.get("raw", False)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RecordError(f"damaged record of an LLM call ({type(error).__name__}: {error})") from error
@@ -109,6 +116,12 @@ class CallRecord:
             found.append(f"reply_format: {self.decoding['reply_format']} recorded, {asked.reply_format} asked")
         if asked.schema_key != self.schema_key:
             found.append(f"JSON schema: {self.schema_key} recorded, {asked.schema_key} asked")
+        if asked.grammar_key != self.grammar_key:
+            found.append(f"grammar: {self.grammar_key} recorded, {asked.grammar_key} asked")
+        if asked.raw != self.raw:
+            found.append(
+                f"chat template: {'not used' if self.raw else 'used'} when recorded, {'not used' if asked.raw else 'used'} now"
+            )
         if len(asked.messages) != len(self.messages):
             found.append(f"messages: {len(self.messages)} recorded, {len(asked.messages)} asked")
         for number, (kept_message, message) in enumerate(zip(self.messages, asked.messages, strict=False), start=1):

@@ -1,135 +1,165 @@
 """A local model inside this process: llama.cpp runs any GGUF file, without a server (package `xllamacpp`, extra `llama-cpp`).
 
-llama.cpp turns the JSON schema into a grammar, which enforces keys, types, enumerations and ranges (ranges of floats in recent releases
-only). Replies must be checked all the same: one that is cut off at `max_tokens` does not fit the schema, and with `reply_format=prompt`
-nothing is enforced.
+The JSON schema is sent as a grammar, which enforces keys, types, enumerations and ranges (see `local.engine.grammar_of`). Replies must be
+checked all the same: one that is cut off at `max_tokens` does not fit the schema, and with `reply_format=prompt` nothing is enforced.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import importlib.util
-import os
-import secrets
+import threading
 import time
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.deadline import call_with_deadline
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
-from harness.llm.probe import Readiness
+from harness.llm.local import engine
+from harness.llm.local.header import Header, NotGguf, read_header
+from harness.llm.local.memory import free_bytes, megabytes, needed_bytes
+from harness.llm.local.weights import SHA256, file_digest, parts_of, place, sha256_of
+from harness.llm.probe import Readiness, window_warning
 from harness.llm.settings import LlmSettings
 
 INSTALL = "pip install 'tcs-harness[llama-cpp]'"
-_WHOLE_FILE_BYTES = 256 << 20
+_SET_PATH = "set llm.path=FILE.gguf"
+_STOP_SECONDS = 5.0  # how long Ctrl-C waits for the engine, which stops between two tokens
 
 
 class LlamaCpp:
-    """Uses the settings path, chat_template, threads and timeout_seconds. The window (`num_ctx`) and decoding are in each request.
+    """Uses the settings path, sha256, install, chat_template, threads and timeout_seconds. Window and decoding are in each request.
 
-    `llm.chat_template` null means the template in the file; give a name such as `chatml` for a GGUF file without a template.
+    `llm.chat_template` null means the template in the file; give a name such as `chatml` for a GGUF file without a template. The number
+    of threads does not change a reply.
     """
+
+    takes_grammars = True
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
 
     @staticmethod
     def ready(settings: LlmSettings) -> Readiness:
-        problem, command = _problem(settings.path)
+        problem, command = _problem(settings)
         if problem:
             return Readiness(settings.name, False, problem, command)
-        return Readiness(settings.name, True, f"xllamacpp is installed, {settings.path} is there")
+        file, header = _file(settings)
+        needed = needed_bytes(file, header, settings.num_ctx)
+        free = free_bytes()
+        if needed > free:
+            reason = (
+                f"{file.name} needs about {megabytes(needed)} of memory with llm.num_ctx={settings.num_ctx or 'null'}, and "
+                f"{megabytes(free)} are free"
+            )
+            return Readiness(settings.name, False, reason, "end other programs, or set a smaller llm.num_ctx or a smaller model")
+        window = header.of_architecture("context_length")
+        reason = f"{file.name} is there; it takes about {megabytes(needed)} of memory"
+        return Readiness(settings.name, True, reason, warning=window_warning(settings, window), notice=_licence(settings, header))
 
     def complete(self, request: Request) -> Reply:
-        problem, command = _problem(self._settings.path)
+        self._refuse()
+        stop, ended = threading.Event(), threading.Event()
+
+        def call() -> Reply:
+            try:
+                return self._complete(request, stop)
+            finally:
+                ended.set()
+
+        def abandon() -> None:
+            stop.set()
+            ended.wait(_STOP_SECONDS)
+
+        return call_with_deadline(
+            call, who="llama.cpp", deadline_seconds=self._settings.timeout_seconds, abandon=abandon, translate=_translate
+        )
+
+    def count_tokens(self, request: Request) -> int:
+        """Return the exact number of tokens of a prompt, chat template included. Raises BackendError."""
+        self._refuse()
+        try:
+            return self._engine(request).count(_prompt(request), raw=request.raw)
+        except Exception as error:
+            raise _translate(error) from error
+
+    def _refuse(self) -> None:
+        problem, command = _problem(self._settings)
         if problem:
             raise NotReady(f"{problem}: {command}")
-        return call_with_deadline(
-            lambda: self._complete(request),
-            who="llama.cpp",
-            deadline_seconds=self._settings.timeout_seconds,
-            # A generation inside this process cannot be stopped. The next call loads a new engine.
-            abandon=_engine.cache_clear,
-            translate=_translate,
-        )
 
-    def _complete(self, request: Request) -> Reply:
-        path = Path(str(self._settings.path)).resolve()
+    def _engine(self, request: Request) -> engine.Engine:
+        file, _ = _file(self._settings)
+        try:
+            return engine.loaded(file, request.num_ctx or 0, self._settings.chat_template, self._settings.threads or 1)
+        except RuntimeError as error:
+            raise NotReady(
+                f"llama.cpp cannot load {file} ({error}): is it a language model, and is there memory for it?"
+            ) from error
+
+    def _complete(self, request: Request, stop: threading.Event) -> Reply:
         start = time.perf_counter()
-        threads = self._settings.threads or len(os.sched_getaffinity(0))
-        engine = _engine(path, request.num_ctx or 0, self._settings.chat_template, threads)
-        loaded = time.perf_counter()
-        answer = engine.handle_chat_completions(_body(request))
-        seconds = round(time.perf_counter() - start, 6)
-        if "error" in answer:
-            raise _refusal(answer["error"], request)
-        choice, usage = answer["choices"][0], answer["usage"]
+        loaded = self._engine(request)
+        ready = time.perf_counter()
+        try:
+            answer = loaded.complete(_body(request), raw=request.raw, stop=stop)
+        except engine.EngineRefused as refused:
+            raise _refusal(refused.error, request) from refused
         return Reply(
-            text=choice["message"].get("content") or "",
-            thinking=choice["message"].get("reasoning_content") or "",
-            facts=_facts(path, None if request.schema is None else str(request.reply_format)),
-            prompt_tokens=usage["prompt_tokens"],
-            completion_tokens=usage["completion_tokens"],
-            seconds=seconds,
-            load_seconds=round(loaded - start, 6),
-            finish_reason=choice.get("finish_reason") or "",
+            text=answer.text,
+            thinking=answer.thinking,
+            facts=self._facts(request),
+            prompt_tokens=answer.usage.get("prompt_tokens"),
+            completion_tokens=answer.usage.get("completion_tokens"),
+            seconds=round(time.perf_counter() - start, 6),
+            load_seconds=round(ready - start, 6),
+            finish_reason=answer.finish_reason,
+        )
+
+    def _facts(self, request: Request) -> ModelFacts:
+        file, header = _file(self._settings)
+        return ModelFacts(
+            backend="llama_cpp",
+            model=request.model or self._settings.model_name,
+            server=engine.version(),
+            digest=SHA256 + self._settings.sha256 if self._settings.sha256 else file_digest(file),
+            parameters=header.text("general.size_label") or None,
+            family=header.text("general.architecture") or None,
+            context_tokens=header.of_architecture("context_length"),
+            reply_format=None if request.schema is None else str(request.reply_format),
         )
 
 
-class _Engine(Protocol):
-    """The part of `xllamacpp.Server` that is used here."""
-
-    def handle_chat_completions(self, body: Mapping[str, object]) -> dict[str, Any]: ...
-
-
-@lru_cache(maxsize=1)
-def _engine(path: Path, num_ctx: int, chat_template: str | None, threads: int) -> _Engine:
-    """Load a model, and keep it for the next cell. `num_ctx` 0 means the window that the model was trained for."""
-    xllamacpp = importlib.import_module("xllamacpp")
-    params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    params.n_ctx = num_ctx
-    params.n_parallel = 1
-    params.cpuparams.n_threads = threads
-    params.warmup = False
-    params.verbosity = -1  # its log would overwrite the progress display
-    # The engine also listens on a local port. With this random key, no other program gets an answer there.
-    params.api_keys = [secrets.token_hex(16)]
-    if chat_template:
-        params.chat_template = chat_template
-        params.use_jinja = False
-    try:
-        engine: _Engine = xllamacpp.Server(params)
-    except RuntimeError as error:
-        raise NotReady(f"llama.cpp cannot load {path} ({error}): is it a whole GGUF file, and is there memory for it?") from error
-    return engine
+def _prompt(request: Request) -> dict[str, object]:
+    """Return the part of a request that makes the prompt."""
+    if request.raw:
+        return {"prompt": request.messages[0].content}
+    prompt: dict[str, object] = {"messages": request.wire_messages(request.reply_format)}
+    if request.think is not None:
+        level = isinstance(request.think, str)
+        prompt["chat_template_kwargs"] = {"reasoning_effort" if level else "enable_thinking": request.think}
+    return prompt
 
 
 def _body(request: Request) -> dict[str, object]:
-    body: dict[str, object] = {
-        "messages": request.wire_messages(request.reply_format),
+    body: dict[str, object | None] = {
+        **_prompt(request),
         "seed": request.seed,
         "temperature": request.temperature,
         "max_tokens": request.max_tokens,
+        "grammar": request.grammar,
         # With a cached prefix the prompt is computed in other batches, and its last bits could differ from run to run.
         "cache_prompt": False,
     }
-    if request.think is not None:
-        level = isinstance(request.think, str)
-        body["chat_template_kwargs"] = {"reasoning_effort" if level else "enable_thinking": request.think}
     if request.schema is not None and request.reply_format is ReplyFormat.SCHEMA:
-        json_schema = {"name": "reply", "schema": dict(request.schema), "strict": True}
-        body["response_format"] = {"type": "json_schema", "json_schema": json_schema}
+        body["grammar"] = engine.grammar_of(request.schema)
     elif request.schema is not None and request.reply_format is ReplyFormat.JSON:
         body["response_format"] = {"type": "json_object"}
     return {name: value for name, value in body.items() if value is not None}
 
 
-def _refusal(error: dict[str, Any], request: Request) -> BackendError:
+def _refusal(error: Mapping[str, Any], request: Request) -> BackendError:
     text = str(error.get("message", error))
     if error.get("type") == "exceed_context_size_error":
         return TruncatedPrompt(
@@ -150,35 +180,40 @@ def _translate(error: Exception) -> BackendError:
     return BackendUnavailable(f"llama.cpp: {type(error).__name__}: {error}")
 
 
-def _problem(path: str | None) -> tuple[str, str]:
+def _problem(settings: LlmSettings) -> tuple[str, str]:
     """Return what is missing and the command that installs or sets it; two empty texts when nothing is missing."""
     if importlib.util.find_spec("xllamacpp") is None:
         return "llama.cpp is not installed", INSTALL
+    path, remedy = settings.path, settings.install or _SET_PATH
     if not path:
-        return "no model file", "set llm.path=FILE.gguf"
+        return "no model file", remedy
+    file = place(path)
+    if file is None:
+        return f"{settings.model_name or path} is not installed", remedy
     try:
-        with Path(path).open("rb") as file:
-            magic = file.read(4)
+        header = read_header(file)
+        for part in parts_of(file)[1:]:
+            read_header(part)
+        if settings.sha256 and (found := sha256_of(file)) != settings.sha256:
+            return f"{file} is another file than llm.sha256 says: its SHA-256 is {found}", remedy
     except OSError as error:
-        return f"{path}: {error.strerror}", "set llm.path=FILE.gguf"
-    return ("", "") if magic == b"GGUF" else (f"{path} is not a GGUF file", "set llm.path=FILE.gguf")
+        return f"{error.filename or file}: {error.strerror}", remedy
+    except NotGguf as error:
+        return f"{file} {error}", remedy
+    if "tokenizer.ggml.model" not in header.metadata:
+        return f"{file} is a GGUF file without a vocabulary, not a language model", _SET_PATH
+    return "", ""
 
 
-@lru_cache(maxsize=4)
-def _facts(path: Path, reply_format: str | None) -> ModelFacts:
-    xllamacpp = importlib.import_module("xllamacpp")
-    version = f"xllamacpp {xllamacpp.__version__}"
-    return ModelFacts("llama_cpp", path.name, server=version, digest=_file_digest(path), reply_format=reply_format)
+def _file(settings: LlmSettings) -> tuple[Path, Header]:
+    """Return the model's file and its header, where `_problem` has found none."""
+    file = place(str(settings.path))
+    assert file is not None
+    return file, read_header(file)
 
 
-def _file_digest(path: Path) -> str:
-    """Hash a model file. Of a large file, hash the size, the head (metadata) and the tail (last tensors) only."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if size <= _WHOLE_FILE_BYTES:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-        part = hashlib.sha256(str(size).encode())
-        part.update(file.read(_WHOLE_FILE_BYTES // 2))
-        file.seek(-_WHOLE_FILE_BYTES // 2, 2)
-        part.update(file.read())
-    return f"sha256-of-head-and-tail:{part.hexdigest()}"
+def _licence(settings: LlmSettings, header: Header) -> str:
+    """Say whose weights these are and under which licence, as far as the file says it."""
+    maker, licence = header.text("general.organization"), header.text("general.license")
+    said = f"licence {licence}" if licence else "its file names no licence"
+    return f"{settings.model_name}{f' by {maker}' if maker else ''}, {said}"

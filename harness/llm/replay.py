@@ -26,6 +26,8 @@ class Replay:
     when two cells of a study answer the same request differently.
     """
 
+    takes_grammars = True
+
     def __init__(self, settings: LlmSettings) -> None:
         self._path = Path(settings.replay or settings.path or "")
         self._given = bool(settings.replay or settings.path)

@@ -12,6 +12,8 @@ from typing import Any
 from harness.errors import SettingsError, near
 from harness.llm.backend import Message, ReplyFormat, Request, Schema
 from harness.llm.endpoint import check_address, check_proxy, check_variable
+from harness.llm.local.weights import SHA256, digest_of, header_of, is_sha256, names_weights
+from harness.scrub import one_line
 
 
 @dataclass(unsafe_hash=True)
@@ -37,11 +39,15 @@ class LlmSettings:
     key_env: str = ""
     """environment variable that holds the key; empty: none is needed"""
     path: str | None = None
-    """llama_cpp: the GGUF file; replay: a folder or file with records of calls"""
+    """llama_cpp: the GGUF file, or `pkg:PACKAGE/FILE` for one in a Python package; replay: a folder or file with records of calls"""
+    sha256: str | None = None
+    """llama_cpp: SHA-256 that the file must have; null: any"""
+    install: str = ""
+    """llama_cpp: command that brings the file"""
     chat_template: str | None = None
     """llama_cpp: template for a GGUF file that holds none"""
     threads: int | None = None
-    """llama_cpp: null: one per core of this process"""
+    """llama_cpp: null: 1, because with more it stands still while another process uses a core"""
     replay: str | None = None
     """answer from the records in this folder instead of asking the model"""
 
@@ -95,13 +101,27 @@ class LlmSettings:
 
     @property
     def model_name(self) -> str:
-        """The name of the model; for a GGUF file, the name of the file."""
-        return self.model or (Path(self.path).name if self.path and self.path.endswith(".gguf") else "")
+        """The name of the model; for a GGUF file without `model`, its name by its own words, empty where the file is not there."""
+        if self.model or not (self.path and names_weights(self.path)):
+            return self.model
+        header = header_of(self.path)
+        return "" if header is None else one_line(header.name, limit=100) or Path(self.path).stem
 
     def identity(self) -> dict[str, object]:
-        """Return the settings that decide the answers, for the identity of a cell. Address and time limits are not among them."""
+        """Return the settings that decide the answers, for the identity of a cell. Address and time limits are not among them.
+
+        For a GGUF file the model is the digest of the file, not its name: `sha256` where it is given, so that a replay needs no file.
+        Where neither is there, nothing can run but a replay, and the model is the file's name.
+        """
         keep = ("_target_", "model", "temperature", "max_tokens", "num_ctx", "think", "reply_format", "chat_template")
-        return {name.strip("_"): getattr(self, name) for name in keep} | {"model": self.model_name}
+        return {name.strip("_"): getattr(self, name) for name in keep} | {"model": self._model_identity()}
+
+    def _model_identity(self) -> str:
+        if not (self.path and names_weights(self.path)):
+            return self.model
+        if self.sha256:
+            return SHA256 + self.sha256
+        return digest_of(self.path) or self.model or Path(self.path).name
 
     def request(self, messages: Sequence[Message], *, schema: Schema | None, seed: int | None, trial: int, call: int) -> Request:
         """Return a request with the model and the decoding settings of this LLM."""
@@ -148,6 +168,10 @@ def _check(settings: LlmSettings) -> None:
         raise SettingsError(f"llm.temperature={settings.temperature}: must be from 0 to 2")
     if settings.reply_format not in tuple(ReplyFormat):
         raise SettingsError(f"llm.reply_format={settings.reply_format}{near(settings.reply_format, map(str, ReplyFormat))}")
+    if settings.sha256 is not None and not is_sha256(settings.sha256):
+        raise SettingsError(
+            f"llm.sha256={settings.sha256}: must be 64 hexadecimal digits in lower case, as `sha256sum FILE` prints them"
+        )
     if settings.base_url is not None:
         check_address(settings.base_url, "llm.base_url")
     if settings.proxy is not None:

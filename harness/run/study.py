@@ -151,12 +151,14 @@ def _missing_data(task: TaskSpec) -> str:
 
 @functools.cache
 def _readiness(llm: LlmSettings) -> Readiness:
-    """Check an LLM, once per command. Print its warning once: a test double answers, or the window does not fit."""
+    """Check an LLM, once per command. Print its warning once (a test double answers, or the window does not fit), and whose it is."""
     from harness.llm.probe import readiness  # noqa: PLC0415 - imports an HTTP client, which only a cell with an LLM needs
 
     found = readiness(llm)
     if found.warning:
         say_once(f"llm: {found.warning}")  # several arms may ask it
+    if found.ready and found.notice:
+        say_once(f"llm: {found.notice}")
     return found
 
 

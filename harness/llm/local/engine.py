@@ -1,0 +1,140 @@
+"""The engine: llama.cpp inside this process (package `xllamacpp`), one model at a time, one request at a time."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import secrets
+import threading
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+_COUNT_SECONDS = 60.0
+# A prompt is computed in parts of so many tokens, and can be stopped between them (3 s for a model of 135 M on one core).
+_BATCH_TOKENS = 512
+
+
+class EngineRefused(Exception):
+    """The engine's refusal of a request; `error` is what it says: code, type, message and more."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        super().__init__(str(error.get("message", error)))
+        self.error = error
+
+
+@dataclass
+class Answer:
+    """What the engine has generated; `usage` is empty after a stop."""
+
+    text: str = ""
+    thinking: str = ""
+    finish_reason: str = ""
+    usage: dict[str, Any] = field(default_factory=dict)
+
+
+class _Server(Protocol):
+    """The part of `xllamacpp.Server` that is used here. A callback that returns True stops the generation."""
+
+    listening_address: str
+
+    def handle_chat_completions(self, body: Mapping[str, object], callback: Callable[[dict[str, Any]], bool]) -> object: ...
+
+    def handle_completions(self, body: Mapping[str, object], callback: Callable[[dict[str, Any]], bool]) -> object: ...
+
+
+class Engine:
+    """A loaded model."""
+
+    def __init__(self, server: _Server, key: str) -> None:
+        self._server = server
+        self._key = key
+        self._one_at_a_time = threading.Lock()
+
+    def complete(self, body: Mapping[str, object], *, raw: bool, stop: threading.Event) -> Answer:
+        """Return the answer to a request; `raw` for one with a `prompt` instead of messages.
+
+        The generation ends soon after `stop` is set, within a token or a part of the prompt. Raises EngineRefused.
+        """
+        answer = Answer()
+        refused: list[Mapping[str, Any]] = []
+
+        def take(part: dict[str, Any]) -> bool:
+            if "error" in part or "choices" not in part:
+                refused.append(part.get("error", part))
+            else:
+                _add(answer, part)
+            return stop.is_set()
+
+        streamed = {**body, "stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
+        with self._one_at_a_time:
+            if not stop.is_set():
+                (self._server.handle_completions if raw else self._server.handle_chat_completions)(streamed, take)
+        if refused:
+            raise EngineRefused(refused[0])
+        return answer
+
+    def count(self, body: Mapping[str, object], *, raw: bool) -> int:
+        """Return the tokens of a request's prompt, chat template included. Raises OSError and ValueError."""
+        if raw:
+            text = body["prompt"]
+        else:
+            asked = {name: body[name] for name in ("messages", "chat_template_kwargs") if name in body}
+            text = self._post("/apply-template", asked)["prompt"]
+        return len(self._post("/tokenize", {"content": text, "add_special": True, "parse_special": True})["tokens"])
+
+    def _post(self, route: str, body: Mapping[str, object]) -> Any:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
+        request = urllib.request.Request(f"{self._server.listening_address}{route}", json.dumps(body).encode(), headers)
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(request, timeout=_COUNT_SECONDS) as response:
+            return json.loads(response.read())
+
+
+def _add(answer: Answer, part: Mapping[str, Any]) -> None:
+    """Add one part of a streamed answer."""
+    answer.usage = part.get("usage") or answer.usage
+    for choice in part["choices"][:1]:
+        delta = choice.get("delta") or {}
+        answer.text += choice.get("text") or delta.get("content") or ""
+        answer.thinking += delta.get("reasoning_content") or ""
+        answer.finish_reason = choice.get("finish_reason") or answer.finish_reason
+
+
+@lru_cache(maxsize=1)
+def loaded(file: Path, num_ctx: int, chat_template: str | None, threads: int) -> Engine:
+    """Load a model, and keep it for the next cell. `num_ctx` 0 means the window that it was trained for. Raises RuntimeError."""
+    xllamacpp = importlib.import_module("xllamacpp")
+    params = xllamacpp.CommonParams()
+    params.model.path = str(file)
+    params.n_ctx = num_ctx
+    params.n_parallel = 1
+    params.n_batch = _BATCH_TOKENS
+    params.cpuparams.n_threads = threads
+    params.warmup = False
+    params.verbosity = -1  # its log would overwrite the progress display
+    # The engine also listens on a local port. With this random key, no other program gets an answer there.
+    key = secrets.token_hex(16)
+    params.api_keys = [key]
+    if chat_template:
+        params.chat_template = chat_template
+        params.use_jinja = False
+    return Engine(xllamacpp.Server(params), key)
+
+
+def grammar_of(schema: Mapping[str, Any]) -> str:
+    """Return the engine's grammar for a JSON schema. Raises ValueError or RuntimeError for a schema that it cannot hold.
+
+    With a model's own chat template, the engine does not enforce the ranges of floats in a `response_format`. It enforces them in this
+    grammar.
+    """
+    grammar: str = importlib.import_module("xllamacpp").json_schema_to_grammar(dict(schema))
+    return grammar
+
+
+def version() -> str:
+    """Return the name and version of the engine, for the record of a call."""
+    return f"xllamacpp {importlib.import_module('xllamacpp').__version__}"
