@@ -119,6 +119,8 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
     space = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in plain["task"]["space"].items()}
     task, evaluator = _evaluated(TaskSpec.from_mapping({**plain["task"], "space": space}), typed.evaluator.name)
     asking = None
+    if method.context is None and method.form != "json":
+        raise SettingsError(f"optimizer.form={method.form}: {method.name} asks no LLM, and has no form of an answer")
     if method.context is not None:
         agent = {**vars(typed.agent), "form": typed.agent.form or method.form}
         asking = Asking(method.context, _at_home(typed.llm), blocks=tuple(typed.tcs.blocks), format=typed.tcs.format, **agent)

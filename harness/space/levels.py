@@ -67,9 +67,7 @@ def _leveled(hp: Hyperparameter, named: set[Value]) -> Hyperparameter:
     if not isinstance(hp, Number):
         return hp
     values = tuple(sorted({*levels_of(hp).values, *(hp.exact(value) for value in named)}))
-    return Choice(
-        name=hp.name, default=hp.default, meaning=hp.meaning, unit=hp.unit, when=hp.when, choices=values, ordered=True
-    )
+    return Choice(name=hp.name, default=hp.default, meaning=hp.meaning, unit=hp.unit, when=hp.when, choices=values, ordered=True)
 
 
 def _log_levels(hp: Number) -> Levels | None:

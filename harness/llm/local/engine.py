@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import secrets
 import threading
 import urllib.request
@@ -125,14 +126,37 @@ def loaded(file: Path, num_ctx: int, chat_template: str | None, threads: int) ->
     return Engine(xllamacpp.Server(params), key)
 
 
+# Digits of a float behind the first one of the lower end, or of the width of a range that holds 0.
+_DIGITS = 3
+_FINEST = 15
+# As most JSON is written. Free white space costs a small model as many tokens as the values, and it can lose itself in it.
+_WHITE_SPACE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+
+
 def grammar_of(schema: Mapping[str, Any]) -> str:
     """Return the engine's grammar for a JSON schema. Raises ValueError or RuntimeError for a schema that it cannot hold.
 
     With a model's own chat template, the engine does not enforce the ranges of floats in a `response_format`. It enforces them in this
-    grammar.
+    grammar. A float has a bounded number of digits, since a small model that may write on does, and white space is fixed.
     """
-    grammar: str = importlib.import_module("xllamacpp").json_schema_to_grammar(dict(schema))
+    held = {**_with_digits(schema), "x-guidance": _WHITE_SPACE}
+    grammar: str = importlib.import_module("xllamacpp").json_schema_to_grammar(held)
     return grammar
+
+
+def _with_digits(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_with_digits(inner) for inner in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    found = {key: _with_digits(inner) for key, inner in schema.items()}
+    if found.get("type") == "number" and "minimum" in found and "maximum" in found:
+        low, high = float(found["minimum"]), float(found["maximum"])
+        finest = low if low > 0 else high - low
+        places = _DIGITS - math.floor(math.log10(finest)) if finest > 0 else _FINEST
+        if places <= _FINEST:
+            found["multipleOf"] = float(f"1e-{max(places, 0)}")
+    return found
 
 
 def version() -> str:

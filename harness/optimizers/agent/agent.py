@@ -18,6 +18,7 @@ from harness import tcs
 from harness.errors import Exhausted, SettingsError, near
 from harness.llm.asking import Asking, LlmOptimizer
 from harness.llm.backend import ABORTED, Backend, Message, Reply, Request, digest
+from harness.llm.build import takes_grammars
 from harness.llm.errors import TruncatedPrompt
 from harness.llm.truncation import kept_for_reply, prompt_token_range, rounded, token_range
 from harness.optimizers.agent.context import SUMMARISED, TABLE_CONTEXTS, Context
@@ -224,7 +225,7 @@ class Agent(LlmOptimizer):
         seed = keyed_seed(self._seed, "llm", exchange.trial * 1_000 + call, bits=31)
         request = self._asking.llm.request(messages, schema=schema, seed=seed, trial=exchange.trial, call=call)
         if self._table:
-            request = replace(request, grammar=self._table.grammar, raw=True)
+            request = replace(request, grammar=self._table.grammar(exchange.shown), raw=True)
         try:
             reply = self._backend.complete(request)
         except TruncatedPrompt as error:
@@ -274,7 +275,7 @@ class Agent(LlmOptimizer):
             refuse_repeat(answer.config, shown)
             return answer
         answer = parse_reply(reply.text, self._allowed, cut_off=self._limit_of(reply), thought=bool(reply.thinking))
-        refuse_repeat(answer.config, shown)
+        refuse_repeat(answer.config, shown, self._prompts.manner.digits)
         return answer
 
     def _limit_of(self, reply: Reply) -> str:
@@ -331,6 +332,11 @@ def _check_table(asking: Asking) -> None:
     for name, value, needed in (("calls", asking.calls, "one"), ("names", asking.names, "real"), ("prompt", asking.prompt, "v2")):
         if value != needed:
             raise SettingsError(f"agent.form=table: works with agent.{name}={needed} only, not {value}")
+    if not takes_grammars(asking.llm):
+        raise SettingsError(
+            f"agent.form=table: needs a model in the process, which a grammar holds to the line (llm=smollm2, or llm=llama_cpp "
+            f"llm.path=FILE.gguf); llm={asking.llm.name} takes no grammar"
+        )
     if asking.analysis not in (None, "none"):
         raise SettingsError(f"agent.form=table: a line of a table holds no analysis; leave out agent.analysis={asking.analysis}")
 
@@ -356,7 +362,8 @@ def _summarises(asking: Asking) -> bool:
 
 
 def _context(asking: Asking) -> Context:
-    return Context(asking.context, asking.blocks, asking.format, asking.log_every)
+    digits = load_prompts(asking.prompt).manner.digits
+    return Context(asking.context, asking.blocks, asking.format, asking.log_every, digits)
 
 
 def _echo(reply: Reply) -> str:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.errors import SettingsError, near
 from harness.seeding import keyed_random
-from harness.space import Space
+from harness.space import Config, Space, Value
 from harness.tcs import ALL_BLOCKS, Format, blocks_named, render, summarize
 from harness.trial import Epoch, Objective, Trajectory, Trial
 
@@ -40,6 +40,7 @@ class Context:
     kind: one of CONTEXTS.
     blocks, format: of the summary (settings `tcs.blocks` and `tcs.format`).
     log_every: `raw` lists every so many epochs, from the first on, and always the last one; at least 1.
+    digits: of the floats of a configuration, but in the summary, which has its own rule; None: all.
 
     Raises SettingsError for a value that is not allowed.
     """
@@ -48,6 +49,7 @@ class Context:
     blocks: tuple[str, ...] = ALL_BLOCKS
     format: str = "text"
     log_every: int = 1
+    digits: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in CONTEXTS:
@@ -69,12 +71,11 @@ class Context:
             shown = self.outcomes(trajectory, seed)
             return render(summarize(space, shown, budget, blocks=self.blocks), Format(self.format)).strip()
         if self.kind == "blind":
-            return "\n".join(f"Trial {t.number}: {_config(t)}" for t in trajectory) + "\nTheir results are not shown."
+            return "\n".join(f"Trial {t.number}: {self._config(t)}" for t in trajectory) + "\nTheir results are not shown."
         if self.kind == "scores":
-            return "\n".join(_scored(t, trajectory.objective) for t in trajectory)
+            return "\n".join(self._scored(t, trajectory.objective) for t in trajectory)
         logged = (_log(t.outcome.curve, self.log_every, trajectory.objective) for t in trajectory)
-        return "\n\n".join(f"{_scored(t, trajectory.objective)}\n{log}" for t, log in zip(trajectory, logged, strict=True))
-
+        return "\n\n".join(f"{self._scored(t, trajectory.objective)}\n{log}" for t, log in zip(trajectory, logged, strict=True))
 
     def outcomes(self, trajectory: Trajectory, seed: int) -> Trajectory:
         """Return the trajectory with the outcomes that this context shows: permuted for `shuffled`."""
@@ -82,18 +83,23 @@ class Context:
             return trajectory
         return trajectory.shuffled(keyed_random(seed, "shuffled context", len(trajectory)))
 
+    def _config(self, trial: Trial) -> str:
+        return json.dumps(in_digits(trial.config, self.digits), ensure_ascii=False)
 
-def _config(trial: Trial) -> str:
-    return json.dumps(trial.config, ensure_ascii=False)
+    def _scored(self, trial: Trial, objective: Objective) -> str:
+        outcome = trial.outcome
+        if trial.score is None:
+            result = f"failed ({outcome.status}: {outcome.error})"
+        else:
+            result = f"validation score {objective.text(objective.value(trial.score))}"
+        return f"Trial {trial.number}: {self._config(trial)} -> {result}"
 
 
-def _scored(trial: Trial, objective: Objective) -> str:
-    outcome = trial.outcome
-    if trial.score is None:
-        result = f"failed ({outcome.status}: {outcome.error})"
-    else:
-        result = f"validation score {objective.text(objective.value(trial.score))}"
-    return f"Trial {trial.number}: {_config(trial)} -> {result}"
+def in_digits(config: Mapping[str, Value], digits: int | None) -> Config:
+    """Return a configuration with its floats in so many significant digits; None: all."""
+    if digits is None:
+        return dict(config)
+    return {name: float(f"{value:.{digits}g}") if isinstance(value, float) else value for name, value in config.items()}
 
 
 def _log(curve: Sequence[Epoch], every: int, objective: Objective) -> str:

@@ -22,7 +22,7 @@ from harness.trial import PERCENT, Objective
 FOLDER = Path(__file__).parent / "prompts"
 ANALYSES = ("none", "after", "before")
 # The longest analysis that the schema of version 2 allows. A small model that may write on does, and never comes to an end.
-ANALYSIS_CHARACTERS = 400
+ANALYSIS_CHARACTERS = 240
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Manner:
     shows_default: whether the form shown holds the default values. Small models copy them.
     echoes: whether a bad reply is shown to the model again; else it is asked anew, with the complaint in one more line.
     summary_of_nothing: whether the summary is shown before the first trial; else all contexts ask the same first question.
+    digits: how many significant digits the numbers of a configuration are shown with, and compared with earlier ones by; None: all.
     """
 
     analysis: str
@@ -41,11 +42,12 @@ class Manner:
     shows_default: bool
     echoes: bool
     summary_of_nothing: bool
+    digits: int | None
 
 
 MANNERS = {
-    "v1": Manner("before", None, shows_default=True, echoes=True, summary_of_nothing=True),
-    "v2": Manner("after", ANALYSIS_CHARACTERS, shows_default=False, echoes=False, summary_of_nothing=False),
+    "v1": Manner("before", None, shows_default=True, echoes=True, summary_of_nothing=True, digits=None),
+    "v2": Manner("after", ANALYSIS_CHARACTERS, shows_default=False, echoes=False, summary_of_nothing=False, digits=3),
 }
 
 

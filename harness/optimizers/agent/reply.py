@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.llm.backend import ABORTED
+from harness.optimizers.agent.context import in_digits
 from harness.scrub import foreign_text
 from harness.space import Config, Space
 from harness.trial import Trajectory
@@ -102,12 +103,12 @@ def refuse_aborted(finish_reason: str) -> None:
         raise BadReply(why, Kind.ABORTED, form=True, brief=True)
 
 
-def refuse_repeat(config: Config, trajectory: Trajectory) -> None:
-    """Raise BadReply when an earlier trial had exactly this configuration."""
+def refuse_repeat(config: Config, trajectory: Trajectory, digits: int | None = None) -> None:
+    """Raise BadReply when an earlier trial had this configuration, its floats compared in so many significant digits; None: exactly."""
     for trial in trajectory:
-        if trial.config == config:
-            message = f"this is exactly the configuration of trial {trial.number}; propose one that has not been tried"
-            raise BadReply(message, Kind.REPEAT)
+        if in_digits(trial.config, digits) == in_digits(config, digits):
+            same = "exactly the configuration" if digits is None else "the configuration"
+            raise BadReply(f"this is {same} of trial {trial.number}; propose one that has not been tried", Kind.REPEAT)
 
 
 def strip_thinking(text: str) -> str:

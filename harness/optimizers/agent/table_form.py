@@ -37,23 +37,35 @@ class TableForm:
         """
         names = ",".join(["score", *(_bare(name) for name in self.space.names)])
         ranked = sorted(trajectory, key=lambda trial: (trial.score is not None, trial.score or 0.0, trial.number))
-        lines = [
-            f"{'failed' if t.score is None else _score(t.score, objective)},{self._cells(t.config)}" for t in ranked
-        ]
+        lines = [f"{'failed' if t.score is None else _score(t.score, objective)},{self._cells(t.config)}" for t in ranked]
         return "\n".join([names, *lines, f"{target_text(trajectory, objective)},"])
 
+    def grammar(self, trajectory: Trajectory) -> str:
+        """Return the grammar of the rest of a line in GBNF, the notation of llama.cpp.
+
+        It holds every configuration of the space but those that were tried: a model of this form would else repeat its best line.
+        """
+        tried = {tuple(_text(t.config[name]) if name in t.config else "" for name in self.space.names) for t in trajectory}
+        rules: dict[str, str] = {}
+        starts = []
+        for number, columns in enumerate(self._columns):
+            mine = [row for row in tried if all(cell in texts for cell, texts in zip(row, columns, strict=True))]
+            starts.append(_rule(rules, f"b{number}", columns, 0, mine))
+        whole = " | ".join(start for start in starts if start)
+        return "\n".join([f'root ::= ({whole or _IMPOSSIBLE}) "\\n"', *(f"{name} ::= {text}" for name, text in rules.items())])
+
     @cached_property
-    def grammar(self) -> str:
-        """The grammar of the rest of a line in GBNF, the notation of llama.cpp."""
-        rows = []
+    def _columns(self) -> list[list[list[str]]]:
+        """The texts that each cell may hold, for each branch of the space."""
+        branches = []
         for branch in self._branches:
             columns = []
             for hp in self.space:
                 texts = [_text(value) for value in branch.get(hp.name, ())]
                 optional = not texts or (self._loose and bool(hp.when))
-                columns.append(" | ".join(json.dumps(text) for text in [*texts, *([""] if optional else [])]))
-            rows.append(' "," '.join(f"({column})" for column in columns))
-        return f'root ::= ({" | ".join(rows)}) "\\n"'
+                columns.append([*texts, *([""] if optional else [])])
+            branches.append(columns)
+        return branches
 
     def read(self, text: str) -> Answer:
         """Return the configuration of a completed line. Raises BadReply."""
@@ -91,6 +103,38 @@ class TableForm:
 
     def _cells(self, config: Mapping[str, Value]) -> str:
         return ",".join(_text(config[name]) if name in config else "" for name in self.space.names)
+
+
+# Where every configuration was tried, the agent's own check says so.
+_IMPOSSIBLE = '"-"'
+
+
+def _rule(rules: dict[str, str], prefix: str, columns: list[list[str]], place: int, tried: list[tuple[str, ...]]) -> str | None:
+    """Return the name of a rule for the cells from `place` on that is none of the `tried` rows; None where there is no such row.
+
+    `tried` are the rows whose cells before `place` are the ones written so far. Without any, all lines share one rule a place.
+    """
+    name = f"{prefix}-{place}" if not tried else f"{prefix}-{place}-{len(rules)}"
+    if name in rules:
+        return name
+    rules[name] = ""  # the name is taken, and numbers are not given twice
+    last = place == len(columns) - 1
+    parts: list[str] = []
+    free: list[str] = []
+    for text in columns[place]:
+        same = [row for row in tried if row[place] == text]
+        if not same:
+            free.append(json.dumps(text))
+        elif not last:
+            rest = _rule(rules, prefix, columns, place + 1, same)
+            parts += [f"{json.dumps(f'{text},')} {rest}"] if rest else []
+    if free and last:
+        parts.insert(0, f"({' | '.join(free)})")
+    elif free:
+        rest = _rule(rules, prefix, columns, place + 1, [])
+        parts.insert(0, f'({" | ".join(free)}) "," {rest}')
+    rules[name] = " | ".join(parts) or _IMPOSSIBLE
+    return name if parts else None
 
 
 def target_text(trajectory: Trajectory, objective: Objective) -> str:
