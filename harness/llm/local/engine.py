@@ -16,6 +16,9 @@ from typing import Any, Protocol
 _COUNT_SECONDS = 60.0
 # A prompt is computed in parts of so many tokens, and can be stopped between them (3 s for a model of 135 M on one core).
 _BATCH_TOKENS = 512
+_SPACES = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_SMALLEST, _LARGEST = 1e-30, 1e18
 
 
 class EngineRefused(Exception):
@@ -129,10 +132,24 @@ def grammar_of(schema: Mapping[str, Any]) -> str:
     """Return the engine's grammar for a JSON schema. Raises ValueError or RuntimeError for a schema that it cannot hold.
 
     With a model's own chat template, the engine does not enforce the ranges of floats in a `response_format`. It enforces them in this
-    grammar.
+    grammar: numbers are written out in decimals, without an exponent. A bound of 1e18 and more, or of 1e-30 and less, is left out: the
+    engine cannot hold it, and would then hold nothing at all, without a word. Between keys and values stands one space, and no other,
+    because a model may write spaces until it is cut off.
     """
-    grammar: str = importlib.import_module("xllamacpp").json_schema_to_grammar(dict(schema))
+    held = _held(schema)
+    grammar: str = importlib.import_module("xllamacpp").json_schema_to_grammar({"x-guidance": _SPACES, **held})
     return grammar
+
+
+def _held(part: Any) -> Any:
+    """Return a schema without the bounds that the engine cannot hold."""
+    if isinstance(part, Mapping):
+        return {
+            key: _held(value)
+            for key, value in part.items()
+            if not (key in _BOUNDS and isinstance(value, int | float) and value and not _SMALLEST <= abs(value) <= _LARGEST)
+        }
+    return [_held(inner) for inner in part] if isinstance(part, list) else part
 
 
 def version() -> str:
