@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import secrets
 import threading
 import urllib.request
@@ -19,6 +20,7 @@ _BATCH_TOKENS = 512
 _SPACES = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _SMALLEST, _LARGEST = 1e-30, 1e18
+_FURTHER_DECIMALS, _FEWEST_DECIMALS, _MOST_DECIMALS = 3, 6, 10  # with more, the engine would hold nothing
 
 
 class EngineRefused(Exception):
@@ -132,24 +134,36 @@ def grammar_of(schema: Mapping[str, Any]) -> str:
     """Return the engine's grammar for a JSON schema. Raises ValueError or RuntimeError for a schema that it cannot hold.
 
     With a model's own chat template, the engine does not enforce the ranges of floats in a `response_format`. It enforces them in this
-    grammar: numbers are written out in decimals, without an exponent. A bound of 1e18 and more, or of 1e-30 and less, is left out: the
-    engine cannot hold it, and would then hold nothing at all, without a word. Between keys and values stands one space, and no other,
-    because a model may write spaces until it is cut off.
+    grammar, and writes such numbers out in decimals. What small models do without end is cut short: a number has at most three decimals
+    more than its smallest bound (and at most ten), and between keys and values stands one space. A bound of 1e18 and more, or of 1e-30 and
+    less, is left out: the engine cannot hold it, and would then hold nothing at all, without a word.
     """
-    held = _held(schema)
-    grammar: str = importlib.import_module("xllamacpp").json_schema_to_grammar({"x-guidance": _SPACES, **held})
+    grammar: str = importlib.import_module("xllamacpp").json_schema_to_grammar({"x-guidance": _SPACES, **_held(schema)})
     return grammar
 
 
 def _held(part: Any) -> Any:
-    """Return a schema without the bounds that the engine cannot hold."""
+    """Return a schema without the bounds that the engine cannot hold, and with a limit on the decimals of its numbers."""
     if isinstance(part, Mapping):
-        return {
-            key: _held(value)
-            for key, value in part.items()
-            if not (key in _BOUNDS and isinstance(value, int | float) and value and not _SMALLEST <= abs(value) <= _LARGEST)
-        }
+        kept = {key: _held(value) for key, value in part.items() if not (key in _BOUNDS and _is_beyond(value))}
+        step = _step(kept)
+        return {**kept, "multipleOf": step} if step else kept
     return [_held(inner) for inner in part] if isinstance(part, list) else part
+
+
+def _is_beyond(bound: Any) -> bool:
+    return isinstance(bound, int | float) and bound != 0 and not _SMALLEST <= abs(bound) <= _LARGEST
+
+
+def _step(number: Mapping[str, Any]) -> float | None:
+    """Return the last decimal that a number may have; None for what is no number between two bounds, and for too many decimals."""
+    low, high = (number.get(name) for name in ("minimum", "maximum"))
+    if number.get("type") != "number" or "multipleOf" in number or low is None or high is None or not low < high:
+        return None
+    decimals = -math.floor(math.log10(min(abs(value) for value in (low, high, high - low) if value)))
+    if decimals >= _MOST_DECIMALS:
+        return None
+    return float(f"1e-{min(max(decimals + _FURTHER_DECIMALS, _FEWEST_DECIMALS), _MOST_DECIMALS)}")
 
 
 def version() -> str:
