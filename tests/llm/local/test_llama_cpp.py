@@ -158,7 +158,7 @@ def test_a_whole_cell_runs_on_it_and_says_where_each_configuration_came_from(tin
         "tracking=off",
         f"out={tmp_path}",
     ]
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     (path,) = tmp_path.rglob("trials.jsonl")
