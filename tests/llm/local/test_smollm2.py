@@ -21,6 +21,8 @@ from harness.llm.local.weights import place, sha256_of
 from harness.llm.settings import LlmSettings
 from harness.llm.truncation import prompt_token_range
 from harness.optimizers.agent.reply_schema import reply_schema
+from harness.report.analysis.arms import arms_of
+from harness.report.sources.records import read_study
 from harness.run.study import run_cells
 
 SETTINGS = llm_settings("smollm2", [conf_dir()])
@@ -93,5 +95,7 @@ def test_a_study_is_replayed_where_neither_weights_nor_engine_are(tiny_gguf: Pat
         return cell.id, [json.loads(line)["config"] for line in lines]
 
     first = ran(tmp_path / "first", f"llm.path={tiny_gguf}")
+    arm_shown = arms_of(read_study(tmp_path / "first" / "main"))["tcs_smollm2"]
+    assert (arm_shown.model, arm_shown.context, arm_shown.backend) == ("SmolLM2-135M-Instruct", "tcs", "LlamaCpp")
     again = ran(tmp_path / "again", "llm.path=pkg:no_such_package_at_all/w.gguf", f"llm.replay={tmp_path / 'first' / 'main'}")
     assert again == first
