@@ -19,10 +19,15 @@ from harness.config.overrides import conf_files, own_conf, refuse_shadowed
 from harness.config.settings import conf_dir, llm_settings, task_spec
 from harness.environment import one_thread
 from harness.errors import HarnessError, printable
+from harness.llm.local.known import KNOWN
+from harness.llm.local.memory import free_bytes, megabytes
 from harness.llm.probe import readiness
 from harness.readiness import Readiness
 from harness.tabular.header import tabular_tasks
 from harness.task import task_readiness
+
+# With this window the doctor says what a further model would take: as large as the prompts of ten trials need.
+_WINDOW_TOKENS = 8192
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +53,7 @@ def examine(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
     for path in _files(folders, "task"):
         yield "task", _task(path, folders)
     yield from examine_llms(folders)
+    yield from _further_models()
     yield "tracking", _wandb()
     yield "hardware", _gpu()
 
@@ -57,6 +63,19 @@ def examine_llms(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
     for path in _files(folders, "llm"):
         if path.stem != "none":
             yield "LLM", _llm(path, folders)
+
+
+def _further_models() -> Iterator[tuple[str, Readiness]]:
+    """Yield what some larger models would take, for `llm=llama_cpp llm.path=FILE.gguf`."""
+    disk, memory = shutil.disk_usage(Path.cwd()).free, free_bytes()
+    for model in KNOWN:
+        needed = model.needed_bytes(_WINDOW_TOKENS)
+        takes = (
+            f"would take {megabytes(model.file_bytes)} of disk ({megabytes(disk)} are free) and, with a window of {_WINDOW_TOKENS} tokens, "
+            f"{megabytes(needed)} of memory ({megabytes(memory)} are free)"
+        )
+        command = f"{model.command}\nthen llm=llama_cpp llm.path={model.file}"
+        yield "more models", Readiness(model.file.removesuffix(".gguf"), False, takes, command)
 
 
 def _files(folders: Sequence[Path], group: str) -> list[Path]:

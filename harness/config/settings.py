@@ -154,7 +154,7 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
         tracking=tracking,
         progress=typed.progress.name,
         unready=typed.unready.name,
-        recorded=_recorded(plain, task, evaluator),
+        recorded=_recorded(plain, task, evaluator, asking),
     )
 
 
@@ -185,11 +185,14 @@ def _evaluated(task: TaskSpec, evaluator: str) -> tuple[TaskSpec, Evaluator]:
     return with_table(task)
 
 
-def _recorded(plain: Mapping[Any, Any], task: TaskSpec, evaluator: Evaluator) -> dict[str, Any]:
-    """Return the settings as a manifest keeps them: the task as it is shown and evaluated."""
+def _recorded(plain: Mapping[Any, Any], task: TaskSpec, evaluator: Evaluator, asking: Asking | None) -> dict[str, Any]:
+    """Return the settings as a manifest keeps them: the task as it is shown and evaluated, and a GGUF file's model by its name."""
     shown = {key: value for key, value in plain["task"].items() if key not in ("renamed_card", "table")}
     changed = {"card": task.card.to_mapping(), "renamed": task.renamed, "space": task.space.to_mapping()}
-    return {str(key): value for key, value in plain.items()} | {"task": {**shown, **changed, **evaluator.recorded}}
+    recorded = {str(key): value for key, value in plain.items()} | {"task": {**shown, **changed, **evaluator.recorded}}
+    if asking and not plain["llm"]["model"]:
+        recorded["llm"] = {**plain["llm"], "model": asking.llm.model_name}
+    return recorded
 
 
 def llm_settings(name: str, folders: Sequence[Path]) -> LlmSettings:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -82,6 +83,11 @@ class Request:
             raise ValueError("a request has a schema or a grammar, not both")
         if self.raw and (len(self.messages) != 1 or self.schema is not None):
             raise ValueError("a raw request has one message, and no schema")
+
+    @property
+    def is_completion(self) -> bool:
+        """Say whether only a backend with `takes_grammars` can take this request."""
+        return self.grammar is not None or self.raw
 
     @property
     def decoding(self) -> dict[str, object]:
@@ -207,6 +213,12 @@ class Backend(Protocol):
     def complete(self, request: Request) -> Reply:
         """Return the model's reply, whether its text is usable or not. Raises BackendError."""
         ...
+
+
+def short_name(model: str) -> str:
+    """Return the name of a model; of a path, which llama.cpp's server returns, the file's name: the folders are nobody's business."""
+    is_path = model.endswith(".gguf") or model.startswith(("/", "~", "./")) or model[1:3] == ":\\"
+    return re.split(r"[/\\]", model.rstrip("/"))[-1] if is_path else model
 
 
 def _fact(text: str) -> str:

@@ -44,21 +44,24 @@ def takes_grammars(settings: LlmSettings) -> bool:
     return bool(getattr(backend_class(settings), "takes_grammars", False))
 
 
-def build_backend(settings: LlmSettings, *, keep: Callable[[CallRecord], None], answered: Iterable[CallRecord] = ()) -> Backend:
+def build_backend(
+    settings: LlmSettings, *, keep: Callable[[CallRecord], None], answered: Iterable[CallRecord] = (), cell: str = ""
+) -> Backend:
     """Return the backend of one cell, with its wrappers.
 
     `keep` is called with the record of each call before its reply is used; it must write the record durably. `answered` are the records
     of the cell's earlier launches: they answer repeated requests, and their cost counts towards the caps. Nothing is connected, loaded or
-    checked before the first call. Raises SettingsError.
+    checked before the first call. `cell` is the cell's folder below its study: a replay looks in its records first. Raises SettingsError.
 
     From the outside in, the wrappers retry lost calls (Retrying), record replies (Recording), refuse another model than before
     (SameModel), refuse truncated prompts (TruncationCheck) and refuse to exceed a cap (Budgeted). The innermost backend asks the model.
     """
     answered = tuple(answered)
-    backend: Backend = backend_class(settings)(settings)
-    if isinstance(backend, Replay):
+    made = backend_class(settings)
+    if made is Replay:
         # A replay loses no call, costs nothing and truncates nothing. Its calls are recorded, so that its study can be replayed too.
-        return Recording(backend, keep=keep, answered=answered)
+        return Recording(Replay(settings, cell), keep=keep, answered=answered)
+    backend: Backend = made(settings)
     caps = Caps(settings.cap_tokens, settings.cap_seconds, settings.cap_usd)
     prices = Prices.read(settings.prices)
     if caps.usd is not None and prices.of(settings.model) is None:
@@ -66,7 +69,8 @@ def build_backend(settings: LlmSettings, *, keep: Callable[[CallRecord], None], 
             f"llm.cap_usd={caps.usd:g}: the price list of {prices.date} has no '{settings.model}'; give llm.prices=FILE or unset the cap"
         )
     budgeted = Budgeted(backend, caps, prices, Spend.of(answered, prices))
-    recording = Recording(SameModel(TruncationCheck(budgeted), answered), keep=keep, answered=answered)
+    checked = TruncationCheck(budgeted, getattr(backend, "count_tokens", None))
+    recording = Recording(SameModel(checked, answered), keep=keep, answered=answered)
     return Retrying(
         recording,
         tries=settings.tries,

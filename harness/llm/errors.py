@@ -48,6 +48,14 @@ class BadRequest(BackendError):
     """The server understood the request, and refuses it."""
 
 
+def no_grammar(where: str) -> BadRequest:
+    """Return the error for a request with a grammar, or without a chat template, to a server that takes neither."""
+    return BadRequest(
+        f"{where} takes no grammar and no raw text: use a model inside the process (llm=smollm2, or llm=llama_cpp llm.path=FILE.gguf), or "
+        f"another form of asking"
+    )
+
+
 class TruncatedPrompt(BackendError):
     """The prompt does not fit into the model's window.
 

@@ -55,7 +55,7 @@ class LlamaCpp:
             )
             return Readiness(settings.name, False, reason, "end other programs, or set a smaller llm.num_ctx or a smaller model")
         window = header.of_architecture("context_length")
-        reason = f"{file.name} is there; it takes about {megabytes(needed)} of memory"
+        reason = f"{file.name} is there; it takes about {megabytes(needed)} of memory ({_licence(settings, header)})"
         return Readiness(settings.name, True, reason, warning=window_warning(settings, window), notice=_licence(settings, header))
 
     def complete(self, request: Request) -> Reply:
@@ -87,7 +87,7 @@ class LlamaCpp:
     def _refuse(self) -> None:
         problem, command = _problem(self._settings)
         if problem:
-            raise NotReady(f"{problem}: {command}")
+            raise NotReady(f"{problem}: {', then '.join(command.splitlines())}")
 
     def _engine(self, request: Request) -> engine.Engine:
         file, _ = _file(self._settings)
@@ -183,7 +183,8 @@ def _translate(error: Exception) -> BackendError:
 def _problem(settings: LlmSettings) -> tuple[str, str]:
     """Return what is missing and the command that installs or sets it; two empty texts when nothing is missing."""
     if importlib.util.find_spec("xllamacpp") is None:
-        return "llama.cpp is not installed", INSTALL
+        missing = bool(settings.install and settings.path) and place(str(settings.path)) is None
+        return "llama.cpp is not installed", f"{INSTALL}\n{settings.install}" if missing else INSTALL
     path, remedy = settings.path, settings.install or _SET_PATH
     if not path:
         return "no model file", remedy
@@ -216,4 +217,4 @@ def _licence(settings: LlmSettings, header: Header) -> str:
     """Say whose weights these are and under which licence, as far as the file says it."""
     maker, licence = header.text("general.organization"), header.text("general.license")
     said = f"licence {licence}" if licence else "its file names no licence"
-    return f"{settings.model_name}{f' by {maker}' if maker else ''}, {said}"
+    return f"weights {settings.model_name}{f' by {maker}' if maker else ''}, {said}"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.llm.backend import ABORTED, ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.deadline import call_with_deadline, why_unreachable
 from harness.llm.endpoint import ollama_url, read_key, route_to
-from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
+from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt, no_grammar
 from harness.llm.probe import Readiness, context_length, get_json, ollama_ready, pulled_name
 from harness.llm.retrying import retry_after_seconds
 from harness.llm.settings import LlmSettings
@@ -53,6 +53,8 @@ class Ollama:
         return ollama_ready(settings)
 
     def complete(self, request: Request) -> Reply:
+        if request.is_completion:
+            raise no_grammar(self._where)
         return call_with_deadline(
             lambda: self._complete(request),
             who=self._where,

@@ -3,6 +3,9 @@
 Servers differ in what they accept. When a server refuses a request field, the backend sends it in another form from then on, and the
 reply's facts say so. This is done for the JSON schema (gpt-3.5-turbo accepts none: the backend asks for any JSON object, and then in the
 prompt alone), for `max_tokens` (newer models want `max_completion_tokens`) and for `seed`. The temperature is never dropped silently.
+
+llama.cpp's server accepts any name of a model and answers with the one that it has, whose file it names in full. With its prompt cache,
+or with several slots, it does not repeat a reply although the seed is sent: the cache is switched off in each request to it.
 """
 
 from __future__ import annotations
@@ -15,12 +18,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
-from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request, Schema
+from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request, Schema, short_name
 from harness.llm.budget import Prices
 from harness.llm.deadline import call_with_deadline, why_unreachable
 from harness.llm.endpoint import bare, check_address, openai_urls, read_key, route_to
-from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
-from harness.llm.probe import Readiness, compatible_ready
+from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt, no_grammar
+from harness.llm.probe import Readiness, compatible_ready, is_llama_cpp
 from harness.llm.retrying import retry_after_seconds
 from harness.llm.settings import LlmSettings
 from harness.scrub import one_line
@@ -50,6 +53,7 @@ class OpenAI:
         self._route = route_to(self._urls[0], settings.proxy)
         self._client: openai.OpenAI | None = None
         self._refused: dict[str, str] = {}  # request field -> the form in which it is sent instead
+        self._llama_cpp: bool | None = None  # whether the server says so; None: not asked yet
         self._format: ReplyFormat | None = None  # the format that the server accepts, once it has refused a better one
 
     @staticmethod
@@ -58,6 +62,8 @@ class OpenAI:
         return compatible_ready(settings, addresses) if addresses else _openai_ready(settings)
 
     def complete(self, request: Request) -> Reply:
+        if request.is_completion:
+            raise no_grammar(self._where())
         return call_with_deadline(
             lambda: self._complete(request),
             who=self._where(),
@@ -69,6 +75,9 @@ class OpenAI:
     def _complete(self, request: Request) -> Reply:
         import openai  # noqa: PLC0415
 
+        if self._llama_cpp is None:
+            key = None if self._is_openai else read_key(self._settings.key_env)
+            self._llama_cpp = not self._is_openai and any(is_llama_cpp(url, key, self._route) for url in self._urls)
         start = time.perf_counter()
         while True:
             reply_format = self._format or request.reply_format
@@ -95,8 +104,10 @@ class OpenAI:
             body["response_format"] = _response_format(request.schema, reply_format)
         if isinstance(request.think, str):
             body["reasoning_effort"] = request.think
-        elif request.think is not None:
-            body["extra_body"] = {"chat_template_kwargs": {"enable_thinking": request.think}}
+        extra: dict[str, object] = {"cache_prompt": False} if self._llama_cpp else {}
+        if isinstance(request.think, bool):
+            extra["chat_template_kwargs"] = {"enable_thinking": request.think}
+        body["extra_body"] = extra or None
         return {name: value for name, value in body.items() if value is not None}
 
     def _adapt(self, error: openai.APIStatusError, request: Request, reply_format: ReplyFormat) -> bool:
@@ -119,7 +130,7 @@ class OpenAI:
         text, thinking = _texts(choice.message)
         facts = ModelFacts(
             backend="openai",
-            model=completion.model or request.model,
+            model=short_name(completion.model or request.model),
             server=completion.system_fingerprint,
             reply_format=None if request.schema is None else str(reply_format),
             adapted=tuple(sorted(self._refused.values())),

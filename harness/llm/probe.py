@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.llm.backend import DOUBLE
+from harness.llm.backend import DOUBLE, short_name
 from harness.llm.deadline import why_unreachable
 from harness.llm.endpoint import DIRECT, Route, ollama_url, read_key, route_to, state_of
 from harness.llm.settings import LlmSettings
@@ -100,9 +100,7 @@ def compatible_ready(settings: LlmSettings, urls: Sequence[str]) -> Readiness:
     said = ""
     for url in urls:
         try:
-            listed = get_json(f"{url}/models", timeout_seconds=PROBE_SECONDS, key=key, route=route)["data"]
-            names = ", ".join(str(entry["id"]) for entry in listed[:_NAMED_MODELS])
-            return _serving(settings, url, names, any(DOUBLE in str(entry.get("owned_by")) for entry in listed))
+            return _serving(settings, url, served_at(url, key, route))
         except urllib.error.HTTPError as error:
             code = one_line(f"{error.code} {error.reason}", limit=100)
             if error.code in (401, 403):
@@ -112,7 +110,7 @@ def compatible_ready(settings: LlmSettings, urls: Sequence[str]) -> Readiness:
                     settings.name, False, f"the server at {url}{route.words} says {code}", "wait for it, or read its log"
                 )
             if _takes_chats(url, key, route):
-                return _serving(settings, url, "", False)
+                return _serving(settings, url, Served())
             said = said or code
         except _NOT_AS_ASKED as error:
             said = said or _not_as_asked(error)
@@ -123,10 +121,58 @@ def compatible_ready(settings: LlmSettings, urls: Sequence[str]) -> Readiness:
     return Readiness(settings.name, False, problem, "set llm.base_url to what its manual says, usually http://HOST:PORT/v1")
 
 
-def _serving(settings: LlmSettings, url: str, names: str, double: bool) -> Readiness:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What an OpenAI-compatible server lists: its models with their windows in tokens (None where it does not say), and what it is.
+
+    llama.cpp's server has one model, and answers with it whatever name is asked for.
+    """
+
+    windows: Mapping[str, int | None] = field(default_factory=dict)
+    is_llama_cpp: bool = False
+    is_double: bool = False
+
+    def window_of(self, model: str) -> int | None:
+        """Return the window of the model that answers to this name, None where that is not known."""
+        if model not in self.windows and self.is_llama_cpp and len(self.windows) == 1:
+            return next(iter(self.windows.values()))
+        return self.windows.get(model)
+
+
+def served_at(url: str, key: str | None, route: Route) -> Served:
+    """Ask an OpenAI-compatible server what it serves. Raises what `get_json` raises, and for an answer of another form too."""
+    listed = get_json(f"{url}/models", timeout_seconds=PROBE_SECONDS, key=key, route=route)["data"]
+    owners = [str(entry.get("owned_by")) for entry in listed]
+    windows = {str(entry["id"]): _served_window(entry) for entry in listed}
+    return Served(windows, any("llamacpp" in owner for owner in owners), any(DOUBLE in owner for owner in owners))
+
+
+def _served_window(entry: Mapping[str, Any]) -> int | None:
+    """Return the window that a server was started with: `meta.n_ctx` of llama.cpp, `max_model_len` of vLLM."""
+    window = (entry.get("meta") or {}).get("n_ctx") or entry.get("max_model_len")
+    return window if isinstance(window, int) else None
+
+
+def is_llama_cpp(url: str, key: str | None, route: Route) -> bool:
+    """Say whether the server says that it is llama.cpp's; False where it does not answer."""
+    try:
+        return served_at(url, key, route).is_llama_cpp
+    except (OSError, *_NOT_AS_ASKED):
+        return False
+
+
+def _serving(settings: LlmSettings, url: str, served: Served) -> Readiness:
+    names = ", ".join(short_name(name) for name in list(served.windows)[:_NAMED_MODELS])
     serves = one_line(f"{url} serves {names or 'models that it does not list'}", limit=300)
     keyed = f"; {state_of(settings.key_env)}" if settings.key_env else ""
-    return Readiness(settings.name, True, f"{serves}{keyed}", warning=double_warning(url) if double else "")
+    warnings = [double_warning(url)] if served.is_double else []
+    window = served.window_of(settings.model)
+    if window and settings.num_ctx and settings.num_ctx > window:
+        warnings.append(
+            f"llm.num_ctx={settings.num_ctx} is more than the window that {url} was started with, {window} tokens: set at most that, or "
+            f"start it with a larger one"
+        )
+    return Readiness(settings.name, True, f"{serves}{keyed}", warning="; ".join(warnings))
 
 
 def _locked(settings: LlmSettings, at: str, said: str) -> Readiness:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from harness.llm.backend import Backend, ModelFacts, Reply, Request
+from harness.llm.backend import Backend, ModelFacts, Reply, Request, short_name
 from harness.llm.calls import CallRecord
 from harness.llm.errors import BackendError, BadRequest, OtherModel, TransportFault
 
@@ -80,8 +80,8 @@ def is_same(one: ModelFacts, other: ModelFacts) -> bool:
 
 
 def _full_name(model: str) -> str:
-    """Return a name as Ollama compares it: in lower case, and without the tag `latest`."""
-    return model.lower().removesuffix(":latest")
+    """Return a name as Ollama compares it: in lower case, and without the tag `latest`; of a file without its folders."""
+    return short_name(model).lower().removesuffix(":latest")
 
 
 def described(facts: ModelFacts) -> str:

@@ -22,13 +22,15 @@ class Replay:
 
     A record answers a request of the same trial and call with the same content. Fields that the request leaves open (no model, None in a
     decoding field) are not compared. So `llm=replay llm.path=STUDY` needs none of the original settings, and `llm=phi4 llm.replay=STUDY`
-    compares them too. Raises ReplayDiffers for the first request that no record answers, with the differences to the nearest record, and
-    when two cells of a study answer the same request differently.
+    compares them too. A record of the same cell comes first: `cell` is its folder in a study (`task/arm/seed0-...`), and of another
+    launch the same task, arm and seed. Raises ReplayDiffers for the first request that no record answers, with the differences to the
+    nearest record, and when other cells of a study answer the same request differently.
     """
 
     takes_grammars = True
 
-    def __init__(self, settings: LlmSettings) -> None:
+    def __init__(self, settings: LlmSettings, cell: str = "") -> None:
+        self._cell = cell
         self._path = Path(settings.replay or settings.path or "")
         self._given = bool(settings.replay or settings.path)
         self._calls: dict[tuple[int, int], list[tuple[Path, CallRecord]]] | None = None
@@ -51,15 +53,23 @@ class Replay:
         compared = [(record.differences(request), file, record) for file, record in kept]
         same = [(file, record.reply) for differences, file, record in compared if not differences]
         if not same:
-            differences, file, _ = min(compared, key=lambda entry: len(entry[0]))
+            differences, file, _ = min(compared, key=lambda entry: (len(entry[0]), -self._kinship(entry[1])))
             raise ReplayDiffers(request.trial, request.call, [*differences, f"nearest record in {file}"])
-        (file, reply), *others = same
+        nearest = max(self._kinship(file) for file, _ in same)
+        (file, reply), *others = [(file, reply) for file, reply in same if self._kinship(file) == nearest]
         assert reply is not None
         for other_file, other in others:
             if other is None or (other.text, other.thinking) != (reply.text, reply.thinking):
                 text = f"{file} and {other_file} answer it differently: point llm.path (or llm.replay) at the folder of this cell"
                 raise ReplayDiffers(request.trial, request.call, [text])
         return reply
+
+    def _kinship(self, file: Path) -> int:
+        """Return 2 for a record of this very cell, 1 for one of the same task, arm and seed, 0 for any other."""
+        own, theirs = self._cell.split("/"), list(file.parts[-4:-1])
+        if theirs == own:
+            return 2
+        return int(len(own) == len(theirs) and [*theirs[:-1], _seed_of(theirs[-1])] == [*own[:-1], _seed_of(own[-1])])
 
     def _load(self) -> dict[tuple[int, int], list[tuple[Path, CallRecord]]]:
         if self._calls is None:
@@ -75,6 +85,11 @@ class Replay:
                 raise NotReady(f"no answered LLM calls in {self._path}: set llm.path to a study or cell folder with some")
             self._calls = dict(calls)
         return self._calls
+
+
+def _seed_of(folder: str) -> str:
+    """Return the first part of a cell's folder name: `seed0` of `seed0-75575a33`."""
+    return folder.partition("-")[0]
 
 
 def _nothing_kept(calls: dict[tuple[int, int], list[tuple[Path, CallRecord]]], request: Request, path: Path) -> str:

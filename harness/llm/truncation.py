@@ -3,12 +3,14 @@
 Ollama drops what does not fit into `num_ctx` without an error, oldest messages first, and some releases keep only half of the window.
 When the reply fills the window, the beginning of the prompt is dropped too. So the prompt is checked twice: before sending, by an estimate
 that is too high rather than too low; and afterwards, by comparing the server's count with an estimate that is too low rather than too high.
+A backend that counts tokens itself (`count_tokens`) is asked instead of estimating.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 from harness.llm.backend import Backend, Reply, Request
 from harness.llm.errors import TruncatedPrompt
@@ -52,18 +54,24 @@ def prompt_token_range(request: Request) -> tuple[int, int]:
 
 
 class TruncationCheck:
-    """A wrapper that raises TruncatedPrompt for a prompt that may not fit, and for a reply to a truncated prompt."""
+    """A wrapper that raises TruncatedPrompt for a prompt that may not fit, and for a reply to a truncated prompt.
 
-    def __init__(self, inner: Backend) -> None:
+    `count` returns the exact number of tokens of a prompt; None: it is estimated.
+    """
+
+    def __init__(self, inner: Backend, count: Callable[[Request], int] | None = None) -> None:
         self._inner = inner
+        self._count = count
 
     def complete(self, request: Request) -> Reply:
-        fewest, most = prompt_token_range(request)
-        if request.num_ctx is not None and most + _SHORTEST_REPLY_TOKENS > request.num_ctx:
+        fewest, most = self._range(request)
+        shortest = min(_SHORTEST_REPLY_TOKENS, request.max_tokens or _SHORTEST_REPLY_TOKENS)
+        if request.num_ctx is not None and most + shortest > request.num_ctx:
             kept_free = kept_for_reply(request)
+            needs = "has" if self._count else "may need"
             raise TruncatedPrompt(
-                f"the prompt of trial {request.trial} may need {most} tokens and its reply at least {_SHORTEST_REPLY_TOKENS}, together "
-                f"{most + _SHORTEST_REPLY_TOKENS}, and the window has {request.num_ctx}: raise llm.num_ctx to "
+                f"the prompt of trial {request.trial} {needs} {most} tokens and its reply at least {shortest}, together "
+                f"{most + shortest}, and the window has {request.num_ctx}: raise llm.num_ctx to "
                 f"{rounded(most + kept_free)} or more (that leaves {kept_free} for the reply), or shorten the context",
                 prompt_tokens=most,
                 window_tokens=request.num_ctx,
@@ -78,6 +86,12 @@ class TruncationCheck:
                 reply=reply,
             )
         return reply
+
+    def _range(self, request: Request) -> tuple[int, int]:
+        if self._count is None or request.num_ctx is None:
+            return prompt_token_range(request)
+        exact = self._count(request)
+        return exact, exact
 
 
 def _cut(request: Request, reply: Reply, fewest: int) -> str | None:

@@ -18,15 +18,20 @@ def build_optimizer(cell: Cell, task: Task, folder: CellFolder) -> Optimizer:
     if spec.startup_trials:
         options["startup_trials"] = spec.startup_trials
     if cell.asking:
-        options |= {"asking": cell.asking, "card": task.card, "budget": cell.budget, "backend": backend_of(cell.asking, folder)}
+        options |= {
+            "asking": cell.asking,
+            "card": task.card,
+            "budget": cell.budget,
+            "backend": backend_of(cell, cell.asking, folder),
+        }
     optimizer: Optimizer = call_target(spec.target, f"optimizer '{spec.name}'", task.space, cell.method_seed, **options)
     return DefaultFirst(optimizer, task.space) if cell.start == "default" else optimizer
 
 
-def backend_of(asking: Asking, folder: CellFolder) -> Backend:
+def backend_of(cell: Cell, asking: Asking, folder: CellFolder) -> Backend:
     """Return the LLM of a cell. It records each call in the folder, and answers calls of earlier launches from these records."""
     from harness.llm.build import build_backend  # noqa: PLC0415 - only a method that asks an LLM needs these
     from harness.llm.calls import read_calls  # noqa: PLC0415
 
     answered = tuple(read_calls(folder.path / CALLS))
-    return build_backend(asking.llm, keep=lambda call: folder.append_call(call.to_dict()), answered=answered)
+    return build_backend(asking.llm, keep=lambda call: folder.append_call(call.to_dict()), answered=answered, cell=cell.folder)

@@ -13,7 +13,8 @@ from harness.llm.errors import BackendUnavailable, BadRequest, NotReady, Transpo
 from harness.llm.openai import OpenAI, is_strict
 from harness.llm.settings import LlmSettings
 from harness.testing.contracts.backend import SCHEMA, BackendContract
-from harness.testing.servers.openai_api import KEY, OpenAIDouble
+from harness.testing.servers.double import Received
+from harness.testing.servers.openai_api import KEY, LlamaCppDouble, OpenAIDouble
 from harness.testing.servers.script import REPLIES, TRANSPORT, WRAPPED, Script
 
 PATIENCE = {"hang": 0.45, "drip": 0.45}
@@ -35,6 +36,11 @@ def settings_for(server: OpenAIDouble, **changes: Any) -> LlmSettings:
         **changes,
     }
     return LlmSettings(**values)
+
+
+def chats(server: OpenAIDouble) -> list[Received]:
+    """The requests that ask the model; before the first, the server is asked what it is."""
+    return [received for received in server.received if received.method == "POST"]
 
 
 def a_request(settings: LlmSettings, text: str = "Propose a configuration, please.", seed: int = 1) -> Request:
@@ -60,7 +66,7 @@ class TestOlderModel(BackendContract):
 def test_the_request_holds_everything_that_decides_the_answer(openai: OpenAIDouble) -> None:
     settings = settings_for(openai)
     OpenAI(settings).complete(a_request(settings))
-    (received,) = openai.received
+    (received,) = chats(openai)
     assert received.path == "/v1/chat/completions"
     assert received.headers["authorization"] == f"Bearer {KEY}"
     assert received.body == {
@@ -87,10 +93,10 @@ def test_an_older_model_is_asked_in_the_way_that_it_knows(
     settings = settings_for(openai, model=model)
     backend = OpenAI(settings)
     reply = backend.complete(a_request(settings))
-    assert [received.body.get("response_format", {}).get("type") for received in openai.received] == formats
+    assert [received.body.get("response_format", {}).get("type") for received in chats(openai)] == formats
     assert reply.facts.reply_format == settled
     backend.complete(a_request(settings, seed=2))
-    assert len(openai.received) == len(formats) + 1, "the second call knows what the first one learnt"
+    assert len(chats(openai)) == len(formats) + 1, "the second call knows what the first one learnt"
     assert openai.answered == 2
 
 
@@ -115,7 +121,7 @@ def test_a_schema_beyond_strict_mode_is_sent_without_it(openai: OpenAIDouble) ->
     request = settings.request([Message("user", "Propose.")], schema=optional, seed=1, trial=1, call=1)
     assert OpenAI(settings).complete(request).facts.reply_format == "schema"
     assert openai.received[-1].body["response_format"]["json_schema"]["strict"] is False
-    assert len(openai.received) == 1
+    assert len(chats(openai)) == 1
 
 
 @pytest.mark.parametrize(
@@ -297,3 +303,53 @@ class TestReady:
             found = OpenAI.ready(settings_for(openai))
         assert not found.ready
         assert openai.url in found.reason
+
+
+def of_llama_cpp(server: LlamaCppDouble, **changes: Any) -> LlmSettings:
+    return settings_for(server, **{"name": "openai_compatible", "model": "default", "key_env": "", "num_ctx": 8192, **changes})
+
+
+def test_a_server_of_llama_cpp_gets_no_prompt_from_its_cache_and_repeats_a_reply() -> None:
+    with LlamaCppDouble() as server:
+        backend = OpenAI(of_llama_cpp(server))
+        first, again = (backend.complete(a_request(of_llama_cpp(server))) for _ in range(2))
+        sent = [received.body for received in chats(server)]
+    assert first.text == again.text
+    assert [body["cache_prompt"] for body in sent] == [False, False]
+    assert sum(received.path == "/v1/models" for received in server.received) == 1, "it is asked once what it is"
+
+
+def test_no_other_server_is_sent_a_field_of_llama_cpp(openai: OpenAIDouble) -> None:
+    OpenAI(settings_for(openai)).complete(a_request(settings_for(openai)))
+    assert "cache_prompt" not in openai.received[-1].body
+
+
+def test_a_path_of_the_server_is_shortened_to_its_file() -> None:
+    with LlamaCppDouble(file="/home/someone/secret-project/tiny.gguf") as server:
+        settings = of_llama_cpp(server)
+        assert OpenAI(settings).complete(a_request(settings)).facts.model == "tiny.gguf"
+        found = OpenAI.ready(settings)
+    assert "tiny.gguf" in found.reason
+    assert "someone" not in found.reason
+
+
+@pytest.mark.parametrize(("num_ctx", "warned"), [(8192, False), (16384, True)])
+def test_the_window_of_a_server_is_compared_with_the_one_that_is_set(num_ctx: int, warned: bool) -> None:
+    with LlamaCppDouble(window=8192) as server:
+        found = OpenAI.ready(of_llama_cpp(server, num_ctx=num_ctx))
+    assert found.ready
+    assert ("num_ctx=16384 is more than the window that" in found.warning) == warned
+    assert "test double" in found.warning
+
+
+def test_a_prompt_over_the_window_of_llama_cpp_is_told_from_a_bad_request() -> None:
+    with LlamaCppDouble(window=512) as server, pytest.raises(TruncatedPrompt, match="exceeds the available context size"):
+        OpenAI(of_llama_cpp(server)).complete(a_request(of_llama_cpp(server), "0.123 " * 1000))
+
+
+@pytest.mark.parametrize("change", [{"grammar": 'root ::= "a"'}, {"raw": True}])
+def test_a_request_with_a_grammar_is_refused_in_one_line(openai: OpenAIDouble, change: dict[str, Any]) -> None:
+    request = Request((Message("user", "1,2,"),), **change)
+    with pytest.raises(BadRequest, match="takes no grammar and no raw text: use a model inside the process"):
+        OpenAI(settings_for(openai)).complete(request)
+    assert not openai.received

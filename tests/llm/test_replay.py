@@ -167,3 +167,28 @@ def test_readiness_counts_what_there_is(study: Study) -> None:
     _, folder, _ = study
     found = Replay.ready(LlmSettings(name="replay", _target_="harness.llm.replay.Replay", path=str(folder)))
     assert (found.ready, found.reason) == (True, f"10 answered calls in {folder}")
+
+
+def test_the_record_of_the_same_cell_comes_first(ollama: OllamaDouble, tmp_path: Path) -> None:
+    # Two arms send the same opening request, and a server answers it differently.
+    settings = settings_for(ollama)
+    given = play(settings, tmp_path / "study" / "digits" / "tcs" / "seed0-aaaa1111", 0)
+    file = tmp_path / "study" / "digits" / "blind" / "seed0-bbbb2222" / "calls.jsonl"
+    file.parent.mkdir(parents=True)
+    rows = [json.loads(line) for line in (tmp_path / "study/digits/tcs/seed0-aaaa1111/calls.jsonl").read_text().splitlines()]
+    for row in rows:
+        del row[CHECKSUM]
+        row["reply"]["text"] = "another answer"
+    file.write_text("".join(with_checksum(json_line(row)) + "\n" for row in rows))
+    settings.replay = str(tmp_path / "study")
+
+    def replayed(cell: str) -> list[Reply]:
+        backend = build_backend(settings, keep=lambda _: None, cell=cell)
+        return [backend.complete(request) for request in questions(settings, 0)]
+
+    assert replayed("digits/tcs/seed0-aaaa1111") == given
+    assert replayed("digits/tcs/seed0-cccc3333") == given, "the same task, arm and seed under another number"
+    assert {reply.text for reply in replayed("digits/blind/seed0-bbbb2222")} == {"another answer"}
+    for stranger in ("", "digits/scores/seed0-dddd4444", "digits/tcs/seed1-aaaa1111"):
+        with pytest.raises(ReplayDiffers, match="answer it differently"):
+            replayed(stranger)

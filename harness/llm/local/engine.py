@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 _COUNT_SECONDS = 60.0
-# A prompt is computed in parts of so many tokens, and can be stopped between them (3 s for a model of 135 M on one core).
-_BATCH_TOKENS = 512
+# A prompt is computed in parts of so many tokens, and can be stopped between them (2 s for a model of 135 M on one core).
+_BATCH_TOKENS = 256
+_SPACES = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_SMALLEST, _LARGEST = 1e-30, 1e18
+_FURTHER_DECIMALS, _FEWEST_DECIMALS, _MOST_DECIMALS = 3, 6, 10  # with more, the engine would hold nothing
 
 
 class EngineRefused(Exception):
@@ -126,37 +130,40 @@ def loaded(file: Path, num_ctx: int, chat_template: str | None, threads: int) ->
     return Engine(xllamacpp.Server(params), key)
 
 
-# Digits of a float behind the first one of the lower end, or of the width of a range that holds 0.
-_DIGITS = 3
-_FINEST = 15
-# As most JSON is written. Free white space costs a small model as many tokens as the values, and it can lose itself in it.
-_WHITE_SPACE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-
-
 def grammar_of(schema: Mapping[str, Any]) -> str:
     """Return the engine's grammar for a JSON schema. Raises ValueError or RuntimeError for a schema that it cannot hold.
 
     With a model's own chat template, the engine does not enforce the ranges of floats in a `response_format`. It enforces them in this
-    grammar. A float has a bounded number of digits, since a small model that may write on does, and white space is fixed.
+    grammar, and writes such numbers out in decimals. What small models do without end is cut short: a number has at most three decimals
+    more than its smallest bound (and at most ten), and between keys and values stands one space. A bound of 1e18 and more, or of 1e-30 and
+    less, is left out: the engine cannot hold it, and would then hold nothing at all, without a word.
     """
-    held = {**_with_digits(schema), "x-guidance": _WHITE_SPACE}
-    grammar: str = importlib.import_module("xllamacpp").json_schema_to_grammar(held)
+    grammar: str = importlib.import_module("xllamacpp").json_schema_to_grammar({"x-guidance": _SPACES, **_held(schema)})
     return grammar
 
 
-def _with_digits(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_with_digits(inner) for inner in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    found = {key: _with_digits(inner) for key, inner in schema.items()}
-    if found.get("type") == "number" and "minimum" in found and "maximum" in found:
-        low, high = float(found["minimum"]), float(found["maximum"])
-        finest = low if low > 0 else high - low
-        places = _DIGITS - math.floor(math.log10(finest)) if finest > 0 else _FINEST
-        if places <= _FINEST:
-            found["multipleOf"] = float(f"1e-{max(places, 0)}")
-    return found
+def _held(part: Any) -> Any:
+    """Return a schema without the bounds that the engine cannot hold, and with a limit on the decimals of its numbers."""
+    if isinstance(part, Mapping):
+        kept = {key: _held(value) for key, value in part.items() if not (key in _BOUNDS and _is_beyond(value))}
+        step = _step(kept)
+        return {**kept, "multipleOf": step} if step else kept
+    return [_held(inner) for inner in part] if isinstance(part, list) else part
+
+
+def _is_beyond(bound: Any) -> bool:
+    return isinstance(bound, int | float) and bound != 0 and not _SMALLEST <= abs(bound) <= _LARGEST
+
+
+def _step(number: Mapping[str, Any]) -> float | None:
+    """Return the last decimal that a number may have; None for what is no number between two bounds, and for too many decimals."""
+    low, high = (number.get(name) for name in ("minimum", "maximum"))
+    if number.get("type") != "number" or "multipleOf" in number or low is None or high is None or not low < high:
+        return None
+    decimals = -math.floor(math.log10(min(abs(value) for value in (low, high, high - low) if value)))
+    if decimals >= _MOST_DECIMALS:
+        return None
+    return float(f"1e-{min(max(decimals + _FURTHER_DECIMALS, _FEWEST_DECIMALS), _MOST_DECIMALS)}")
 
 
 def version() -> str:

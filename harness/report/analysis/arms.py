@@ -29,6 +29,7 @@ _ROLES_BEFORE = {
     "harness.optimizers.rules.Rules": "rules",
     "harness.optimizers.rules.policy.Rules": "rules",
 }
+_DIGEST_SHOWN = 19  # characters of a model's digest, its kind included
 # What differs between the cells of one arm. The card is the task's own, and a table is of one task.
 _OF_THE_CELL = ("task", "seed", "train_seed", "card", "evaluator")
 
@@ -119,7 +120,7 @@ def _arm(cell: CellData, cells: Sequence[CellData]) -> Arm:
     """Describe an arm by the manifest of `cell`, and by the models that answered in all of its `cells`."""
     identity = cell.identity
     optimizer, agent, llm = (mapping(identity.get(key)) for key in ("optimizer", "agent", "llm"))
-    method, model = str(optimizer.get("_target_", "")), str(llm.get("model", "") or "")
+    method, model = str(optimizer.get("_target_", "")), _model(cell, llm)
     role = _role(cell, method, model)
     return Arm(
         name=cell.arm,
@@ -137,6 +138,14 @@ def _arm(cell: CellData, cells: Sequence[CellData]) -> Arm:
         answered=answered(cells, model) if role == "llm" else Answered(),
         setting=_setting(cell),
     )
+
+
+def _model(cell: CellData, llm: Mapping[str, Any]) -> str:
+    """Return the model's name. The identity holds the digest of a model's file in its place, and the settings the name."""
+    model = str(llm.get("model", "") or "")
+    if not model.startswith("sha256"):
+        return model
+    return str(mapping(cell.settings.get("llm")).get("model") or model[:_DIGEST_SHOWN])
 
 
 def _role(cell: CellData, method: str, model: str) -> str:

@@ -26,7 +26,7 @@ _NO_JSON_MODE = ("gpt-4",)
 _REASONING = ("gpt-6-luna",)
 _CREATED = 1_767_322_445
 
-ErrorBody: TypeAlias = dict[str, dict[str, str | None]]
+ErrorBody: TypeAlias = dict[str, dict[str, Any]]
 
 
 class OpenAIDouble(Double):
@@ -93,7 +93,7 @@ class OpenAIDouble(Double):
         held = (body.get("response_format") or {}).get("json_schema") or {}
         schema = held.get("schema") or schema_in(body["messages"])
         text, kind = self.reply_text(step, request, schema)
-        answer = _answer(body, text, prompt_tokens, "length" if kind == "cut_json" else "stop")
+        answer = self._dressed(_answer(body, text, prompt_tokens, "length" if kind == "cut_json" else "stop"), body)
         if step.do in FORMS:
             _give_form(answer["choices"][0], step.do)
         if step.do in TRANSPORT:
@@ -104,6 +104,10 @@ class OpenAIDouble(Double):
             call.send_lines(_streamed(answer), "text/event-stream")
         else:
             call.send_json(200, answer)
+
+    def _dressed(self, answer: dict[str, Any], body: Body) -> dict[str, Any]:
+        """Return an answer with what the kind of server adds or changes."""
+        return answer
 
     def _check(self, body: Body) -> None:
         """Raise Refusal for what the model does not accept; such a request is not counted as a call."""
@@ -151,6 +155,55 @@ class OpenAIDouble(Double):
     def _too_long(self, tokens: int) -> ErrorBody:
         text = f"This model's maximum context length is {self.window} tokens. However, your messages resulted in {tokens} tokens."
         return _error(f"{text} Please reduce the length of the messages.", param="messages", code="context_length_exceeded")
+
+
+class LlamaCppDouble(OpenAIDouble):
+    """A double of llama.cpp's server: one model, whatever name is asked for, without a key.
+
+    As the real one it returns the file's path as the model, says its window in `/v1/models`, counts cached tokens as prompt tokens too,
+    and answers a prompt that is in its cache differently unless the request says `cache_prompt: false`. It takes schemas and every field.
+    """
+
+    def __init__(self, script: Script | None = None, *, port: int = 0, file: str = "/models/tiny.gguf", window: int = 8192) -> None:
+        super().__init__(script, port=port, models=(file,), key=None, window=window)
+        self._cached: set[str] = set()
+
+    def get(self, path: str, call: Call) -> None:
+        if path != "/v1/models":
+            raise Refusal(404, _LLAMA_CPP_404)
+        meta = {"n_ctx": self.window, "n_ctx_train": 4 * self.window, "n_params": 86464, "size": 345856}
+        row = {"id": self.models[0], "object": "model", "created": _CREATED, "owned_by": f"llamacpp-{DOUBLE}", "meta": meta}
+        call.send_json(200, {"object": "list", "data": [row]})
+
+    def post(self, path: str, body: Any, call: Call) -> None:
+        if path != "/v1/chat/completions":
+            raise Refusal(404, _LLAMA_CPP_404)
+        if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
+            error = {"code": 400, "message": "Expected 'messages' to be an array", "type": "invalid_request_error"}
+            raise Refusal(400, {"error": error})
+        self._chat(body, call)
+
+    def _check(self, body: Body) -> None:
+        """Take every field."""
+
+    def _too_long(self, tokens: int) -> ErrorBody:
+        text = f"request ({tokens} tokens) exceeds the available context size ({self.window} tokens), try increasing it"
+        kind = "exceed_context_size_error"
+        return {"error": {"code": 400, "message": text, "type": kind, "n_prompt_tokens": tokens, "n_ctx": self.window}}
+
+    def _dressed(self, answer: dict[str, Any], body: Body) -> dict[str, Any]:
+        text = json.dumps([body["messages"], body.get("seed")], sort_keys=True)
+        warm = body.get("cache_prompt", True) and text in self._cached
+        self._cached.add(text)
+        tokens = answer["usage"]["prompt_tokens"]
+        usage = {**answer["usage"], "prompt_tokens_details": {"cached_tokens": tokens - 1 if warm else 0}}
+        choice = answer["choices"][0]
+        if warm:
+            choice["message"]["content"] += " "  # the last bits of a cached prompt differ, and so may the text
+        return {**answer, "model": self.models[0], "system_fingerprint": f"b0-{DOUBLE}", "usage": usage}
+
+
+_LLAMA_CPP_404 = {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}}
 
 
 def _error(text: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None) -> ErrorBody:

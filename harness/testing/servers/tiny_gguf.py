@@ -13,6 +13,7 @@ def write_tiny_gguf(path: Path, *, width: int = 64, hidden: int = 128, heads: in
     """Write a llama of one layer with random weights. Needs the packages `gguf` and `numpy`; the same file every time."""
     gguf = importlib.import_module("gguf")
     writer, rng = gguf.GGUFWriter(path, "llama"), np.random.default_rng(0)
+    writer.add_name("tiny")
     # The vocabulary: three control tokens, every byte, the printable characters.
     tokens = [b"<unk>", b"<s>", b"</s>", *(b"<0x%02X>" % byte for byte in range(256))]
     kinds = [2, 3, 3] + [6] * 256

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.errors import InvalidConfig
-from harness.llm.backend import Message
-from harness.llm.build import build_backend
+from harness.llm.backend import Message, Request
+from harness.llm.build import build_backend, takes_grammars
 from harness.llm.calls import CallRecord, read_calls
-from harness.llm.errors import NotReady, TransportFault, TruncatedPrompt
+from harness.llm.errors import BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.llama_cpp import LlamaCpp
 from harness.llm.openai import OpenAI
 from harness.llm.settings import LlmSettings
@@ -156,7 +158,7 @@ def test_a_whole_cell_runs_on_it_and_says_where_each_configuration_came_from(tin
         "tracking=off",
         f"out={tmp_path}",
     ]
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     (path,) = tmp_path.rglob("trials.jsonl")
@@ -167,7 +169,7 @@ def test_a_whole_cell_runs_on_it_and_says_where_each_configuration_came_from(tin
         asked = [call for call in calls if call.trial == trial["trial"]]
         source = {1: ["llm", "fallback"], 2: ["llm-retry-1", "fallback"], 3: ["llm-retry-2", "fallback"]}[len(asked)]
         assert trial["source"] in source
-    assert {call.reply.facts.model for call in calls if call.reply} == {"tiny.gguf"}
+    assert {call.reply.facts.model for call in calls if call.reply} == {"tiny"}
 
 
 def test_the_file_is_recorded_by_its_hash(tiny_gguf: Path) -> None:
@@ -175,32 +177,93 @@ def test_the_file_is_recorded_by_its_hash(tiny_gguf: Path) -> None:
 
     settings = in_process(tiny_gguf)
     facts = LlamaCpp(settings).complete(settings.request([Message("user", "Hello.")], schema=None, seed=1, trial=1, call=1)).facts
-    assert facts.model == "tiny.gguf"
+    assert facts.model == "tiny"
     assert facts.digest == f"sha256:{hashlib.sha256(tiny_gguf.read_bytes()).hexdigest()}"
     assert facts.server is not None
     assert facts.server.startswith("xllamacpp 20")
 
 
-def test_a_prompt_over_the_window_is_refused_by_the_engine_too(tiny_gguf: Path) -> None:
+def test_the_engine_counts_a_prompt_exactly_and_one_over_the_window_is_not_sent(tiny_gguf: Path) -> None:
     # A vocabulary of single letters makes more tokens than any estimate expects.
     settings = in_process(tiny_gguf, num_ctx=2048)
     request = settings.request([Message("user", "abcdefghij " * 300)], schema=None, seed=1, trial=4, call=1)
-    with pytest.raises(TruncatedPrompt, match=r"llama\.cpp refuses the prompt of trial 4") as caught:
+    with pytest.raises(TruncatedPrompt, match=r"the prompt of trial 4 has \d+ tokens and its reply at least 64") as caught:
         build_backend(settings, keep=lambda _: None).complete(request)
+    with pytest.raises(TruncatedPrompt, match=r"llama\.cpp refuses the prompt of trial 4") as refused:
+        LlamaCpp(settings).complete(request)
+    assert caught.value.prompt_tokens == refused.value.prompt_tokens == LlamaCpp(settings).count_tokens(request)
     assert caught.value.prompt_tokens is not None
     assert caught.value.prompt_tokens > 2048
     assert caught.value.window_tokens == 2048
 
 
-def test_a_generation_past_the_deadline_is_given_up(tiny_gguf: Path) -> None:
-    settings = in_process(tiny_gguf, timeout_seconds=0.05, max_tokens=3900)
-    request = settings.request([Message("user", "Write.")], schema=None, seed=1, trial=1, call=1)
-    with pytest.raises(TransportFault, match=r"llama\.cpp gave no complete answer within 0\.05 s"):
-        LlamaCpp(settings).complete(request)
+def test_a_generation_past_the_deadline_is_stopped_and_the_engine_stays(tiny_gguf: Path) -> None:
+    def asked(settings: LlmSettings) -> Request:
+        return settings.request([Message("user", "Write.")], schema=None, seed=1, trial=1, call=1)
+
+    settings = in_process(tiny_gguf, max_tokens=50)
+    before = LlamaCpp(settings).complete(asked(settings))
+    hurried = in_process(tiny_gguf, timeout_seconds=0.05, max_tokens=3900)
+    for _ in range(3):
+        with pytest.raises(TransportFault, match=r"llama\.cpp gave no complete answer within 0\.05 s"):
+            LlamaCpp(hurried).complete(asked(hurried))
+    after = LlamaCpp(settings).complete(asked(settings))
+    assert after.text == before.text
+    assert after.load_seconds is not None
+    assert after.load_seconds < 0.01, "it was not loaded again"
+
+
+@pytest.mark.parametrize("low_high", [(1e-5, 0.1), (-1e-4, 5e3), (0.999, 0.9999), (1e-12, 1e-3), (1 / 3, 2 / 3), (16, 512)])
+def test_the_range_of_a_number_is_held_at_any_temperature(tiny_gguf: Path, low_high: tuple[float, float]) -> None:
+    low, high = low_high
+    kind = "integer" if isinstance(low, int) else "number"
+    schema = {
+        "type": "object",
+        "properties": {"x": {"type": kind, "minimum": low, "maximum": high}},
+        "required": ["x"],
+        "additionalProperties": False,
+    }
+    for temperature in (0.7, 2.0):
+        for text in replies(in_process(tiny_gguf, temperature=temperature, max_tokens=200), schema, []):
+            assert low <= json.loads(text)["x"] <= high
+            assert len(text) < 40 or low < 1e-10, "decimals without end would be cut off"
+
+
+@pytest.mark.parametrize("bounds", [{"minimum": 1e20, "maximum": 1e22}, {"minimum": 1e-300, "maximum": 1.0}])
+def test_a_bound_that_the_engine_cannot_hold_does_not_take_the_rest_with_it(tiny_gguf: Path, bounds: dict[str, float]) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"x": {"type": "number", **bounds}, "y": {"type": "integer", "minimum": 1, "maximum": 4}},
+        "required": ["x", "y"],
+        "additionalProperties": False,
+    }
+    for text in replies(in_process(tiny_gguf, max_tokens=400), schema, []):
+        assert json.loads(text)["y"] in range(1, 5)
+
+
+def test_a_request_may_have_a_grammar_and_no_chat_template(tiny_gguf: Path) -> None:
+    settings = in_process(tiny_gguf, max_tokens=40)
+    kept: list[CallRecord] = []
+    backend = build_backend(settings, keep=kept.append)
+    plain = settings.request([Message("user", "0.9,")], schema=None, seed=1, trial=1, call=1)
+    held = replace(plain, grammar='root ::= "0." [0-9]{3} "\\n"', raw=True, call=2)
+    assert re.fullmatch(r"0\.\d{3}\n", backend.complete(held).text)
+    assert LlamaCpp(settings).count_tokens(held) < LlamaCpp(settings).count_tokens(plain)
+    assert held.key != replace(held, grammar=None).key != replace(held, grammar=None, raw=False).key
+    assert kept[0].grammar_key
+    assert kept[0].raw
+    assert CallRecord.from_dict(json.loads(json.dumps(kept[0].to_dict()))) == kept[0]
+    assert kept[0].differences(held) == []
+    assert len(kept[0].differences(plain)) == 2
+    assert takes_grammars(settings)
+    with pytest.raises(BadRequest, match=r"llama\.cpp refuses the request: .*grammar"):
+        LlamaCpp(settings).complete(replace(held, grammar="root ::= ("))
+    with pytest.raises(ValueError, match="not both"):
+        replace(held, schema=REPLY, raw=False)
 
 
 @pytest.mark.parametrize(
-    ("content", "text"), [(None, "No such file"), (b"hello", "is not a GGUF file"), (b"GGUF....", "cannot load")]
+    ("content", "text"), [(None, "No such file"), (b"hello", "is not a GGUF file"), (b"GGUF....", "is damaged")]
 )
 def test_a_file_that_is_no_model_is_said_in_one_line(tmp_path: Path, content: bytes | None, text: str) -> None:
     path = tmp_path / "model.gguf"
