@@ -91,4 +91,4 @@ class ScoreIndex:
 
 def sentences(pairs: Pairs, withheld: Mapping[str, str]) -> str:
     """Say why nothing is concluded from these pairs; empty where something may be."""
-    return "; ".join(withheld[name] for name in (pairs.first, pairs.second) if name in withheld)
+    return "; ".join(withheld[name] for name in dict.fromkeys((pairs.first, pairs.second)) if name in withheld)

@@ -252,12 +252,14 @@ def _figure(pool: Pool, reference: str, marks: Marks, options: Options) -> Figur
         )
         for entry in entries
     ]
+    judged = [line for line in lines if line.word != NO_VERDICT]
+    silent = f"; {len(lines) - len(judged)} without a verdict" if len(judged) < len(lines) else ""
     better = "above or below" if objective.sign > 0 else "better (+) or worse (−) than"
     axis = f"{score_of(objective)}, {steps_of(objective)} {better} {reference}"
     return Figure(
         pool.key("gaps"),
         f"Gap to {reference} with {100 * options.confidence:g} % intervals; dashed: the margin, −{exact(pool.margin)}{pool.of}",
-        f"Gaps of {len(lines)} arms to {reference}: {describe(lines, objective)}",
+        f"Gaps of {len(judged)} arms to {reference}: {describe(judged, objective)}{silent}",
         pool.data(gaps),
         lambda: forest(lines, axis=axis, margin=-pool.margin),
     )
