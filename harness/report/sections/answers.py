@@ -12,7 +12,7 @@ from harness.report.analysis.frames import rows_of
 from harness.report.analysis.objectives import Objectives
 from harness.report.render.document import Answer, Tone, interval, listed, number
 from harness.report.render.marks import Marks
-from harness.report.render.units import difference_digits, refused, score_of, steps_of, validation_notes
+from harness.report.render.units import difference_digits, name_of, refused, score_of, steps_of, validation_notes
 from harness.report.sections.contrasts import UNLIKE, few_note, label
 from harness.report.sections.findings import Findings
 from harness.report.sections.noninferiority import FAIL, FEW_PASS, NO_VERDICT, PASS, few_pass_note, verdict_word
@@ -60,6 +60,8 @@ def _measure(found: Findings) -> str:
     if shared is None:
         return "A verdict for each arm and each kind of score,"
     steps = steps_of(shared)
+    if steps == name_of(shared):  # without a unit
+        return f"Differences of average {score_of(shared)}"
     return f"{steps.capitalize() if steps == 'points' else steps} of average {score_of(shared)}"
 
 
