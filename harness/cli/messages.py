@@ -8,7 +8,7 @@ from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import GrammarParseError, OmegaConfBaseException
 from yaml import YAMLError
 
 from harness.config.other_words import meant
@@ -35,6 +35,9 @@ def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
     if not isinstance(error, HydraException | OmegaConfBaseException):
         return f"these settings do not compose: {_first_line(error)}" if _raised_while_composing(error) else None
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(cause, GrammarParseError) and (broken := _file_of(error)):
+        key = f"{cause.full_key}: " if cause.full_key else ""
+        return f"{broken}: {key}a reference begins with ${{ and does not end as one: write ${{key}}, or \\${{ for these characters"
     text = " ".join(str(error).split())
     if no_keys := re.match(r"In '([^']+)'.*\blist is not a subclass", text):
         return f"{no_keys[1]}.yaml holds no settings: write key: value"

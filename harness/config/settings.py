@@ -72,18 +72,36 @@ def resolved(config: DictConfig) -> Settings:
     assert isinstance(typed, schema.Settings)
     if typed.seeds is not None:
         _refuse_references_to_seed(OmegaConf.to_container(own, resolve=False))
+    _role_of_another_class(typed.optimizer, config)
+    plain["optimizer"]["role"] = typed.optimizer.role
     tracking = tracking_of(typed.tracking, config)
     plain["tracking"] = dict(vars(tracking))
     return _settings(typed, plain, tracking)
 
 
+def _role_of_another_class(method: schema.OptimizerSettings, config: DictConfig) -> None:
+    """Refuse a command that puts another class behind an arm's name; its role is that of a method of one's own, if none is given."""
+    given = {re.sub(r"^\++", "", str(word).partition("=")[0]) for word in _hydra(config, "overrides.task") or ()}
+    if "optimizer._target_" not in given:
+        return
+    if "optimizer.name" not in given:
+        raise SettingsError(
+            f"optimizer._target_={method._target_}: the tables would call it '{method.name}'; add optimizer.name=NAME, "
+            "or write conf/optimizer/NAME.yaml"
+        )
+    if "optimizer.role" not in given and method.context is None:
+        method.role = schema.OptimizerSettings.role
+
+
+def _hydra(config: DictConfig, key: str) -> Any:
+    """Return what Hydra knows of the command, None where a config does not say."""
+    whole: Any = config if "hydra" in config else HydraConfig.instance().cfg
+    return None if whole is None else OmegaConf.select(whole.hydra, key)
+
+
 def _task_file(config: DictConfig) -> Path | None:
     """Return the file that Hydra took the task from, None where a config does not say."""
-    whole: Any = config if "hydra" in config else HydraConfig.instance().cfg
-    if whole is None:
-        return None
-    asked = whole.hydra
-    sources, name = OmegaConf.select(asked, "runtime.config_sources") or (), OmegaConf.select(asked, "runtime.choices.task")
+    sources, name = _hydra(config, "runtime.config_sources") or (), _hydra(config, "runtime.choices.task")
     paths = (Path(source.path) / "task" / f"{name}.yaml" for source in sources if source.schema == "file")
     return next((path for path in paths if path.is_file()), None)
 

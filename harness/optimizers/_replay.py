@@ -29,6 +29,16 @@ LOWEST_SCORE_PCT = -1e9
 _Seen: TypeAlias = tuple[str, str, float | None]
 
 
+def refuse_underflow(space: Space, method: str) -> None:
+    """Raise SettingsError for a log range whose ends have a product of 0 as floats: scikit-optimize takes it for a range around 0."""
+    for hp in space:
+        if isinstance(hp, Number) and hp.log and not hp.integer and hp.low * hp.high == 0.0:
+            raise SettingsError(
+                f"hyperparameter '{hp.name}': {method} takes no log range as close to 0 as this; give its exponent as the hyperparameter, "
+                f"or leave out {method}"
+            )
+
+
 class Session(Protocol):
     """One run of a library's tuner, with the usual ask-and-tell interface. It cannot undo a trial."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from harness.optimizers._replay import ReplayedOptimizer, Session
+from harness.optimizers._replay import ReplayedOptimizer, Session, refuse_underflow
+from harness.space import Space
 
 
 class SkoptGP(ReplayedOptimizer):
@@ -17,6 +18,10 @@ class SkoptGP(ReplayedOptimizer):
     purpose = "skopt_gp"
     # 2: the seed depends on the task; start-up draws and levels are uniform; no failure is reported before the first score.
     versions: ClassVar = {"skopt_gp": 2}
+
+    def __init__(self, space: Space, seed: int, *, startup_trials: int) -> None:
+        super().__init__(space, seed, startup_trials=startup_trials)
+        refuse_underflow(space, self.purpose)
 
     def _start(self, seed: int) -> Session:
         from harness.optimizers._skopt import SkoptSession  # noqa: PLC0415 - takes 1.4 s, which a finished cell does not need

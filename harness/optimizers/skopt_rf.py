@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from harness.errors import SettingsError
-from harness.optimizers._replay import ReplayedOptimizer, Session
+from harness.optimizers._replay import ReplayedOptimizer, Session, refuse_underflow
 from harness.space import Number, Space
 
 LARGEST = 3.4e38  # it computes in 32 bits
@@ -24,6 +24,7 @@ class SkoptRF(ReplayedOptimizer):
 
     def __init__(self, space: Space, seed: int, *, startup_trials: int) -> None:
         super().__init__(space, seed, startup_trials=startup_trials)
+        refuse_underflow(space, self.purpose)
         for hp in space:
             if isinstance(hp, Number) and not hp.integer and max(abs(hp.low), abs(hp.high)) > LARGEST:
                 raise SettingsError(

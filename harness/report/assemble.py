@@ -50,7 +50,7 @@ def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
         score_section(found),
         noninferiority_section(found),
         contrast_section(found),
-        *rank_section(found.test, options),
+        *rank_section(found.test, options, found.withheld),
         anytime_section(study, found.frames, arms, focus, options),
         stability_section(stability_frame(study, options), found.test, options),
         funnel_section(found.funnel, found.marks, options),

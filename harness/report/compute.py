@@ -14,7 +14,7 @@ from harness.report.analysis.scores import ScoreBook
 from harness.report.render.marks import Marks
 from harness.report.sections.contrasts import contrast_frame
 from harness.report.sections.findings import Findings, Pool
-from harness.report.sections.funnel import fallback_shares, funnel_frame, marked_arms
+from harness.report.sections.funnel import funnel_frame, marked_arms, not_the_models
 from harness.report.sections.noninferiority import noninferiority_frame
 from harness.report.study_data import StudyData
 
@@ -27,6 +27,7 @@ def find(study: StudyData, options: Options) -> Findings:
     ran = {name: arm for name, arm in arms.items() if (frames.done["arm"] == name).any()}
     reference = choose_reference(arms, ran, options)
     funnel = funnel_frame(study, arms)
+    withheld = not_the_models(funnel, options)
     return Findings(
         study=study,
         options=options,
@@ -34,16 +35,16 @@ def find(study: StudyData, options: Options) -> Findings:
         arms=arms,
         reference=reference,
         index=ScoreIndex.of(frames),
-        pools=pools_of(frames, ran, arms[reference[0]], fallback_shares(funnel), options),
+        pools=pools_of(frames, ran, arms[reference[0]], withheld, options),
         test=ScoreBook.of(frames, "test"),
         val=ScoreBook.of(frames, "val"),
         funnel=funnel,
-        marks=Marks(arms, marked_arms(funnel, options), options.fallback_share),
+        marks=Marks(arms, marked_arms(funnel, options), options.fallback_share, withheld),
     )
 
 
 def pools_of(
-    frames: Frames, arms: Mapping[str, Arm], reference: Arm, standins: Mapping[str, float], options: Options
+    frames: Frames, arms: Mapping[str, Arm], reference: Arm, withheld: Mapping[str, str], options: Options
 ) -> tuple[Pool, ...]:
     """Compute gaps, verdicts and contrasts over each set of tasks whose scores may be averaged."""
     test, first_test = ScoreIndex.of(frames), ScoreIndex.of(frames, "first_test")
@@ -51,8 +52,8 @@ def pools_of(
     several = len(frames.objectives.pools) > 1
     for place, (objective, tasks) in enumerate(frames.objectives.pools, start=1):
         margin, here = margin_of(objective, options), test.only(tasks)
-        gaps = noninferiority_frame(here, arms, (reference, margin), standins, options)
-        contrasts = contrast_frame(arms, here, first_test, options)
+        gaps = noninferiority_frame(here, arms, (reference, margin), withheld, options)
+        contrasts = contrast_frame(arms, here, first_test, options, withheld)
         found.append(Pool(objective, tasks, margin, gaps, contrasts, place if several else 0))
     return tuple(found)
 

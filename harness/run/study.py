@@ -293,8 +293,9 @@ def _grouped(lines: Iterable[str]) -> Iterator[str]:
 def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional: Collection[str] = ()) -> None:
     """Print one line per problem of a command.
 
-    Raises CellsFailed when cells are not done, or hold random draws in place of an LLM's proposals; SettingsError when their settings are
-    the only reason; StorageError when nothing could be written. `optional` holds the ids of cells that need not be done.
+    Raises CellsFailed when cells are not done, or hold random draws in place of an LLM's proposals, or no trial with a score; SettingsError
+    when their settings are the only reason; StorageError when nothing could be written. `optional` holds the ids of cells that need not be
+    done.
     """
     if result.fatal:
         raise StorageError(result.fatal[0])
@@ -305,10 +306,11 @@ def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional
     problems += [f"failed: {line}" for line in _grouped((*result.refused, *result.failed))]
     total = sum(map(len, planned.values()))
     left = sum(not is_done(study, cell) for study, cells in planned.items() for cell in cells if cell.id not in optional)
-    drawn = _random_draws(planned)
-    if total == 1 and ((left and problems) or drawn):
-        raise kind((problems + drawn)[0])
-    for line in problems + drawn:
+    done = list(_summaries(planned))
+    drawn, lost = _random_draws(done), _without_score(done)
+    if total == 1 and ((left and problems) or drawn or lost):
+        raise kind((problems + drawn + lost)[0])
+    for line in problems + drawn + lost:
         say(line)
     if left:
         raise kind(f"{left} of {total} cells are not done; the same command goes on with them")
@@ -316,14 +318,44 @@ def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional
         raise CellsFailed(
             "the table rows of these cells say nothing about their model; when it answers, a new study=NAME asks it anew"
         )
+    if lost:
+        raise CellsFailed("the cells without a score stay as they are; other limits, or another range of the space, make new ones")
 
 
-def _random_draws(planned: Mapping[Path, Sequence[Cell]]) -> list[str]:
-    """Return a line for all seeds of a task and arm whose LLM gave no usable reply, for the same reason. Packed cells are not read."""
-    seeds: dict[tuple[str, str], list[int]] = {}
+def _summaries(planned: Mapping[Path, Sequence[Cell]]) -> Iterator[tuple[Cell, Mapping[str, object]]]:
+    """Yield every done cell with its summary, from its folder or the study's pack. The report names what is damaged."""
     for study, cells in planned.items():
-        for cell in (cell for cell in cells if cell.asking and (study / cell.folder / SUMMARY).exists()):
-            with contextlib.suppress(RecordError):  # the report names what is damaged
-                if words := read_json(study / cell.folder / SUMMARY).get(UNUSABLE):
-                    seeds.setdefault((f"{cell.task.name} {cell.arm}", str(words)), []).append(cell.seed)
+        for cell in cells:
+            with contextlib.suppress(RecordError):
+                pack = packed(study)
+                if (study / cell.folder / SUMMARY).exists():
+                    yield cell, read_json(study / cell.folder / SUMMARY)
+                elif pack is not None and cell.folder in pack:
+                    yield cell, read_json(pack.open(cell.folder) / SUMMARY)
+
+
+def _random_draws(done: Iterable[tuple[Cell, Mapping[str, object]]]) -> list[str]:
+    """Return a line for all seeds of a task and arm whose LLM gave no usable reply, for the same reason."""
+    return _by_seed((cell, str(summary[UNUSABLE])) for cell, summary in done if cell.asking and summary.get(UNUSABLE))
+
+
+def _without_score(done: Iterable[tuple[Cell, Mapping[str, object]]]) -> list[str]:
+    """Return a line for all seeds of a task and arm without one trial that has a score."""
+    return _by_seed((cell, words) for cell, summary in done if (words := every_trial_failed(summary)))
+
+
+def _by_seed(told: Iterable[tuple[Cell, str]]) -> list[str]:
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for cell, words in told:
+        seeds.setdefault((f"{cell.task.name} {cell.arm}", words), []).append(cell.seed)
     return [f"{name}, seed {as_text(found)}: {words}" for (name, words), found in seeds.items()]
+
+
+def every_trial_failed(summary: Mapping[str, object]) -> str:
+    """Say how the trials of a done cell failed, where none has a score; else nothing."""
+    failures, trials = summary.get("failures"), summary.get("trials")
+    if not trials or summary.get("incumbent") is not None or not isinstance(failures, Mapping):
+        return ""
+    kinds = ", ".join(f"{count} {status}" for status, count in failures.items())
+    count = f"all {trials} trials" if trials != 1 else "the only trial"
+    return f"{count} failed ({kinds}); the cell is done, since its failures are its result"

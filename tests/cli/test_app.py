@@ -202,9 +202,19 @@ def test_a_run_killed_again_and_again_ends_with_the_records_of_one_that_was_not(
     assert records(study) == uninterrupted
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+HERE, CHILD, JOBLIB = (), ("limits.trial_seconds=20",), ("hydra/launcher=joblib", "-m")
+
+
 @pytest.mark.parametrize(
-    "more", [(), ("limits.trial_seconds=20",), ("hydra/launcher=joblib", "-m")], ids=["here", "child", "joblib"]
+    ("number", "status", "more"),
+    [
+        pytest.param(signal.SIGINT, 130, HERE, id="here-2"),
+        pytest.param(signal.SIGTERM, 143, HERE, id="here-15", marks=pytest.mark.full),
+        pytest.param(signal.SIGINT, 130, CHILD, id="child-2", marks=pytest.mark.full),
+        pytest.param(signal.SIGTERM, 143, CHILD, id="child-15"),
+        pytest.param(signal.SIGINT, 130, JOBLIB, id="joblib-2"),
+        pytest.param(signal.SIGTERM, 143, JOBLIB, id="joblib-15", marks=pytest.mark.full),
+    ],
 )
 def test_a_stopped_run_says_how_to_go_on_and_leaves_no_process_behind(
     tmp_path: Path, number: signal.Signals, status: int, more: tuple[str, ...]
@@ -225,7 +235,7 @@ def test_a_stopped_run_says_how_to_go_on_and_leaves_no_process_behind(
 
 
 @pytest.mark.parametrize(
-    "more", [("limits.trial_seconds=20",), ("hydra/launcher=joblib", "limits.trial_seconds=20", "-m")], ids=["child", "joblib"]
+    "more", [pytest.param(CHILD, id="child", marks=pytest.mark.full), pytest.param((*JOBLIB, *CHILD), id="joblib with children")]
 )
 def test_killing_the_command_ends_its_workers_and_children_too(tmp_path: Path, more: tuple[str, ...]) -> None:
     slow = (*FAULTY, "tracking=off", "task.params.epoch_seconds=0.2", "seeds=4", "budget=200", *more)

@@ -102,8 +102,16 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("word", REFUSED)
-@pytest.mark.parametrize("more", [(), ("-m",)], ids=["one", "sweep"])
+SWEPT = ("n_trials=20", "optimizer=TPE", "~tracking", "seed=interval(0,3)")
+
+
+@pytest.mark.parametrize(
+    ("word", "more"),
+    [
+        *(pytest.param(word, (), id=f"one-{word}") for word in REFUSED),
+        *(pytest.param(word, ("-m",), id=f"sweep-{word}", marks=() if word in SWEPT else pytest.mark.full) for word in REFUSED),
+    ],
+)
 def test_what_is_another_tools_or_hydras_way_is_answered_with_ours(
     cli: Cli, tmp_path: Path, word: str, more: tuple[str, ...]
 ) -> None:

@@ -76,6 +76,12 @@ def test_a_file_that_cannot_be_opened_is_one_line(messy: Path, cli: Cli, monkeyp
     assert cli(*QUIET, "task=latin").line == "harness: conf/task/latin.yaml cannot be read (Permission denied)"
 
 
+def test_a_reference_that_does_not_end_names_its_file_and_key(messy: Path, cli: Cli) -> None:
+    write(messy, "open.yaml", TOY.replace("suite: test", "suite: ${oops").encode())
+    line = cli(*QUIET, "task=open").line
+    assert line.startswith("harness: conf/task/open.yaml: suite: a reference begins with ${ and does not end as one"), line
+
+
 def test_another_ending_is_told(messy: Path, cli: Cli) -> None:
     write(messy, "short.yml", TOY.encode())
     assert cli("task=short").line == "harness: there is no task 'short'; give conf/task/short.yml the ending .yaml"

@@ -101,3 +101,16 @@ def test_what_the_forest_cannot_hold_is_refused_before_the_first_trial() -> None
     space = space_of({"type": "float", "low": 1e300, "high": 1.7e308, "default": 1e308})
     with pytest.raises(SettingsError, match=r"hyperparameter 'x': the forest of skopt_rf takes numbers up to 3\.4e\+38"):
         SkoptRF(space, 0, startup_trials=3)
+
+
+UNDERFLOW: dict[str, Any] = {"type": "float", "low": 1e-300, "high": 1e-290, "scale": "log", "default": 1e-295}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_log_range_next_to_0_works_or_is_refused_before_the_first_trial(method: str) -> None:
+    if not method.startswith("skopt"):
+        test_every_method_proposes_members_of_odd_ranges(method, UNDERFLOW)
+        return
+    target, options = METHODS[method]
+    with pytest.raises(SettingsError, match=f"hyperparameter 'x': {method} takes no log range as close to 0"):
+        load_target(f"harness.optimizers.{target}")(space_of(UNDERFLOW), 0, **options)

@@ -31,13 +31,15 @@ CONDITIONAL = Space.from_mapping(
 
 
 class TestSkoptGP(ModelContract):
-    replayed = (0, 3, 8)
+    trials = 7
+    replayed = (0, 3, 6)
 
     @staticmethod
     def build(space: Space, seed: int) -> Optimizer:
         return SkoptGP(space, seed, startup_trials=3)
 
 
+@pytest.mark.full  # SkoptGP with another surrogate
 class TestSkoptRF(ModelContract):
     replayed = (0, 3, 8)
 

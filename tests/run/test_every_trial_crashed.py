@@ -11,7 +11,8 @@ from support.cells import cells_of
 from support.commands import records
 
 from harness.cell import Cell
-from harness.errors import CellMismatch
+from harness.errors import CellMismatch, CellsFailed
+from harness.pack import pack
 from harness.report.sources.records import read_study
 from harness.report.study_data import State
 from harness.run.study import Result, add_to_plan, conclude, is_done, run_cells
@@ -177,3 +178,34 @@ def test_calls_that_were_answered_are_not_paid_for_again(tmp_path: Path) -> None
 
 def chats(double: OllamaDouble) -> int:
     return sum(one.path == "/api/chat" for one in double.received)
+
+
+DIVERGING = ("task=faulty", "task.params.action=nan", "task.params.good_epochs=0", "budget=2")
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["in its folder", "packed"])
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_cell_whose_every_trial_failed_otherwise_is_done_and_the_command_fails_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], seeds: int, packed: bool
+) -> None:
+    cells, settings = cells_of(tmp_path, *DIVERGING, f"seeds={seeds}")
+    study = tmp_path / "main"
+    add_to_plan(study, cells)
+    assert run_cells(cells, settings).done == seeds
+    if packed:
+        pack(study, keep=False)
+    words = "all 2 trials failed (2 diverged); the cell is done, since its failures are its result"
+    with pytest.raises(CellsFailed) as failed:
+        conclude({study: cells}, run_cells(cells, settings))
+    told = str(failed.value) if seeds == 1 else capsys.readouterr().err
+    assert f"faulty random, seed {'0' if seeds == 1 else '0-1'}: {words}" in told
+    assert all(is_done(study, cell) for cell in cells)
+
+
+def test_a_cell_with_one_score_is_no_failure(tmp_path: Path) -> None:
+    cells, settings = cells_of(tmp_path, *DIVERGING[:1], "task.params.action=nan", "task.params.only_above=0.5", "budget=6")
+    add_to_plan(tmp_path / "main", cells)
+    result = run_cells(cells, settings)
+    (folder,) = (tmp_path / "main" / cell.folder for cell in cells)
+    assert read_json(folder / SUMMARY)["failures"]
+    conclude({tmp_path / "main": cells}, result)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from support.commands import CONF, environment, records, run, start, without_result
+from support.sweeps import in_full_but
 from support.values import trial
 
 from harness.report.sources.wandb_offline import chunks, read_offline, read_run
@@ -148,7 +149,7 @@ def test_nothing_is_written_outside_the_study(mirrored: Path) -> None:
 SLOW = ("--config-dir", str(CONF), "task=faulty", "task.params.epoch_seconds=0.05", "budget=10")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", in_full_but(lambda number: number == signal.SIGTERM, [signal.SIGKILL, signal.SIGTERM]))
 def test_a_cell_that_was_broken_off_is_mirrored_anew_and_in_full(tmp_path: Path, number: signal.Signals) -> None:
     with start(SLOW, tmp_path, env=home(tmp_path / "home")) as process:
         deadline = time.monotonic() + 60
@@ -181,7 +182,7 @@ BROKEN: dict[str, tuple[dict[str, str], tuple[str, ...], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.parametrize("case", in_full_but(lambda case: case in ("it cannot be imported", "it has no key"), BROKEN))
 def test_w_and_b_broken_in_any_way_is_one_line_and_costs_no_trial(tmp_path: Path, case: str) -> None:
     more, overrides, words = BROKEN[case]
     study = tmp_path / "runs" / "main"
@@ -240,7 +241,7 @@ IN_THE_ENVIRONMENT: dict[str, tuple[dict[str, str], tuple[str, ...], int]] = {
 }
 
 
-@pytest.mark.parametrize("case", IN_THE_ENVIRONMENT)
+@pytest.mark.parametrize("case", in_full_but(lambda case: case in ("disabled", "the command line wins"), IN_THE_ENVIRONMENT))
 def test_the_mode_of_the_environment_counts_unless_the_command_line_gives_one(case: str, tmp_path: Path) -> None:
     variables, overrides, runs = IN_THE_ENVIRONMENT[case]
     ran = run((*ONE, *overrides), tmp_path, env=home(tmp_path / "home", **variables))

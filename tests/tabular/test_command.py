@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.commands import environment
+from support.sweeps import in_full_but
 
 from harness.tabular.header import read_header
 from harness.tabular.table import read_table
@@ -90,7 +91,7 @@ def contents(path: Path) -> list[str]:
     return [repr((o.status, o.curve, o.error)) for o in outcomes]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", in_full_but(lambda how: how == signal.SIGKILL, [signal.SIGKILL, signal.SIGINT, signal.SIGTERM]))
 def test_what_was_trained_survives_an_end_of_any_kind_and_the_same_command_goes_on(
     mine: Mine, tabulate: Tabulate, tmp_path: Path, how: signal.Signals
 ) -> None:

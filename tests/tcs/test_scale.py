@@ -52,6 +52,12 @@ def test_the_summary_is_in_the_unit_of_the_objective() -> None:
     assert "points" not in text
 
 
+def test_scores_that_fall_as_they_should_are_not_called_rising() -> None:
+    text = render(summarize(made.SPACE, Trajectory.of((*TRIALS, trial(4, 40, 39, 38)), RMSE), 10), Format.TEXT)
+    assert "trend: improving: " in text
+    assert "rising" not in text
+
+
 def test_thresholds_are_those_of_the_margin() -> None:
     # A fall of 20 points is a collapse: 10 mg/dl here.
     fell = replace(

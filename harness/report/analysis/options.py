@@ -29,6 +29,8 @@ class Options:
     small_models: tuple[str, ...] = ()
     # An arm is marked when more than this share of its proposals are fallback trials.
     fallback_share: float = 0.1
+    # Nothing is concluded of an arm of which more than this share of the configurations asked of its model were not the model's.
+    most_not_the_models: float = 0.5
     # A trial that lies so many points below the best of its cell so far counts as catastrophic.
     catastrophe_points: float = 20.0
     # A trial repeats another when no hyperparameter moves by more than this share of its range.
@@ -52,6 +54,7 @@ _RANGES = (
     ("confidence", 0.5, 0.999),
     ("resamples", 100, 1_000_000),
     ("fallback_share", 0.0, 1.0),
+    ("most_not_the_models", 0.0, 1.0),
     ("catastrophe_points", 0.0, 1e9),
     ("near_repeat", 0.0, 1.0),
     ("traces", 0, 1000),

@@ -87,3 +87,8 @@ class ScoreIndex:
             differences[task] = values[~np.isnan(values)]
             missing[task] = int(np.isnan(values).sum())
         return Pairs(first, second, differences, missing)
+
+
+def sentences(pairs: Pairs, withheld: Mapping[str, str]) -> str:
+    """Say why nothing is concluded from these pairs; empty where something may be."""
+    return "; ".join(withheld[name] for name in dict.fromkeys((pairs.first, pairs.second)) if name in withheld)

@@ -39,6 +39,7 @@ _LATEX = {
     "†": r"\textdagger{}",
     "‡": r"\textdaggerdbl{}",
     "¶": r"\P{}",
+    "‖": r"\textbardbl{}",
     "§": r"\S{}",
     "→": r"$\rightarrow$",
     "↓": r"$\downarrow$",

@@ -10,17 +10,22 @@ from harness.report.render.document import listed
 
 # Between a name and its mark, so that no line ends there.
 NO_BREAK = "\u00a0"
-STARTUP, FALLBACK, OTHER_MODEL = "†", "‡", "¶"
+STARTUP, FALLBACK, OTHER_MODEL, WITHHELD = "†", "‡", "¶", "‖"
 DOUBLE = "(test double)"
 
 
 @dataclass(frozen=True)
 class Marks:
-    """The marks of a study's arms. `fallback`: the arms whose share of fallback trials is above `fallback_share`."""
+    """The marks of a study's arms.
+
+    `fallback`: the arms whose share of fallback trials is above `fallback_share`. `withheld`: for each arm of which nothing is
+    concluded, the sentence why.
+    """
 
     arms: Mapping[str, Arm] = field(default_factory=dict)
     fallback: Collection[str] = ()
     fallback_share: float = 0.1
+    withheld: Mapping[str, str] = field(default_factory=dict)
 
     def name(self, arm: str, gap: str = NO_BREAK) -> str:
         """Return an arm's name with its marks."""
@@ -34,6 +39,8 @@ class Marks:
             yield STARTUP
         if arm in self.fallback:
             yield FALLBACK
+        if arm in self.withheld:
+            yield WITHHELD
         if known.answered.others:
             yield OTHER_MODEL
 
@@ -43,6 +50,7 @@ class Marks:
         notes = [STARTUP_NOTE] if any(arm.all_startup for arm in shown) else []
         if any(arm.name in self.fallback for arm in shown):
             notes.append(fallback_note(self.fallback_share))
+        notes += [f"{WITHHELD} {self.withheld[arm.name]}" for arm in shown if arm.name in self.withheld]
         notes += [other_model_note(arm) for arm in shown if arm.answered.others]
         if doubles := [arm.name for arm in shown if arm.answered.double]:
             notes.append(

@@ -12,10 +12,10 @@ from harness.report.analysis.frames import rows_of
 from harness.report.analysis.objectives import Objectives
 from harness.report.render.document import Answer, Tone, interval, listed, number
 from harness.report.render.marks import Marks
-from harness.report.render.units import difference_digits, refused, score_of, steps_of, validation_notes
+from harness.report.render.units import difference_digits, name_of, refused, score_of, steps_of, validation_notes
 from harness.report.sections.contrasts import UNLIKE, few_note, label
 from harness.report.sections.findings import Findings
-from harness.report.sections.noninferiority import FAIL, FEW_PASS, PASS, few_pass_note, verdict_word
+from harness.report.sections.noninferiority import FAIL, FEW_PASS, NO_VERDICT, PASS, few_pass_note, verdict_word
 
 HELPS = "Does the TCS help?"
 GOOD_ENOUGH = "Is the small LLM good enough?"
@@ -60,6 +60,8 @@ def _measure(found: Findings) -> str:
     if shared is None:
         return "A verdict for each arm and each kind of score,"
     steps = steps_of(shared)
+    if steps == name_of(shared):  # without a unit
+        return f"Differences of average {score_of(shared)}"
     return f"{steps.capitalize() if steps == 'points' else steps} of average {score_of(shared)}"
 
 
@@ -76,7 +78,7 @@ def tcs_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], mar
         if without:
             text += " The figures show what fixed rules make of the TCS without an LLM."
         return Answer(HELPS, ABSENT, "muted", f"{text}{_notes(without, marks)}", "contrasts", _lines(without, marks))
-    word, tone = _decide(raw, "Yes", "No: it hurts", "Unclear")
+    word, tone = _decide(_judged(raw), "Yes", "No: it hurts", "Unclear")
     others = [entry for entry in found if entry not in raw] + rules
     text = "The same LLM shown the TCS and shown the raw logs" + (", and the TCS against its other rivals." if others else ".")
     shown = [*raw, *others]
@@ -93,12 +95,14 @@ def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, measure: st
     if not small:
         text = f"No small LLM with the TCS ran. The other arms' verdicts, against {reference}, are below."
         return Answer(GOOD_ENOUGH, ABSENT, "muted", text, "verdict")
-    verdicts = [verdict_word(entry) for entry in small]
-    word, tone = verdicts[0], {PASS: "good", FEW_PASS: "good", FAIL: "bad"}.get(verdicts[0], "warn")
+    verdicts = [verdict_word(entry) for entry in _judged(small) or small]
+    word, tone = verdicts[0], {NO_VERDICT: "muted", PASS: "good", FEW_PASS: "good", FAIL: "bad"}.get(verdicts[0], "warn")
     if len(set(verdicts)) > 1:
         passed = sum(verdict in (PASS, FEW_PASS) for verdict in verdicts)
         word, tone = f"{passed} of {len(verdicts)} {PASS}", "warn"
-    lines = tuple((f"{marks.name(e['arm'])}{_on(e)}: {verdict_word(e)}", _figures(e["gap"], e)) for e in small)
+    lines = tuple(
+        (f"{marks.name(e['arm'])}{_on(e)}{'' if e['withheld'] else f': {verdict_word(e)}'}", _figures(e["gap"], e)) for e in small
+    )
     few = [few_pass_note()] if FEW_PASS in verdicts else []
     notes = [f"{note.removesuffix('.')}." for note in (*few, *marks.notes(e["arm"] for e in small))]
     text = " ".join([f"{measure} against {marks.name(reference)}.", *notes])
@@ -118,11 +122,13 @@ def start_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], m
         text = "What the start alone gives random search; no other method ran from the same start."
         alone = [first for first, _ in _by_pool(plain, ())]
         return Answer(THE_START, "Unclear", "warn", f"{text}{_notes(alone, marks)}", "contrasts", _lines(alone, marks))
+    withheld = [e for e in subjects if e["withheld"]]
+    subjects = _judged(subjects)
     ahead = [e for e in subjects if e["low"] > 0]
     by_pool = _by_pool(plain, subjects)
     word, tone = _start_word(subjects, ahead, all(first["low"] > 0 for first, _ in by_pool))
     text = "First what the start alone gives random search, then what methods add to random search from that same start."
-    shown = [entry for first, of_pool in by_pool for entry in (first, *_extremes(of_pool))]
+    shown = [entry for first, of_pool in by_pool for entry in (first, *_extremes(of_pool))] + withheld
     return Answer(THE_START, word, tone, f"{text}{_notes(shown, marks)}", "contrasts", _lines(shown, marks))
 
 
@@ -160,6 +166,8 @@ def parts_answers(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], 
 
 
 def _start_word(subjects: Sequence[dict[str, Any]], ahead: Sequence[dict[str, Any]], start_helps: bool) -> tuple[str, Tone]:
+    if not subjects:
+        return NO_VERDICT.capitalize(), "muted"
     if len(ahead) == len(subjects):
         return "No, or not only", "good"
     if ahead:
@@ -175,7 +183,14 @@ def _extremes(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return ordered if len(ordered) <= 3 else [ordered[0], ordered[-1]]
 
 
+def _judged(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what is about an arm whose configurations were mostly not its model's."""
+    return [entry for entry in entries if not entry["withheld"]]
+
+
 def _decide(entries: Sequence[dict[str, Any]], yes: str, no: str, unclear: str) -> tuple[str, Tone]:
+    if not entries:
+        return NO_VERDICT.capitalize(), "muted"
     above, below = sum(e["low"] > 0 for e in entries), sum(e["high"] < 0 for e in entries)
     if above == len(entries):
         return yes, "good"
@@ -205,10 +220,12 @@ def _notes(entries: Sequence[dict[str, Any]], marks: Marks) -> str:
 
 
 def _figures(value: float, entry: Mapping[str, Any]) -> str:
+    if entry["withheld"]:
+        return NO_VERDICT.lower()
     short = f" ({entry['tasks']} of {entry['of_tasks']} tasks)" if entry["tasks"] < entry.get("of_tasks", 0) else ""
     digits = entry["digits"]
     return f"{number(value, digits, sign=True)} {interval(entry['low'], entry['high'], digits)}{short}"
 
 
 def _tone(word: str) -> Tone:
-    return "good" if word == "good" else "bad" if word == "bad" else "warn"
+    return "good" if word == "good" else "bad" if word == "bad" else "muted" if word == "muted" else "warn"

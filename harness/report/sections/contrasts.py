@@ -24,7 +24,7 @@ from harness.report.analysis.intervals import (
     task_interval,
 )
 from harness.report.analysis.options import Options
-from harness.report.analysis.pairs import Pairs, ScoreIndex
+from harness.report.analysis.pairs import Pairs, ScoreIndex, sentences
 from harness.report.analysis.statistics import holm, rank_biserial, smallest_p
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, interval, listed, number, row
 from harness.report.render.marks import NO_BREAK, Marks
@@ -37,16 +37,24 @@ LEVEL = 0.05
 UNLIKE = "§"
 
 
-def contrast_frame(arms: Mapping[str, Arm], test: ScoreIndex, first_test: ScoreIndex, options: Options) -> pd.DataFrame:
+def contrast_frame(
+    arms: Mapping[str, Arm], test: ScoreIndex, first_test: ScoreIndex, options: Options, withheld: Mapping[str, str]
+) -> pd.DataFrame:
     """Return one row per contrast with effect, both intervals, probability of improvement, rank-biserial correlation and Holm's p.
 
-    `first_test` holds the test scores of the first trials. Holm's correction is within a family.
+    `first_test` holds the test scores of the first trials. Holm's correction is within a family. A contrast with an arm of
+    `withheld` has its difference, and nothing that would be a finding.
     """
     how = Resampling(options.confidence, options.resamples, options.seed)
     rows = []
     for contrast in contrasts_of(arms):
         pairs = test.pairs(contrast.first, contrast.second, first_test if contrast.family == "first" else None)
-        rows.append({**vars(contrast), **measures(pairs, how)})
+        found = {**vars(contrast), **measures(pairs, how), "withheld": sentences(pairs, withheld)}
+        rows.append(
+            {**found, **dict.fromkeys(CONCLUSIONS, math.nan), "method": "none", "why": found["withheld"]}
+            if found["withheld"]
+            else found
+        )
     frame = pd.DataFrame(rows, columns=CONTRAST_COLUMNS[:-2])
     frame["p_holm"], frame["reachable"] = np.nan, False
     for _, group in frame.groupby("family", sort=False):
@@ -56,6 +64,18 @@ def contrast_frame(arms: Mapping[str, Arm], test: ScoreIndex, first_test: ScoreI
     return frame
 
 
+# What is concluded from the pairs of a contrast.
+CONCLUSIONS = (
+    "low",
+    "high",
+    "tasks_low",
+    "tasks_high",
+    "improvement",
+    "improvement_low",
+    "improvement_high",
+    "rank_biserial",
+    "p",
+)
 CONTRAST_COLUMNS = [
     "family",
     "first",
@@ -82,6 +102,7 @@ CONTRAST_COLUMNS = [
     "rank_biserial",
     "p",
     "smallest_p",
+    "withheld",
     "p_holm",
     "reachable",
 ]
@@ -187,7 +208,7 @@ def _table(family: str, pool: Pool, marks: Marks, percent: str) -> Table:
                 interval(entry["tasks_low"], entry["tasks_high"], digits),
                 number(entry["improvement"], 2),
                 number(entry["rank_biserial"], 2, sign=True),
-                p_text(entry["p_holm"], bool(entry["reachable"])),
+                "–" if entry["withheld"] else p_text(entry["p_holm"], bool(entry["reachable"])),
             )
         )
     title = f"{FAMILIES[family]}{pool.of}"
@@ -197,12 +218,12 @@ def _table(family: str, pool: Pool, marks: Marks, percent: str) -> Table:
 def _notes(frame: pd.DataFrame, marks: Marks) -> tuple[str, ...]:
     """Return the notes of a table: its marks, its dashes, and intervals that may be too short."""
     notes = [f"* below {LEVEL}."] if ((frame["p_holm"] < LEVEL) & frame["reachable"]).any() else []
-    if not frame["reachable"].all():
+    if not frame.loc[frame["withheld"] == "", "reachable"].all():
         notes.append(f"“too few”: so few pairs differ that no outcome could bring Holm's p below {LEVEL}.")
     notes += [f"{UNLIKE} {unlike}." for unlike in dict.fromkeys(frame["unlike"]) if unlike]
     without: dict[str, list[str]] = {}
     for entry in rows_of(frame):
-        if entry["why"] and entry["pairs"]:
+        if entry["why"] and entry["pairs"] and not entry["withheld"]:  # the note of the arm's mark says that
             without.setdefault(entry["why"], []).append(label(entry))
     notes += [f"No interval: {listed(labels)}: {why}." for why, labels in without.items()]
     if frame["few"].any():

@@ -34,10 +34,10 @@ from harness.errors import SettingsError, near
 from harness.report.analysis.frames import rows_by
 from harness.report.analysis.intervals import seed_interval
 from harness.report.analysis.objectives import margin_of
+from harness.report.analysis.pairs import sentences
 from harness.report.render.document import Column, Section, Table, Text, Tone, interval, number, row
 from harness.report.render.units import difference_digits, refused, unit_of
 from harness.report.sections.findings import Findings
-from harness.report.sections.funnel import fallback_shares
 from harness.report.sections.noninferiority import noninferiority_frame
 from harness.report.study_data import State
 from harness.trial import Objective
@@ -181,6 +181,8 @@ def _gap(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
     if objective is None:
         return False, _no_whole(findings, "gap")
     pairs = findings.index.pairs(terms["arm"], terms["over"])
+    if why := sentences(pairs, findings.withheld):
+        return False, why
     strata = pairs.strata if pairs.all_tasks else []
     if "task" in terms:
         strata = [values for task, values in pairs.differences.items() if task == terms["task"] and len(values)]
@@ -218,12 +220,12 @@ def _verdicts_on(findings: Findings, task: str) -> pd.DataFrame:
     """Return gaps and verdicts on one task, with its own margin."""
     ran = {name: arm for name, arm in findings.arms.items() if _ran(findings, name)}
     against = findings.arms[findings.reference[0]], margin_of(findings.objectives[task], findings.options)
-    return noninferiority_frame(findings.index.only([task]), ran, against, fallback_shares(findings.funnel), findings.options)
+    return noninferiority_frame(findings.index.only([task]), ran, against, findings.withheld, findings.options)
 
 
 def _fallback(findings: Findings, terms: Mapping[str, Any]) -> tuple[bool, str]:
     cells = findings.funnel[findings.funnel["arm"] == terms["arm"]]
-    asked = int((cells["trials"] - cells["default"] - cells["optimizer"]).sum())
+    asked = int(cells["asked"].sum())
     part = int(cells["fallback"].sum()) / asked if asked else 0.0
     return _within(part, terms), f"{100 * part:.1f} % of {asked} proposals"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,11 @@ class Findings:
     val: ScoreBook
     funnel: pd.DataFrame
     marks: Marks
+
+    @property
+    def withheld(self) -> Mapping[str, str]:
+        """The arms of which nothing is concluded, each with the sentence why."""
+        return self.marks.withheld
 
     @property
     def objectives(self) -> Objectives:

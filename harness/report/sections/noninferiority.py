@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import rows_of
 from harness.report.analysis.intervals import FEW_PAIRS, FEW_SEEDS, Estimate, Resampling, is_few, seed_interval
 from harness.report.analysis.options import Options
-from harness.report.analysis.pairs import Pairs, ScoreIndex
+from harness.report.analysis.pairs import Pairs, ScoreIndex, sentences
 from harness.report.analysis.statistics import seeds_needed
 from harness.report.render.document import Column, Figure, Item, Section, Table, Text, Tone, interval, number, row
 from harness.report.render.marks import Marks
@@ -22,28 +23,28 @@ from harness.report.sections.findings import Findings, Pool
 from harness.trial import PERCENT, Objective
 
 PASS, FAIL, INCONCLUSIVE = "PASS", "FAIL", "INCONCLUSIVE"
+# Of an arm whose configurations were mostly not its model's: no statement of any kind.
+NO_VERDICT = "NO VERDICT"
 FEW_PASS = "PASS, few pairs"
-# A share of the proposals of an LLM's arm. With more random draws than this, the arm is random search more than the LLM.
-MOST_STANDINS = 0.5
-TONES: dict[str, Tone] = {PASS: "good", FAIL: "bad", INCONCLUSIVE: "warn"}
+TONES: dict[str, Tone] = {PASS: "good", FAIL: "bad", INCONCLUSIVE: "warn", NO_VERDICT: "muted"}
 SEEDS_SHOWN = 10_000
 
 
 def noninferiority_frame(
-    index: ScoreIndex, arms: Mapping[str, Arm], against: tuple[Arm, float], standins: Mapping[str, float], options: Options
+    index: ScoreIndex, arms: Mapping[str, Arm], against: tuple[Arm, float], withheld: Mapping[str, str], options: Options
 ) -> pd.DataFrame:
     """Return a row per arm, without the reference: gap with its interval, verdict, reason, and the seeds that it takes.
 
     `against`: the reference, and the margin. The tasks of `index` have one unit, which gaps and margin are in; above 0 is better.
 
-    The gap is the mean over tasks of the mean difference over seeds, NaN unless every task has a pair. `standins` holds for each LLM
-    arm the share of its proposals that are random draws in place of the LLM's.
+    The gap is the mean over tasks of the mean difference over seeds, NaN unless every task has a pair. `withheld` holds the arms
+    of which nothing is concluded, each with the sentence why: their rows have a gap, and no interval.
     """
     how = Resampling(options.confidence, options.resamples, options.seed)
     reference, margin = against
     pairs = [index.pairs(name, reference.name) for name in arms if name != reference.name]
     rows = [
-        {**_gap(p, margin, standins, options, how), "small_llm": is_small_llm(arms[p.first], reference, options)} for p in pairs
+        {**_gap(p, margin, withheld, options, how), "small_llm": is_small_llm(arms[p.first], reference, options)} for p in pairs
     ]
     return pd.DataFrame(rows, columns=NONINFERIORITY_COLUMNS)
 
@@ -63,6 +64,7 @@ NONINFERIORITY_COLUMNS = [
     "few",
     "verdict",
     "reason",
+    "withheld",
     "seeds_to_decide",
     "seeds_if_equal",
 ]
@@ -77,10 +79,12 @@ def is_small_llm(arm: Arm, reference: Arm, options: Options) -> bool:
     return small and arm.context in options.small_contexts and arm.model != reference.model
 
 
-def _gap(pairs: Pairs, margin: float, standins: Mapping[str, float], options: Options, how: Resampling) -> dict[str, Any]:
+def _gap(pairs: Pairs, margin: float, withheld: Mapping[str, str], options: Options, how: Resampling) -> dict[str, Any]:
     strata = pairs.strata if pairs.all_tasks else []
     estimate = seed_interval(strata, how)
-    verdict, reason = decide_pass_or_fail(pairs, estimate, margin, standins)
+    if why := sentences(pairs, withheld):
+        estimate = replace(estimate, low=math.nan, high=math.nan, p=math.nan, method="none", why=why)
+    verdict, reason = decide_pass_or_fail(pairs, estimate, margin, withheld)
     spread = strata if estimate.method != "none" else []
     return {
         "arm": pairs.first,
@@ -96,18 +100,23 @@ def _gap(pairs: Pairs, margin: float, standins: Mapping[str, float], options: Op
         "few": is_few(strata),
         "verdict": verdict,
         "reason": reason,
+        "withheld": why,
         "seeds_to_decide": seeds_needed(spread, abs(estimate.value + margin), how, options.power),
         "seeds_if_equal": seeds_needed(spread, margin, how, options.power),
     }
 
 
-def decide_pass_or_fail(pairs: Pairs, estimate: Estimate, margin: float, standins: Mapping[str, float]) -> tuple[str, str]:
-    """Return PASS, FAIL or INCONCLUSIVE for one arm against the reference, and the reason. Nothing else in the report decides it.
+def decide_pass_or_fail(pairs: Pairs, estimate: Estimate, margin: float, withheld: Mapping[str, str]) -> tuple[str, str]:
+    """Return PASS, FAIL, INCONCLUSIVE or NO VERDICT for one arm against the reference, and the reason. Nothing else decides it.
+
+    NO VERDICT: one of the two is `withheld`, see `noninferiority_frame`.
 
     FAIL: the whole interval of the gap lies below minus the margin. PASS: the whole interval lies above it, and every planned pair has
     a score, since a missing pair may be the bad one. All else is INCONCLUSIVE: also where there is no interval, as for pairs that all
-    tie, and where random draws made most of the proposals of an LLM's arm (`standins`, see `noninferiority_frame`).
+    tie.
     """
+    if why := sentences(pairs, withheld):
+        return NO_VERDICT, why
     if not pairs.count:
         return INCONCLUSIVE, "no seed has a score of both"
     if not pairs.all_tasks:
@@ -120,8 +129,6 @@ def decide_pass_or_fail(pairs: Pairs, estimate: Estimate, margin: float, standin
     below = estimate.high < -margin
     if not below and pairs.lacking:
         return INCONCLUSIVE, f"{pairs.lacking} of {pairs.count + pairs.lacking} pairs have no score, and a PASS needs them all"
-    if drawn := [f"{name}'s" for name in (pairs.first, pairs.second) if standins.get(name, 0.0) > MOST_STANDINS]:
-        return INCONCLUSIVE, f"most of {' and '.join(drawn)} proposals are random draws that stood in for the LLM"
     return (FAIL, "the whole interval is below the margin") if below else (PASS, "the whole interval is above the margin")
 
 
@@ -199,7 +206,7 @@ def _table(about: tuple[str, str], gaps: pd.DataFrame, pool: Pool, marks: Marks,
     rows, short = [], []
     for entry in rows_of(gaps.sort_values("gap", ascending=False, kind="stable", na_position="last")):
         pairs = f"{entry['pairs']}" if not entry["lacking"] else f"{entry['pairs']} of {entry['pairs'] + entry['lacking']}"
-        decided = entry["verdict"] != INCONCLUSIVE
+        decided = entry["verdict"] in (PASS, FAIL)
         rows.append(
             row(
                 marks.name(entry["arm"]),
@@ -245,12 +252,14 @@ def _figure(pool: Pool, reference: str, marks: Marks, options: Options) -> Figur
         )
         for entry in entries
     ]
+    judged = [line for line in lines if line.word != NO_VERDICT]
+    silent = f"; {len(lines) - len(judged)} without a verdict" if len(judged) < len(lines) else ""
     better = "above or below" if objective.sign > 0 else "better (+) or worse (−) than"
     axis = f"{score_of(objective)}, {steps_of(objective)} {better} {reference}"
     return Figure(
         pool.key("gaps"),
         f"Gap to {reference} with {100 * options.confidence:g} % intervals; dashed: the margin, −{exact(pool.margin)}{pool.of}",
-        f"Gaps of {len(lines)} arms to {reference}: {describe(lines, objective)}",
+        f"Gaps of {len(judged)} arms to {reference}: {describe(judged, objective)}{silent}",
         pool.data(gaps),
         lambda: forest(lines, axis=axis, margin=-pool.margin),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -36,8 +38,9 @@ def friedman_p(book: ScoreBook) -> float:
     return float(stats.friedmanchisquare(*(wide[arm] for arm in wide.columns)).pvalue)
 
 
-def rank_section(book: ScoreBook, options: Options) -> tuple[Section, ...]:
-    """Build the critical-difference diagram; nothing with fewer than 12 tasks."""
+def rank_section(book: ScoreBook, options: Options, withheld: Collection[str] = ()) -> tuple[Section, ...]:
+    """Build the critical-difference diagram, without the arms of which nothing is concluded; nothing with fewer than 12 tasks."""
+    book = replace(book, scores=book.scores[~book.scores["arm"].isin(list(withheld))])
     if len(book.tasks) < LEAST_TASKS:
         return ()
     ranks = mean_ranks(book)

@@ -126,13 +126,15 @@ class SearchStatus:
         gain, apart = self.recent_gain_pct, (0.0, PRACTICAL_PCT)
         recent = "" if gain is None else f"; {self.scale.signed(gain, apart=apart)} in the last {self.recent_trials} trials"
         recent += f", of which {self.recent_failed} failed" if recent and self.recent_failed else ""
+        # Scores that are minimised fall while the incumbent gains.
+        word = "improving" if self.trend is Trend.RISING and self.scale.objective.sign < 0 else self.trend.value
         data = {
-            "word": self.trend.value,
+            "word": word,
             "steps": steps,
             "recent_gain_pct": None if gain is None else self.scale.difference(gain, apart=apart),
         }
         data |= {"recent_trials": self.recent_trials, "recent_failed": self.recent_failed or None}
-        return Phrase(f"{self.trend.value}: {steps}{recent}", data)
+        return Phrase(f"{word}: {steps}{recent}", data)
 
     def _scores(self, best: Improvement) -> Phrase:
         middle, worst, scored = self.median_pct or 0.0, self.worst_pct or 0.0, self.done - self.failed

@@ -138,15 +138,3 @@ def test_a_reader_may_say_that_a_model_behind_another_server_is_small() -> None:
 def test_sizes_are_read_as_servers_write_them() -> None:
     assert [billions(size) for size in ("14.7B", "494.03M", "1.1 T")] == [14.7, pytest.approx(0.49403), 1100.0]
     assert all(math.isnan(billions(size)) for size in (None, "", "7", "x7B", "1.2.3B"))
-
-
-# Draws that stood in for the LLM
-
-
-def test_an_arm_of_mostly_random_draws_has_no_verdict() -> None:
-    study = found(llm_arm("tcs_phi4", PHI, "tcs", -9.0, fallback_rate=0.9))
-    entry = rows_by(study.noninferiority, "arm")["tcs_phi4",]
-    assert (entry["verdict"], entry["reason"]) == (
-        "INCONCLUSIVE",
-        "most of tcs_phi4's proposals are random draws that stood in for the LLM",
-    )

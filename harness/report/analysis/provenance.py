@@ -1,0 +1,57 @@
+"""Where the configurations of an LLM's arm came from. This is the only place that says which of them count as the model's own.
+
+A new source of `harness.trial.SOURCE` gets a line in KINDS, and stands in OWN or not; tables, verdicts and figures follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.trial import Trial
+
+# What each source is called in tables; llm-retry-1, llm-retry-2, ... are one kind.
+KINDS = {
+    "default": "default",
+    "optimizer": "optimizer",
+    "llm": "llm",
+    "llm-retry": "retry",
+    "llm-repaired": "repaired",
+    "llm-adjusted": "adjusted",
+    "fallback": "fallback",
+}
+# The kinds whose configuration is the model's own. Not its own: a random draw, and a default that stands in for a reply.
+OWN = frozenset({"llm", "retry", "repaired", "adjusted"})
+_RETRY = "llm-retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """How many configurations were asked of a model, and how many of these are its own."""
+
+    asked: int
+    own: int
+
+
+def kind_of(source: str) -> str:
+    """Return the kind of a trial's source, as KINDS calls it; a source that is not known there is its own kind, and not the model's."""
+    return KINDS.get(_RETRY if source.startswith(_RETRY) else source, source)
+
+
+def is_own(source: str) -> bool:
+    """Say whether a configuration from this source counts as the model's own."""
+    return kind_of(source) in OWN
+
+
+def origins(trials: Iterable[Trial], *, from_default: bool) -> Origins:
+    """Count the configurations that were asked of a model.
+
+    Not asked were draws of the start-up, and the default that is tried first where the arm starts so (`from_default`).
+    """
+    sources = [
+        trial.proposal.source
+        for trial in trials
+        if kind_of(trial.proposal.source) != "optimizer"
+        and not (from_default and trial.number == 1 and trial.proposal.source == "default")
+    ]
+    return Origins(len(sources), sum(map(is_own, sources)))
