@@ -11,6 +11,9 @@
         def ready(params) -> Readiness: ...   # only where the data do not come with the code: are they here?
         @staticmethod
         def prepare(params): ...              # and fetch them
+        @staticmethod
+        def reference(params) -> Reference | None: ...       # only where it is known what scores can be had
+        def clock(self, config, *, seed) -> Sequence[float]: ...  # only where trainings are looked up: how long they took
 
 The harness drives the generator: it numbers the epochs, stops at the first value that is not finite, keeps the partial curve of a
 training that fails, and enforces the time limit. The same config and seed must give the same numbers to the last bit on one thread.
@@ -19,9 +22,9 @@ training that fails, and enforces the time limit. The same config and seed must 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from harness.errors import SettingsError, near
 from harness.importing import load_target
@@ -57,6 +60,56 @@ class TaskCard:
     def to_mapping(self) -> dict[str, str]:
         """Return the fields that are not empty."""
         return {key: text for key, text in vars(self).items() if text}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Two scores of a task, in points as `Objective.points` gives them: `median`, of random trials, and `best`, the best known.
+
+    A percentage that is to be maximised is its own number of points. Raises ValueError unless both are finite and `best` is the higher.
+    """
+
+    median: float
+    best: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.median) and math.isfinite(self.best) and self.median < self.best):
+            raise ValueError(f"median {self.median}, best {self.best}: both must be finite, and the best the higher one")
+
+    def normalised(self, points: float) -> float:
+        """Return a score in points as a share of the way: 0 for the median random trial, 1 for the best known, below 0 for worse."""
+        return (points - self.median) / (self.best - self.median)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What scores a task can give, found without any of the methods that are compared. So it does not change when arms are added.
+
+    `test` is None for a task without a test score. `source` says in one sentence how the numbers were found.
+    """
+
+    val: Scale
+    test: Scale | None
+    source: str
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return plain data, as a manifest holds it: `{"val": {"median": ..., "best": ...}, "test": {...} or None, "source": ...}`."""
+        scales = {"val": self.val, "test": self.test}
+        return {
+            **{name: scale and {"median": scale.median, "best": scale.best} for name, scale in scales.items()},
+            "source": self.source,
+        }
+
+    @classmethod
+    def from_mapping(cls, entries: Mapping[str, Any]) -> Reference:
+        """Read what `to_mapping` returned. Raises ValueError, TypeError, KeyError or AttributeError for anything else."""
+        val, test = (
+            Scale(float(given["median"]), float(given["best"])) if given is not None else None
+            for given in (entries["val"], entries.get("test"))
+        )
+        if val is None:
+            raise ValueError("a reference needs validation scores")
+        return cls(val, test, " ".join(str(entries["source"]).split()))
 
 
 @dataclass(frozen=True)
@@ -182,6 +235,35 @@ class NeedsData(Protocol):
     def prepare(self, params: Mapping[str, Any], /) -> None:
         """Fetch what is not here. It is called once before several processes train. Raises HarnessError."""
         ...
+
+
+class HasReference(Protocol):
+    """What a task's class has besides, when it is known what scores the task can give; or a function that returns a task, as attribute."""
+
+    def reference(self, params: Mapping[str, Any], /) -> Reference | None:
+        """Return the scores of random trials and the best known score; None where they are not known for these `params`."""
+        ...
+
+
+@runtime_checkable
+class Simulated(Protocol):
+    """What a task has besides, when it trains nothing and gives recorded curves: how long the recorded trainings took.
+
+    Those seconds count as the trial's, and nobody waits for them; `limits.trial_seconds` is compared with them.
+    """
+
+    def clock(self, config: Config, *, seed: int) -> Sequence[float]:
+        """Return, for each epoch that `train` yields, the seconds from the start of the training to the end of that epoch."""
+        ...
+
+
+def task_reference(target: str, params: Mapping[str, Any]) -> Reference | None:
+    """Return what is known of the scores that the task of a `_target_` can give. Raises HarnessError."""
+    reference = getattr(load_target(target), "reference", None)
+    found = None if reference is None else reference(params)
+    if not isinstance(found, Reference | None):
+        raise SettingsError(f"{target}: reference(params) must return a harness.Reference or None, not {type(found).__name__}")
+    return found
 
 
 def task_readiness(target: str, params: Mapping[str, Any]) -> Readiness:
