@@ -90,7 +90,7 @@ class Cell:
         return f"{self.task.name}/{self.arm}/seed{self.seed}-{self.id[:8]}"
 
     def manifest(self, settings: Mapping[str, object], environment: Mapping[str, object]) -> dict[str, object]:
-        """Return the contents of `manifest.json`. Raises HarnessError when the task's reference cannot be had."""
+        """Return the contents of `manifest.json`."""
         reference = self.evaluator.reference(self.task)
         return {
             "schema": SCHEMA,

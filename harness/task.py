@@ -11,8 +11,6 @@
         def ready(params) -> Readiness: ...   # only where the data do not come with the code: are they here?
         @staticmethod
         def prepare(params): ...              # and fetch them
-        @staticmethod
-        def reference(params) -> Reference | None: ...       # only where it is known what scores can be had
         def clock(self, config, *, seed) -> Sequence[float]: ...  # only where trainings are looked up: how long they took
 
 The harness drives the generator: it numbers the epochs, stops at the first value that is not finite, keeps the partial curve of a
@@ -101,15 +99,30 @@ class Reference:
         }
 
     @classmethod
-    def from_mapping(cls, entries: Mapping[str, Any]) -> Reference:
-        """Read what `to_mapping` returned. Raises ValueError, TypeError, KeyError or AttributeError for anything else."""
-        val, test = (
-            Scale(float(given["median"]), float(given["best"])) if given is not None else None
-            for given in (entries["val"], entries.get("test"))
-        )
-        if val is None:
-            raise ValueError("a reference needs validation scores")
+    def from_mapping(cls, entries: Mapping[str, Any], objective: Objective = PERCENT) -> Reference:
+        """Read the `reference` of a task's YAML, whose scores are in the objective's own unit, or of a manifest, in points.
+
+        A manifest is read with the default objective. Raises SettingsError.
+        """
+        known = ("val", "test", "source")
+        for key in entries:
+            if key not in known:
+                raise SettingsError(f"reference: unknown field '{key}'{near(str(key), known)}")
+        val = _scale("val", entries.get("val"), objective)
+        test = _scale("test", entries.get("test"), objective) if objective.test else None
+        if val is None or not entries.get("source"):
+            raise SettingsError("reference: needs val: {median: ..., best: ...} and source: where they are from")
         return cls(val, test, " ".join(str(entries["source"]).split()))
+
+
+def _scale(name: str, given: object, objective: Objective) -> Scale | None:
+    if given is None:
+        return None
+    try:
+        assert isinstance(given, Mapping)
+        return Scale(objective.points(float(given["median"])), objective.points(float(given["best"])))
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        raise SettingsError(f"reference: {name}={given!r}: give {{median: ..., best: ...}}, and the best must be better") from error
 
 
 @dataclass(frozen=True)
@@ -141,6 +154,7 @@ class TaskSpec:
     renamed_card: TaskCard | None = None
     table: TableSpec | None = None
     objective: Objective = PERCENT
+    reference: Reference | None = None
 
     def __hash__(self) -> int:
         """Hash what tells tasks apart; `params` are a mapping, and equal specs have equal names."""
@@ -153,6 +167,7 @@ class TaskSpec:
         renamed = _asks_renamed(name, entries.get("card"), entries.get("renamed_card"))
         try:
             renamed_card = TaskCard.from_mapping(entries["renamed_card"]) if entries.get("renamed_card") else None
+            objective = _objective(entries.get("metric") or {}, entries.get("test", "score"))
             card = renamed_card if renamed and renamed_card else TaskCard.from_mapping(entries.get("card") or {})
             return cls(
                 name=name,
@@ -165,7 +180,8 @@ class TaskSpec:
                 data=tuple(entries.get("data") or ()),
                 renamed=renamed,
                 renamed_card=renamed_card,
-                objective=_objective(entries.get("metric") or {}, entries.get("test", "score")),
+                objective=objective,
+                reference=Reference.from_mapping(reference, objective) if (reference := entries.get("reference")) else None,
                 table=TableSpec(**table) if (table := entries.get("table")) and table.get("levels") else None,
             )
         except SettingsError as error:
@@ -237,14 +253,6 @@ class NeedsData(Protocol):
         ...
 
 
-class HasReference(Protocol):
-    """What a task's class has besides, when it is known what scores the task can give; or a function that returns a task, as attribute."""
-
-    def reference(self, params: Mapping[str, Any], /) -> Reference | None:
-        """Return the scores of random trials and the best known score; None where they are not known for these `params`."""
-        ...
-
-
 @runtime_checkable
 class Simulated(Protocol):
     """What a task has besides, when it trains nothing and gives recorded curves: how long the recorded trainings took.
@@ -255,15 +263,6 @@ class Simulated(Protocol):
     def clock(self, config: Config, *, seed: int) -> Sequence[float]:
         """Return, for each epoch that `train` yields, the seconds from the start of the training to the end of that epoch."""
         ...
-
-
-def task_reference(target: str, params: Mapping[str, Any]) -> Reference | None:
-    """Return what is known of the scores that the task of a `_target_` can give. Raises HarnessError."""
-    reference = getattr(load_target(target), "reference", None)
-    found = None if reference is None else reference(params)
-    if not isinstance(found, Reference | None):
-        raise SettingsError(f"{target}: reference(params) must return a harness.Reference or None, not {type(found).__name__}")
-    return found
 
 
 def task_readiness(target: str, params: Mapping[str, Any]) -> Readiness:

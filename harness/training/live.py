@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness import training
 from harness.errors import SettingsError
-from harness.task import Reference, Simulated, Task, TaskSpec, task_reference
+from harness.task import Reference, Simulated, Task, TaskSpec
 from harness.training.build import build_task
 from harness.training.evaluator import NO_LIMITS, Limits
 from harness.training.isolation import Isolation
@@ -41,7 +41,7 @@ class Live:
         """Accept every limit."""
 
     def reference(self, task: TaskSpec, /) -> Reference | None:
-        return task_reference(task.target, task.params)
+        return task.reference
 
     def open(self, task: TaskSpec, limits: Limits) -> tuple[Task, Trainer]:
         isolation = Isolation()
