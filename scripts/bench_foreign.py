@@ -1,6 +1,6 @@
 """How fast a task of LCBench runs: cells of random search per second of one core, and what the seconds go to.
 
-    python scripts/bench_foreign.py                  # 60 cells of ten trials, three ways
+python scripts/bench_foreign.py                  # 60 cells of ten trials, three ways
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         settings, waiting = planned(Path(folder), chosen.cells, chosen.budget)
         run_cells(waiting[:2], settings)  # loads the surrogate, and warms up
-        print(f"{chosen.cells} cells of {chosen.budget} trials; processor and wall-clock milliseconds a cell, cells a second of one core")
+        print(
+            f"{chosen.cells} cells of {chosen.budget} trials; processor and wall-clock milliseconds a cell, cells a second of one core"
+        )
         for name, work in ways(settings, waiting, chosen.budget):
             show(name, chosen.cells, *spent(work))
     return 0
@@ -51,7 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def planned(folder: Path, count: int, budget: int) -> tuple[Settings, list[Cell]]:
     """Return the settings of a study of random search in `folder`, and `count` + 2 cells of it."""
     register()
-    words = [f"task={TASK}", "optimizer=random", "tracking=off", "progress=off", f"budget={budget}", f"seeds={count + 2}", f"out={folder}"]
+    words = [
+        f"task={TASK}",
+        "optimizer=random",
+        "tracking=off",
+        "progress=off",
+        f"budget={budget}",
+        f"seeds={count + 2}",
+        f"out={folder}",
+    ]
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("config", overrides=words, return_hydra_config=True)
         HydraConfig.instance().set_config(config)

@@ -15,7 +15,10 @@ from harness.errors import SettingsError, near
 SUITE_GROUPS = ("task", "optimizer")
 GROUPS = (*SUITE_GROUPS, "llm", "experiment", "tracking")
 # `all` stops short of what costs money or must be downloaded first: that is asked for by name.
-NOT_IN_ALL = {"task": {"full", "lcbench", "hpobench", "fcnet", "optional", "own", "test"}, "optimizer": {"gpt", "agent", "optional", "own", "test"}}
+NOT_IN_ALL = {
+    "task": {"full", "lcbench", "hpobench", "fcnet", "optional", "own", "test"},
+    "optimizer": {"gpt", "agent", "optional", "own", "test"},
+}
 # A word for several suites together, unless a file or a suite has that name.
 SUITES_OF_SUITES = {"task": {"foreign": ("lcbench", "hpobench")}}
 HELP_FLAGS = ("--help", "-h")

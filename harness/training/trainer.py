@@ -99,7 +99,7 @@ def _checked(task: Task, made: Iterator[Any], objective: Objective) -> Iterator[
         if values[0] is None or not _PLAIN.issuperset(map(type, values)):
             # Converted, because JSON cannot hold a NumPy or torch scalar.
             values = tuple(_number(number, name, value) for name, value in zip(MEASURES, values, strict=True))
-        epoch = Epoch(*values, number)
+        epoch = Epoch(*values, number)  # type: ignore[call-arg]
         if at_most_100 and (epoch.val_score_pct > 100.0 or (epoch.test_score_pct or 0.0) > 100.0):
             raise ValueError(
                 f"epoch {number} has a score above 100; scores are percentages, unless the task's YAML says what they are: "

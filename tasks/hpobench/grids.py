@@ -56,10 +56,32 @@ FAMILIES = {
         "val_acc",
         5,
         {
-            "alpha": (1e-8, 7.742637e-8, 5.994842e-7, 4.641589e-6, 3.5938137e-5, 2.7825593e-4, 2.1544348e-3, 1.6681006e-2, 1.2915497e-1, 1.0),
+            "alpha": (
+                1e-8,
+                7.742637e-8,
+                5.994842e-7,
+                4.641589e-6,
+                3.5938137e-5,
+                2.7825593e-4,
+                2.1544348e-3,
+                1.6681006e-2,
+                1.2915497e-1,
+                1.0,
+            ),
             "batch_size": (4, 6, 10, 16, 25, 40, 64, 101, 161, 256),
             "depth": (1, 2, 3),
-            "learning_rate_init": (1e-5, 3.5938137e-5, 1.2915497e-4, 4.641589e-4, 1.6681006e-3, 5.9948424e-3, 2.1544347e-2, 7.742637e-2, 2.7825594e-1, 1.0),
+            "learning_rate_init": (
+                1e-5,
+                3.5938137e-5,
+                1.2915497e-4,
+                4.641589e-4,
+                1.6681006e-3,
+                5.9948424e-3,
+                2.1544347e-2,
+                7.742637e-2,
+                2.7825594e-1,
+                1.0,
+            ),
             "width": (16, 25, 40, 64, 101, 161, 256, 406, 645, 1024),
         },
         {
@@ -129,7 +151,9 @@ def grid(family: str, data_set: str) -> Grid:
         raise SettingsError(f"task.params.family={family}: there are {' and '.join(FAMILIES)}")
     known = FAMILIES[family]
     if data_set not in known.sha256:
-        raise SettingsError(f"task.params.data_set={data_set}: {family} has {', '.join(known.sha256)}{near(data_set, known.sha256)}")
+        raise SettingsError(
+            f"task.params.data_set={data_set}: {family} has {', '.join(known.sha256)}{near(data_set, known.sha256)}"
+        )
     return parsed(known, file_of(known, data_set).read_bytes(), data_set)
 
 

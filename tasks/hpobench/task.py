@@ -55,9 +55,9 @@ class Recorded:
 def refuse_other_values(space: Space, known: Grid) -> None:
     """Raise SettingsError for a space that holds what was not recorded, or lacks a hyperparameter."""
     for name, levels in known.family.levels.items():
-        hp = space[name] if name in space else None
-        if hp is None:
+        if name not in space:
             raise SettingsError(f"the space has no '{name}', which the grid needs")
+        hp = space[name]
         if not isinstance(hp, Choice) or not set(hp.choices) <= set(levels) or hp.when:
             raise SettingsError(f"hyperparameter '{name}': the grid has {', '.join(map(str, levels))} only, without a condition")
     if extra := [name for name in space.names if name not in known.family.levels]:
