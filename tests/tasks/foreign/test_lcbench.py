@@ -16,7 +16,7 @@ from support.cells import cells_of
 
 from harness.config.settings import conf_dir, task_spec
 from harness.errors import SettingsError
-from harness.run.study import run_cells
+from harness.run.study import _missing_data, run_cells
 from harness.seeding import keyed_random
 from harness.tasks.common import datasets
 from harness.tasks.common.registry import DataError
@@ -165,7 +165,9 @@ def test_without_onnxruntime_the_command_and_the_doctor_say_what_brings_it(cli: 
     monkeypatch.setattr(module, "LIBRARY", "onnxruntime_that_is_not_here")
     found = LCBench.ready({})
     assert (found.ready, found.command) == (False, "pip install -e '.[foreign]'")
+    _missing_data.cache_clear()
     ran = cli("task=lcbench_167104", "tracking=off", "progress=off")
+    _missing_data.cache_clear()  # a command asks once: the next one is in another process
     assert ran.status == 1
     assert ran.err.count("\n") == 1
     assert "pip install -e '.[foreign]'" in ran.err
