@@ -67,7 +67,8 @@ def of_lcbench(spec: TaskSpec, points: int) -> dict[str, Any]:
 
 def batches(space: Space, points: int) -> Iterator[list[Config]]:
     """Yield the configurations of the sequence, drawn as random search draws them: evenly on each hyperparameter's scale."""
-    drawn = qmc.Sobol(len(space), scramble=True, rng=np.random.default_rng(SEED)).random(points)
+    # The sequence is drawn to a power of two, as SciPy asks for; its first points are the same for every length.
+    drawn = qmc.Sobol(len(space), scramble=True, rng=np.random.default_rng(SEED)).random_base2((points - 1).bit_length())[:points]
     for begin in range(0, points, BATCH):
         rows = drawn[begin : begin + BATCH].tolist()
         yield [space.from_unit(row) for row in rows]
