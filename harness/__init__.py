@@ -8,6 +8,9 @@ A task of your own:
     Task              the contract: a space, a card, and a `train` that yields epochs
     TaskCard          what an expert who is asked for advice would be told of the task
     NeedsData         what a task's class has besides, when its data must be fetched first
+    Simulated         what a task has besides, when it gives recorded trainings: how long they took
+    Reference         what scores a task can give, for validation and for test, and where that is from
+    Scale             the median of random trials and the best known score
     Epoch             one row of a training curve: validation score, and what else was measured
     Space             the hyperparameters that may be tuned, with ranges, scales, defaults and conditions
     Hyperparameter    one axis of a space: a Number or a Choice
@@ -105,11 +108,14 @@ __all__ = [
     "Points",
     "Proposal",
     "Readiness",
+    "Reference",
     "Reply",
     "ReplyFormat",
     "Request",
+    "Scale",
     "Section",
     "SettingsError",
+    "Simulated",
     "Space",
     "Status",
     "Summary",
@@ -141,7 +147,7 @@ if TYPE_CHECKING:
     from harness.readiness import Readiness
     from harness.seeding import keyed_random, keyed_seed
     from harness.space import Choice, Config, Hyperparameter, Number, Space, Value
-    from harness.task import NeedsData, Task, TaskCard
+    from harness.task import NeedsData, Reference, Scale, Simulated, Task, TaskCard
     from harness.tcs.summarizer import Summary, summarize
     from harness.tcs.view.render import Format, render
     from harness.tcs.view.section import Assignments, Block, Detail, Level, Phrase, Points, Section, Table, View
@@ -157,7 +163,7 @@ else:
         "harness.readiness": "Readiness",
         "harness.seeding": "keyed_random keyed_seed",
         "harness.space": "Choice Config Hyperparameter Number Space Value",
-        "harness.task": "NeedsData Task TaskCard",
+        "harness.task": "NeedsData Reference Scale Simulated Task TaskCard",
         "harness.tcs.summarizer": "Summary summarize",
         "harness.tcs.view.render": "Format render",
         "harness.tcs.view.section": "Assignments Block Detail Level Phrase Points Section Table View",

@@ -91,6 +91,7 @@ class Cell:
 
     def manifest(self, settings: Mapping[str, object], environment: Mapping[str, object]) -> dict[str, object]:
         """Return the contents of `manifest.json`."""
+        reference = self.evaluator.reference(self.task)
         return {
             "schema": SCHEMA,
             "cell": self.id,
@@ -100,6 +101,8 @@ class Cell:
             "seed": self.seed,
             "budget": self.budget,
             "identity": self.identity,
+            # Beside the identity: it says how scores are shown, and decides none.
+            **({} if reference is None else {"reference": reference.to_mapping()}),
             "settings": settings,
             "environment": environment,
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

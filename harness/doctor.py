@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.config.overrides import conf_files, own_conf, refuse_shadowed
+from harness.config.overrides import conf_files, own_conf, refuse_shadowed, suites
 from harness.config.settings import conf_dir, llm_settings, task_spec
 from harness.environment import one_thread
 from harness.errors import HarnessError, printable
@@ -28,6 +28,8 @@ from harness.task import task_readiness
 
 # With this window the doctor says what a further model would take: as large as the prompts of ten trials need.
 _WINDOW_TOKENS = 8192
+# So many tasks of a suite that all stand alike are one row.
+ALIKE = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def examine(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
     """Yield (group, finding) for tasks, LLMs, W&B and the GPU. A check that fails is a finding; none raises."""
-    for path in _files(folders, "task"):
-        yield "task", _task(path, folders)
+    for found in examine_tasks(folders):
+        yield "task", found
     yield from examine_llms(folders)
     yield from _further_models()
     yield "tracking", _wandb()
@@ -85,6 +87,20 @@ def _files(folders: Sequence[Path], group: str) -> list[Path]:
 def _refuse_shadowed(path: Path, folders: Sequence[Path]) -> None:
     if not path.is_relative_to(conf_dir()):
         refuse_shadowed(f"{path.parent.name}={path.stem}", [conf_dir(), *folders])
+
+
+def examine_tasks(folders: Sequence[Path]) -> Iterator[Readiness]:
+    """Yield one finding per task, and one for a whole suite of at least four tasks that all stand alike."""
+    suite_of = {name: suite for suite, inside in suites("task", tuple(folders)).items() for name in inside}
+    found: dict[str, list[Readiness]] = {}
+    for path in _files(folders, "task"):
+        suite = suite_of.get(path.stem, "own")
+        found.setdefault(path.stem if suite == "own" else suite, []).append(_task(path, folders))
+    rows: list[Readiness] = []
+    for suite, inside in found.items():
+        alike = len(inside) >= ALIKE and len({replace(one, name=suite) for one in inside}) == 1
+        rows += [replace(inside[0], name=f"{suite} ({len(inside)})")] if alike else inside
+    yield from sorted(rows, key=lambda row: row.name)
 
 
 def _task(path: Path, folders: Sequence[Path]) -> Readiness:

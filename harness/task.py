@@ -11,6 +11,7 @@
         def ready(params) -> Readiness: ...   # only where the data do not come with the code: are they here?
         @staticmethod
         def prepare(params): ...              # and fetch them
+        def clock(self, config, *, seed) -> Sequence[float]: ...  # only where trainings are looked up: how long they took
 
 The harness drives the generator: it numbers the epochs, stops at the first value that is not finite, keeps the partial curve of a
 training that fails, and enforces the time limit. The same config and seed must give the same numbers to the last bit on one thread.
@@ -19,9 +20,9 @@ training that fails, and enforces the time limit. The same config and seed must 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from harness.errors import SettingsError, near
 from harness.importing import load_target
@@ -59,6 +60,71 @@ class TaskCard:
         return {key: text for key, text in vars(self).items() if text}
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Two scores of a task, in points as `Objective.points` gives them: `median`, of random trials, and `best`, the best known.
+
+    A percentage that is to be maximised is its own number of points. Raises ValueError unless both are finite and `best` is the higher.
+    """
+
+    median: float
+    best: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.median) and math.isfinite(self.best) and self.median < self.best):
+            raise ValueError(f"median {self.median}, best {self.best}: both must be finite, and the best the higher one")
+
+    def normalised(self, points: float) -> float:
+        """Return a score in points as a share of the way: 0 for the median random trial, 1 for the best known, below 0 for worse."""
+        return (points - self.median) / (self.best - self.median)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What scores a task can give, found without any of the methods that are compared. So it does not change when arms are added.
+
+    `test` is None for a task without a test score. `source` says in one sentence how the numbers were found.
+    """
+
+    val: Scale
+    test: Scale | None
+    source: str
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return plain data, as a manifest holds it: `{"val": {"median": ..., "best": ...}, "test": {...} or None, "source": ...}`."""
+        scales = {"val": self.val, "test": self.test}
+        return {
+            **{name: scale and {"median": scale.median, "best": scale.best} for name, scale in scales.items()},
+            "source": self.source,
+        }
+
+    @classmethod
+    def from_mapping(cls, entries: Mapping[str, Any], objective: Objective = PERCENT) -> Reference:
+        """Read the `reference` of a task's YAML, whose scores are in the objective's own unit, or of a manifest, in points.
+
+        A manifest is read with the default objective. Raises SettingsError.
+        """
+        known = ("val", "test", "source")
+        for key in entries:
+            if key not in known:
+                raise SettingsError(f"reference: unknown field '{key}'{near(str(key), known)}")
+        val = _scale("val", entries.get("val"), objective)
+        test = _scale("test", entries.get("test"), objective) if objective.test else None
+        if val is None or not entries.get("source"):
+            raise SettingsError("reference: needs val: {median: ..., best: ...} and source: where they are from")
+        return cls(val, test, " ".join(str(entries["source"]).split()))
+
+
+def _scale(name: str, given: object, objective: Objective) -> Scale | None:
+    if given is None:
+        return None
+    try:
+        assert isinstance(given, Mapping)
+        return Scale(objective.points(float(given["median"])), objective.points(float(given["best"])))
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        raise SettingsError(f"reference: {name}={given!r}: give {{median: ..., best: ...}}, and the best must be better") from error
+
+
 @dataclass(frozen=True)
 class TableSpec:
     """The grid of a task's table: levels of some hyperparameters, `train_seeds` seeds 0, 1, ..., and whose seconds count (wall | cpu)."""
@@ -88,6 +154,7 @@ class TaskSpec:
     renamed_card: TaskCard | None = None
     table: TableSpec | None = None
     objective: Objective = PERCENT
+    reference: Reference | None = None
 
     def __hash__(self) -> int:
         """Hash what tells tasks apart; `params` are a mapping, and equal specs have equal names."""
@@ -100,6 +167,7 @@ class TaskSpec:
         renamed = _asks_renamed(name, entries.get("card"), entries.get("renamed_card"))
         try:
             renamed_card = TaskCard.from_mapping(entries["renamed_card"]) if entries.get("renamed_card") else None
+            objective = _objective(entries.get("metric") or {}, entries.get("test", "score"))
             card = renamed_card if renamed and renamed_card else TaskCard.from_mapping(entries.get("card") or {})
             return cls(
                 name=name,
@@ -112,7 +180,8 @@ class TaskSpec:
                 data=tuple(entries.get("data") or ()),
                 renamed=renamed,
                 renamed_card=renamed_card,
-                objective=_objective(entries.get("metric") or {}, entries.get("test", "score")),
+                objective=objective,
+                reference=Reference.from_mapping(reference, objective) if (reference := entries.get("reference")) else None,
                 table=TableSpec(**table) if (table := entries.get("table")) and table.get("levels") else None,
             )
         except SettingsError as error:
@@ -181,6 +250,18 @@ class NeedsData(Protocol):
 
     def prepare(self, params: Mapping[str, Any], /) -> None:
         """Fetch what is not here. It is called once before several processes train. Raises HarnessError."""
+        ...
+
+
+@runtime_checkable
+class Simulated(Protocol):
+    """What a task has besides, when it trains nothing and gives recorded curves: how long the recorded trainings took.
+
+    Those seconds count as the trial's, and nobody waits for them; `limits.trial_seconds` is compared with them.
+    """
+
+    def clock(self, config: Config, *, seed: int) -> Sequence[float]:
+        """Return, for each epoch that `train` yields, the seconds from the start of the training to the end of that epoch."""
         ...
 
 

@@ -139,7 +139,10 @@ class Epoch:
 
     def non_finite(self) -> str | None:
         """Return `"val_loss is nan"` for the first measured value that is NaN or infinite, or None."""
-        for name, value in zip(MEASURES, measures_of(self), strict=True):
+        values = measures_of(self)
+        if math.isfinite(sum(filter(None, values))):  # a sum with such a value is none either
+            return None
+        for name, value in zip(MEASURES, values, strict=True):
             if value is not None and not math.isfinite(value):
                 return f"{name} is {value}"
         return None

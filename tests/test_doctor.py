@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.config.settings import conf_dir
-from harness.doctor import examine_llms, show
+from harness.doctor import examine_llms, examine_tasks, show
 from harness.testing.servers.ollama_api import OllamaDouble
 
 SECRET = "abcdefgh12345678XYZ"
@@ -85,3 +85,15 @@ def test_a_key_is_never_in_the_table(
     out, err = capsys.readouterr()
     assert "OPENAI_API_KEY" in out
     assert SECRET not in (out + err).replace("\n", "").replace(" ", "")
+
+
+def test_a_suite_whose_tasks_all_stand_alike_is_one_row(tmp_path: Path) -> None:
+    (tmp_path / "task").mkdir()
+    toy = (conf_dir() / "task" / "toy.yaml").read_text().replace("suite: test", "suite: many")
+    for name in "abcd":
+        (tmp_path / "task" / f"many_{name}.yaml").write_text(toy)
+    assert [found.name for found in examine_tasks([tmp_path])] == ["many (4)"]
+    (tmp_path / "task" / "many_d.yaml").write_text(toy.replace("harness.tasks.toy", "harness.tasks.toi"))
+    assert [found.name for found in examine_tasks([tmp_path])] == [f"many_{name}" for name in "abcd"]
+    (tmp_path / "task" / "many_d.yaml").unlink()  # three are shown one by one
+    assert [found.name for found in examine_tasks([tmp_path])] == [f"many_{name}" for name in "abc"]

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from harness import Config, Epoch, HarnessError, NeedsData, Readiness, SettingsError, TaskCard, tasks_from
+from harness import Config, Epoch, HarnessError, NeedsData, Readiness, Reference, Scale, SettingsError, TaskCard, tasks_from
 from harness.task import prepare_task, task_readiness
 from harness.tasks.full.sst2_encoder import Sst2Encoder
 from harness.tasks.full.water_potability import WaterPotability
+from harness.trial import Direction, Objective
 
 CARD = {"title": "t", "domain": "d", "data": "x\n  y", "model": "m", "metric": "percent", "epochs": "10"}
 
@@ -24,6 +25,35 @@ def test_a_field_that_is_missing_or_unknown_is_named() -> None:
         TaskCard.from_mapping({**CARD, "metric": ""})
     with pytest.raises(SettingsError, match="unknown field 'titel'; did you mean 'title'"):
         TaskCard.from_mapping({**CARD, "titel": "t"})
+
+
+def test_a_reference_is_read_in_the_task_s_unit_and_kept_in_points() -> None:
+    rmse = Objective("rmse", Direction.MINIMIZE, "mg/dl", margin=0.9)
+    given = {"val": {"median": 30.0, "best": 10.0}, "test": {"median": 40.0, "best": 20.0}, "source": "a\n  grid"}
+    reference = Reference.from_mapping(given, rmse)
+    assert reference == Reference(Scale(-30.0, -10.0), Scale(-40.0, -20.0), "a grid")
+    assert [reference.val.normalised(rmse.points(score)) for score in (30.0, 10.0, 20.0, 50.0)] == [0.0, 1.0, 0.5, -1.0]
+    # As a manifest holds it.
+    assert Reference.from_mapping(reference.to_mapping()) == reference
+    untested = Objective("rmse", Direction.MINIMIZE, "mg/dl", 0.9, test=False)
+    assert Reference.from_mapping(given, untested).to_mapping()["test"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"val": {"median": 1.0, "best": 2.0}}, r"^reference: needs val: .* and source: where they are from$"),
+        ({"source": "s"}, r"^reference: needs val: "),
+        ({"vaal": {}, "source": "s"}, r"^reference: unknown field 'vaal'; did you mean 'val'\?$"),
+        ({"val": {"median": 2.0, "best": 1.0}, "source": "s"}, r"^reference: val=.*the best must be better$"),
+        ({"val": {"median": 2.0, "best": float("inf")}, "source": "s"}, r"^reference: val="),
+        ({"val": {"median": 2.0}, "source": "s"}, r"^reference: val="),
+        ({"val": 3, "source": "s"}, r"^reference: val=3: give "),
+    ],
+)
+def test_a_reference_that_makes_no_sense_is_one_line(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        Reference.from_mapping(given)
 
 
 class Far:

@@ -23,8 +23,9 @@ The same command again skips what is done and finishes what was interrupted.
 == Choices (group=name) ==
 {choices}
 A suite's name stands for all its members: task=core, optimizer=classical.
-all: every suite but full (downloads data), gpt (costs money), agent (needs
-llm=NAME), optional, test and own.
+foreign: lcbench and hpobench together, 42 tasks that others made.
+all: every suite but full (downloads data), foreign and fcnet (need an extra),
+gpt (costs money), agent (needs llm=NAME), optional, test and own.
 An experiment: +experiment=NAME.
 
 == Settings (key=value, with the default) ==

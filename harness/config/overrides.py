@@ -15,7 +15,12 @@ from harness.errors import SettingsError, near
 SUITE_GROUPS = ("task", "optimizer")
 GROUPS = (*SUITE_GROUPS, "llm", "experiment", "tracking")
 # `all` stops short of what costs money or must be downloaded first: that is asked for by name.
-NOT_IN_ALL = {"task": {"full", "optional", "own", "test"}, "optimizer": {"gpt", "agent", "optional", "own", "test"}}
+NOT_IN_ALL = {
+    "task": {"full", "lcbench", "hpobench", "fcnet", "optional", "own", "test"},
+    "optimizer": {"gpt", "agent", "optional", "own", "test"},
+}
+# A word for several suites together, unless a file or a suite has that name.
+SUITES_OF_SUITES = {"task": {"foreign": ("lcbench", "hpobench")}}
 HELP_FLAGS = ("--help", "-h")
 SHOWING_FLAGS = (*HELP_FLAGS, "--hydra-help", "--cfg", "-c", "--info", "-i")
 FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
@@ -89,12 +94,14 @@ def expand_suites(override: str, conf: Iterable[Path]) -> str:
     if key not in SUITE_GROUPS or not re.fullmatch(r"[\w.,+-]+", value):
         return override
     members = suites(key, tuple(conf))
+    own = {*members, *(name for inside in members.values() for name in inside)}
     names: dict[str, None] = {}
     for word in value.split(","):
         if word == "all":
             chosen = [name for suite, inside in members.items() if suite not in NOT_IN_ALL[key] for name in inside]
         else:
-            chosen = members.get(word, [word])
+            several = () if word in own else SUITES_OF_SUITES.get(key, {}).get(word, ())
+            chosen = [name for suite in several for name in members.get(suite, ())] or members.get(word, [word])
         if not chosen:
             raise SettingsError(f"{override}: no {key} is in '{word}'{near(word, members)}")
         names.update(dict.fromkeys(chosen))

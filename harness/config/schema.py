@@ -94,6 +94,8 @@ class TaskSettings:
     metric: MetricSettings = field(default_factory=MetricSettings)
     test: str = "score"
     """score | none: whether trainings measure a test score; none: tables show validation, and say so"""
+    reference: dict[str, Any] = field(default_factory=dict)
+    """{val: {median: .., best: ..}, test: {..}, source: ..}: scores of random trials and the best known, for normalised scores"""
     data: list[str] = field(default_factory=list)
     """public data sets that prepare(params) of the class fetches before the first cell"""
     params: dict[str, Any] = field(default_factory=dict)

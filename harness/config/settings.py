@@ -27,7 +27,7 @@ from harness.config import schema
 from harness.config.other_words import meant
 from harness.config.overrides import conf_dir as conf_dir
 from harness.config.seeds import from_text
-from harness.config.task_settings import mirrored
+from harness.config.task_settings import mirrored, referenced
 from harness.config.tracking import tracking_of
 from harness.config.values import Settings, Tracking
 from harness.config.yaml_files import complaint, refuse_changed_words
@@ -42,6 +42,7 @@ from harness.training.live import Live
 
 # At import: a launcher's worker composes nothing, and yet resolves.
 OmegaConf.register_new_resolver("mirrored", mirrored, replace=True)
+OmegaConf.register_new_resolver("reference", referenced, replace=True)
 
 
 def text_keys(typed: Any = None, prefix: str = "") -> frozenset[str]:
@@ -205,7 +206,7 @@ def _evaluated(task: TaskSpec, evaluator: str) -> tuple[TaskSpec, Evaluator]:
 
 def _recorded(plain: Mapping[Any, Any], task: TaskSpec, evaluator: Evaluator, asking: Asking | None) -> dict[str, Any]:
     """Return the settings as a manifest keeps them: the task as it is shown and evaluated, and a GGUF file's model by its name."""
-    shown = {key: value for key, value in plain["task"].items() if key not in ("renamed_card", "table")}
+    shown = {key: value for key, value in plain["task"].items() if key not in ("renamed_card", "table", "reference")}
     changed = {"card": task.card.to_mapping(), "renamed": task.renamed, "space": task.space.to_mapping()}
     recorded = {str(key): value for key, value in plain.items()} | {"task": {**shown, **changed, **evaluator.recorded}}
     if asking and not plain["llm"]["model"]:
@@ -239,13 +240,22 @@ def llm_settings(name: str, folders: Sequence[Path]) -> LlmSettings:
 def task_spec(path: Path) -> TaskSpec:
     """Return the task of one file of conf/task. Raises SettingsError."""
     try:
-        plain = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        plain = OmegaConf.to_container(_with_bases(path), resolve=True)
     except (OSError, UnicodeError, YAMLError, OmegaConfBaseException) as error:
         raise SettingsError(complaint(path, error)) from error
     if not isinstance(plain, dict):
         raise SettingsError(f"{path} holds no settings: write key: value")
     refuse_changed_words(path)
     return TaskSpec.from_mapping({"name": path.stem, **{str(key): value for key, value in plain.items()}})
+
+
+def _with_bases(path: Path) -> Any:
+    """Return a task's file merged over the files that its `defaults` name, as Hydra merges them: `base/lcbench@_here_`, `_self_`."""
+    own: Any = OmegaConf.load(path)
+    if not isinstance(own, DictConfig) or "defaults" not in own:
+        return own
+    names = [str(name).removesuffix("@_here_") for name in own.pop("defaults")]
+    return OmegaConf.merge(*(OmegaConf.load(path.parent / f"{name}.yaml") for name in names if name != "_self_"), own)
 
 
 def _refuse_references_to_seed(raw: Any, key: str = "") -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 from pathlib import Path
+from typing import Any
+
+from harness.config.overrides import conf_dir
 
 MIRROR = "HARNESS_DATA_MIRROR"
 
@@ -16,3 +21,18 @@ def mirrored(*data_sets: str) -> str:
     mirror = os.environ.get(MIRROR)
     held = [name for name in data_sets if mirror and (Path(mirror).expanduser() / name).is_dir()]
     return (held or list(data_sets))[0]
+
+
+def referenced(name: str) -> dict[str, Any]:
+    """Return the reference scores of a task from conf/task/base/references.json; nothing where that has none of it.
+
+    In a task's YAML as `${reference:${.name}}`. `scripts/foreign_references.py` makes the file.
+    """
+    return dict(_references(conf_dir()).get(name, {}))
+
+
+@functools.cache
+def _references(conf: Path) -> dict[str, dict[str, Any]]:
+    path = conf / "task" / "base" / "references.json"
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["tasks"] if path.is_file() else {}
+    return found

@@ -7,6 +7,7 @@ progress.py  shows how many trainings are done
 header.py    describes a table; can be read without NumPy
 table.py     the file of a table: written once, checked when read
 replay.py    the task and the trainer that look outcomes up
+reference.py the median and the best of a table's scores, by which scores are normalised
 verify.py    trains entries again and compares
 machine.py   the processor and the library versions that made a table
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,8 +11,9 @@ from harness import tabular
 from harness.errors import RecordError, SettingsError
 from harness.space import Config, Space
 from harness.tabular.header import find_table, grid_space
+from harness.tabular.reference import reference_of
 from harness.tabular.table import Table, read_table
-from harness.task import TaskCard, TaskSpec
+from harness.task import Reference, TaskCard, TaskSpec
 from harness.training.evaluator import Limits
 from harness.trial import Epoch, Outcome, Status
 
@@ -53,6 +55,9 @@ class TableEvaluator:
                 "limits.trial_memory_mb: a table holds no memory of its trainings; leave it out with evaluator=table"
             )
 
+    def reference(self, _task: TaskSpec, /) -> Reference | None:
+        return _reference(self.path, self.checksum)
+
     def open(self, task: TaskSpec, limits: Limits) -> tuple[TabularTask, TableTrainer]:
         table = read_table(self.path)
         if table.header.checksum != self.checksum:
@@ -69,6 +74,12 @@ def with_table(task: TaskSpec) -> tuple[TaskSpec, TableEvaluator]:
     subject = header.subject
     evaluator = TableEvaluator(path, header.checksum, tuple(subject.train_seeds), header.best_val_score_pct)
     return replace(task, space=grid_space(task)), evaluator
+
+
+# Once per table and process, not once per cell. The checksum stands for the contents.
+@functools.cache
+def _reference(path: Path, _checksum: str) -> Reference | None:
+    return reference_of(read_table(path))
 
 
 @dataclass

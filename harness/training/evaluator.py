@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.task import Task, TaskSpec
+from harness.task import Reference, Task, TaskSpec
 from harness.training.trainer import Trainer
 
 
@@ -50,6 +50,10 @@ class Evaluator(Protocol):
 
     def check(self, limits: Limits) -> None:
         """Raise SettingsError for a limit that this evaluator cannot enforce."""
+        ...
+
+    def reference(self, task: TaskSpec, /) -> Reference | None:
+        """Return what is known of the scores that the task can give here. It is written down with a cell, and decides no result."""
         ...
 
     def open(self, task: TaskSpec, limits: Limits) -> tuple[Task, Trainer]:

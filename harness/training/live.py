@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness import training
-from harness.task import Task, TaskSpec
+from harness.errors import SettingsError
+from harness.task import Reference, Simulated, Task, TaskSpec
 from harness.training.build import build_task
 from harness.training.evaluator import NO_LIMITS, Limits
 from harness.training.isolation import Isolation
+from harness.training.simulated import OnRecordedClock
 from harness.training.trainer import InProcess, Trainer
 
 
@@ -38,6 +40,9 @@ class Live:
     def check(self, limits: Limits) -> None:
         """Accept every limit."""
 
+    def reference(self, task: TaskSpec, /) -> Reference | None:
+        return task.reference
+
     def open(self, task: TaskSpec, limits: Limits) -> tuple[Task, Trainer]:
         isolation = Isolation()
         with isolation.building():
@@ -46,7 +51,16 @@ class Live:
 
 
 def trainer_for(task: Task, spec: TaskSpec, limits: Limits = NO_LIMITS, *, isolation: Isolation | None = None) -> Trainer:
-    """Return a trainer in this process, or in a child process when there is a limit. `isolation` is the one in which `task` was built."""
+    """Return a trainer in this process, or in a child process when there is a limit. `isolation` is the one in which `task` was built.
+
+    A task with a recorded clock (`harness.Simulated`) needs no child. Raises SettingsError for a limit that it cannot have.
+    """
+    if isinstance(task, Simulated):
+        if limits.trial_memory_mb is not None:
+            raise SettingsError(
+                f"limits.trial_memory_mb: task '{spec.name}' gives recorded trainings, and trains none; leave it out"
+            )
+        return OnRecordedClock(InProcess(task, isolation, spec.objective), task, limits.trial_seconds)
     if limits == NO_LIMITS:
         return InProcess(task, isolation, spec.objective)
     from harness.training.subprocess import InChild  # noqa: PLC0415 - importing multiprocessing takes time, and few runs need it

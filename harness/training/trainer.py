@@ -16,7 +16,7 @@ from harness.space import Config
 from harness.task import Task
 from harness.training.failure import Failure, begun, failure_of, no_epoch, no_number
 from harness.training.isolation import Isolation
-from harness.trial import MEASURES, PERCENT, Epoch, Objective, Outcome, Status
+from harness.trial import MEASURES, PERCENT, Epoch, Objective, Outcome, Status, measures_of
 
 
 class Trainer(Protocol):
@@ -91,17 +91,25 @@ def checked_epochs(task: Task, config: Config, seed: int, objective: Objective =
 
 
 def _checked(task: Task, made: Iterator[Any], objective: Objective) -> Iterator[Epoch]:
+    at_most_100 = objective.is_percentage
     for number, given in enumerate(made, start=1):
         if not isinstance(given, Epoch):
             raise no_epoch(task, made, given)
-        # Converted, because JSON cannot hold a NumPy or torch scalar.
-        epoch = Epoch(*(_number(number, name, getattr(given, name)) for name in MEASURES), number)  # type: ignore[arg-type, call-arg]
-        if objective.is_percentage and (epoch.val_score_pct > 100.0 or (epoch.test_score_pct or 0.0) > 100.0):
+        values = measures_of(given)
+        if values[0] is None or not _PLAIN.issuperset(map(type, values)):
+            # Converted, because JSON cannot hold a NumPy or torch scalar.
+            values = tuple(_number(number, name, value) for name, value in zip(MEASURES, values, strict=True))
+        epoch = Epoch(*values, number)  # type: ignore[call-arg]
+        if at_most_100 and (epoch.val_score_pct > 100.0 or (epoch.test_score_pct or 0.0) > 100.0):
             raise ValueError(
                 f"epoch {number} has a score above 100; scores are percentages, unless the task's YAML says what they are: "
                 "metric: {name: rmse, direction: minimize, unit: ..., margin: ...}"
             )
         yield epoch
+
+
+# What most tasks yield. Tested at once, because a curve that is looked up takes no longer than these checks.
+_PLAIN = frozenset({float, type(None)})
 
 
 def _number(number: int, name: str, value: Any) -> float | None:

@@ -45,6 +45,24 @@ def test_a_suite_stands_for_its_members_and_all_for_what_costs_nothing(conf: Pat
     assert expand_suites(override, [conf]) == expanded
 
 
+def test_a_word_stands_for_two_suites_unless_a_file_has_that_name(tmp_path: Path) -> None:
+    (tmp_path / "task").mkdir()
+    for name, suite in {"a": "lcbench", "b": "hpobench", "c": "core", "d": "lcbench"}.items():
+        (tmp_path / "task" / f"{name}.yaml").write_text(f"name: {name}\nsuite: {suite}\n")
+    assert expand_suites("task=foreign,c", (tmp_path,)) == "task=a,d,b,c"
+    assert expand_suites("task=all", (tmp_path,)) == "task=c"
+    other = tmp_path / "other"
+    (other / "task").mkdir(parents=True)
+    (other / "task" / "foreign.yaml").write_text("name: foreign\n")
+    assert expand_suites("task=foreign", (tmp_path, other)) == "task=foreign"
+
+
+def test_the_tasks_of_others_are_34_8_and_4() -> None:
+    inside = suites("task", (conf_dir(),))
+    assert [len(inside[name]) for name in ("lcbench", "hpobench", "fcnet")] == [34, 8, 4]
+    assert expand_suites("task=foreign", (conf_dir(),)).count(",") == 41
+
+
 def test_a_suite_without_members_is_refused(tmp_path: Path) -> None:
     (tmp_path / "task").mkdir()
     with pytest.raises(SettingsError, match="task=all: no task is in 'all'"):
