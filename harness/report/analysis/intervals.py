@@ -277,7 +277,9 @@ def task_band(values: Array, how: Resampling) -> tuple[Array, Array]:
         low, high = np.quantile(weights @ values[:, start : start + COLUMNS_AT_ONCE], [tail, 1 - tail], axis=0)
         lows.append(low)
         highs.append(high)
-    return np.concatenate(lows), np.concatenate(highs)
+    # A mean of the tasks lies between them; the weights add up to 1 but for rounding.
+    least, most = values.min(axis=0), values.max(axis=0)
+    return np.clip(np.concatenate(lows), least, most), np.clip(np.concatenate(highs), least, most)
 
 
 def clopper_pearson(share: float, count: float, how: Resampling) -> tuple[float, float]:

@@ -15,10 +15,13 @@ from scipy import stats
 from harness.report.analysis.intervals import QUIET, Array, Estimate, Resampling, clopper_pearson, task_band
 from harness.report.analysis.pairs import ScoreIndex
 
-# Below, ranks, profiles and probabilities over tasks are withheld. In simulations, a 95 % band that draws 12 tasks holds the mean over
-# other tasks 91 to 96 times in 100, and one that draws 6 tasks 89 to 97 times. Where one task in ten is unlike the others, which are
-# alike, it does so 46 times with 6 tasks, 71 times with 12, 87 times with 20 and 93 times with 42.
+# Below, ranks, profiles and probabilities over tasks are withheld: see what is measured of bands that draw fewer.
 LEAST_TASKS_RANKED = 12
+# How often in 100 a 95 % band that draws so many tasks holds the mean over other tasks (tests/report/analysis/test_over_tasks.py
+# measures it). The least and the most of four distributions: normal, exponential, 0 or 1 alike often, and most near 0 or 1.
+COVERED = {6: (89, 97), 12: (91, 96)}
+# The same where one task in ten is 0 and the others are 1.
+COVERED_UNLIKE = {6: 46, 12: 71, 20: 87, 42: 93}
 # An arm that is complete on a smaller share of the tasks than this, of those of the most complete arm, is left out before any task is.
 LEAST_COMPLETE = 0.5
 

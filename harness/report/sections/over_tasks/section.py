@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.report.analysis.over_tasks import LEAST_TASKS_RANKED, Complete, scores_of
+from harness.report.analysis.over_tasks import COVERED, COVERED_UNLIKE, LEAST_TASKS_RANKED, Complete, scores_of
 from harness.report.analysis.pairs import ScoreIndex
 from harness.report.analysis.scores import ScoreBook
 from harness.report.render.document import Item, Section, listed
@@ -39,20 +39,29 @@ def _withheld(complete: Complete) -> str:
     return (
         f"Withheld: {NAMES}. They take every task as one draw, and {count} on which all arms have a score from every seed "
         f"{'are' if len(complete.tasks) != 1 else 'is'} fewer than {LEAST_TASKS_RANKED}. In simulations, 95 % intervals that draw 12 "
-        "tasks hold the mean over other tasks 91 to 96 times in 100, those that draw 6 tasks 89 to 97 times, and where one task in ten is "
-        f"unlike the others 71 and 46 times.{_left_out(complete)}"
+        f"tasks hold the mean over other tasks {_times(12)} times in 100, those that draw 6 tasks {_times(6)} times, and where one task in "
+        f"ten is unlike the others {COVERED_UNLIKE[12]} and {COVERED_UNLIKE[6]} times.{_left_out(complete)}"
     )
 
 
 def _lead(complete: Complete, found: Findings) -> str:
     percent = f"{100 * found.options.confidence:g} %"
+    unlike = ", ".join(
+        f"{times} times with {tasks} tasks" for tasks, times in COVERED_UNLIKE.items() if tasks >= LEAST_TASKS_RANKED
+    )
     return (
         f"Over {len(complete.tasks)} tasks and {len(complete.arms)} arms. Every task is taken as one draw from the tasks of its kind: the "
         f"{percent} bands and intervals draw tasks again ({found.options.resamples:,} times, each task with all of its seeds; percentiles, "
         "set wider for the number of tasks after Hesterberg 2015). A band is for one place and one arm at a time. With 12 tasks they hold "
-        "the truth 91 to 96 times in 100 in simulations where 95 are meant, and fewer where a task in ten is unlike the others (71 times "
-        f"with 12 tasks, 87 with 20, 93 with 42). Arms with many fallback draws are marked, and count as they are.{_left_out(complete)}"
+        f"the truth {_times(12)} times in 100 in simulations where 95 are meant, and fewer where a task in ten is unlike the others "
+        f"({unlike}). "
+        f"Arms with many fallback draws are marked, and count as they are.{_left_out(complete)}"
     )
+
+
+def _times(tasks: int) -> str:
+    least, most = COVERED[tasks]
+    return f"{least} to {most}"
 
 
 def _left_out(complete: Complete) -> str:
