@@ -19,7 +19,8 @@ from harness.report.sections.expectations import Outcome, check_section, check_s
 from harness.report.sections.findings import Findings
 from harness.report.sections.funnel import funnel_section
 from harness.report.sections.noninferiority import noninferiority_section
-from harness.report.sections.ranks import rank_section
+from harness.report.sections.over_tasks.normalised import normalised_section
+from harness.report.sections.over_tasks.section import over_tasks_section
 from harness.report.sections.score_tables import score_section
 from harness.report.sections.stability import stability_frame, stability_section
 from harness.report.sections.trace import trace_section
@@ -46,11 +47,13 @@ def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
     """Build the sections that need at least one done cell."""
     study, arms, options, order = found.study, found.arms, found.options, list(found.test.order)
     focus = focus_arms(arms, order, found.noninferiority, found.reference[0])
+    accents = {arm: place for place, arm in enumerate(dict.fromkeys([*focus, *order]))}
     return (
         score_section(found),
+        normalised_section(found, accents),
         noninferiority_section(found),
         contrast_section(found),
-        *rank_section(found.test, options, found.withheld),
+        over_tasks_section(found, accents),
         anytime_section(study, found.frames, arms, focus, options),
         stability_section(stability_frame(study, options), found.test, options),
         funnel_section(found.funnel, found.marks, options),

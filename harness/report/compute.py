@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
 
 from harness.errors import SettingsError, near
 from harness.report.analysis.arms import Arm, arms_of
 from harness.report.analysis.frames import Frames, frames_of
+from harness.report.analysis.normalised import NORMALISED, Scales
 from harness.report.analysis.objectives import margin_of, settled
 from harness.report.analysis.options import Options
 from harness.report.analysis.pairs import ScoreIndex
 from harness.report.analysis.scores import ScoreBook
 from harness.report.render.marks import Marks
 from harness.report.sections.contrasts import contrast_frame
-from harness.report.sections.findings import Findings, Pool
+from harness.report.sections.findings import Findings, Normalised, Pool
 from harness.report.sections.funnel import funnel_frame, marked_arms, not_the_models
-from harness.report.sections.noninferiority import noninferiority_frame
+from harness.report.sections.noninferiority import NONINFERIORITY_COLUMNS, noninferiority_frame
 from harness.report.study_data import StudyData
 
 
@@ -28,6 +33,8 @@ def find(study: StudyData, options: Options) -> Findings:
     reference = choose_reference(arms, ran, options)
     funnel = funnel_frame(study, arms)
     withheld = not_the_models(funnel, options)
+    normalised = normalised_of(study, frames, ran, options)
+    test, val = (ScoreBook.of(frames, score) for score in ("test", "val"))
     return Findings(
         study=study,
         options=options,
@@ -36,11 +43,32 @@ def find(study: StudyData, options: Options) -> Findings:
         reference=reference,
         index=ScoreIndex.of(frames),
         pools=pools_of(frames, ran, arms[reference[0]], withheld, options),
-        test=ScoreBook.of(frames, "test"),
-        val=ScoreBook.of(frames, "val"),
+        test=in_order(test, normalised.test),
+        val=in_order(val, normalised.val),
         funnel=funnel,
         marks=Marks(arms, marked_arms(funnel, options), options.fallback_share, withheld),
+        normalised=normalised,
     )
+
+
+def normalised_of(study: StudyData, frames: Frames, arms: Mapping[str, Arm], options: Options) -> Normalised:
+    """Read the scales of the tasks, and compute what is shown in normalised scores."""
+    scales, of_val = (Scales.of(study, frames.objectives, score) for score in ("test", "val"))
+    scaled, pool = scales.frames(frames), None
+    if scales.complete and frames.objectives.refusal and arms:
+        index, first = ScoreIndex.of(scaled), ScoreIndex.of(scaled, "first_test")
+        contrasts = contrast_frame(arms, index, first, options)
+        # No verdict is in normalised scores: the margin is in points.
+        gaps = pd.DataFrame(columns=NONINFERIORITY_COLUMNS)
+        pool = Pool(NORMALISED, index.tasks, math.nan, gaps, contrasts, len(frames.objectives.pools) + 1)
+    return Normalised(scales, scaled, ScoreBook.of(scaled, "test"), ScoreBook.of(of_val.frames(frames), "val"), pool)
+
+
+def in_order(book: ScoreBook, normalised: ScoreBook) -> ScoreBook:
+    """Return a book in the order of the normalised means, where scores may not be averaged and every task has a scale."""
+    if book.objectives.shared is not None or normalised.tasks != book.tasks:
+        return book
+    return replace(book, order=normalised.order)
 
 
 def pools_of(

@@ -83,6 +83,11 @@ class CellData:
         return mapping(self.manifest.get("settings"))
 
     @property
+    def reference(self) -> Mapping[str, Any]:
+        """The scores of the task's median random trial and of its best known one; empty where the manifest has none."""
+        return mapping(self.manifest.get("reference"))
+
+    @property
     def card(self) -> Mapping[str, Any]:
         """The task card: title, domain, data, ..."""
         return mapping(mapping(self.settings.get("task")).get("card"))
@@ -104,6 +109,10 @@ class CellData:
         return f"{self.task}/{self.arm}/seed{self.seed}"
 
 
+# What a run's config holds of a manifest, apart from what names the cell.
+CONFIG_KEYS = ("identity", "settings", "environment", "reference")
+
+
 def cell_of_manifest(config: Mapping[str, Any], where: str) -> CellData:
     """Return the cell that a run's config, or a manifest, describes, without trials. Raises RecordError."""
     try:
@@ -116,7 +125,7 @@ def cell_of_manifest(config: Mapping[str, Any], where: str) -> CellData:
             cell=str(config["cell"]),
             folder="",
             startup_trials=int(identity["optimizer"].get("startup_trials", 0)),
-            manifest={key: config[key] for key in ("identity", "settings", "environment") if key in config},
+            manifest={key: config[key] for key in CONFIG_KEYS if key in config},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordError(f"{where}: not a cell of this harness ({type(error).__name__}: {error})") from error

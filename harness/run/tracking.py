@@ -163,6 +163,8 @@ class WandbTracker:
             config={
                 **{"task": cell.task.name, "arm": cell.arm, "seed": cell.seed, "budget": cell.budget, "start": cell.start},
                 **{key: manifest[key] for key in ("cell", "study", "identity", "settings", "environment")},
+                # Of a task that has one: without it, a report from W&B would have no normalised scores.
+                **{key: manifest[key] for key in ("reference",) if key in manifest},
             },
             dir=str(self._folder),
             mode=mode,

@@ -86,6 +86,8 @@ class SyntheticStudy:
 
     `objectives`: what the scores of a task are, where they are no percentages. A point more is then a point less of what is minimised,
     counted from 100 points: see `harness.trial.Objective` for how much of the unit is a point.
+
+    `references`: what the manifests of a task say of its median random trial and of its best known score.
     """
 
     arms: Sequence[SyntheticArm]
@@ -95,10 +97,17 @@ class SyntheticStudy:
     noise: float = 0.5
     shared_noise: float = 1.0
     objectives: Mapping[str, Objective] = field(default_factory=dict)
+    references: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def objective(self, task: str) -> Objective:
         """Return what the scores of a task are."""
         return self.objectives.get(task, PERCENT)
+
+    def manifest(self, cell: Cell, arm: SyntheticArm, machine: Mapping[str, object]) -> dict[str, object]:
+        """Return the manifest of one cell; `machine` is its environment."""
+        manifest = cell.manifest(settings_of(cell, arm), machine)
+        reference = self.references.get(cell.task.name)
+        return manifest if reference is None else {**manifest, "reference": dict(reference)}
 
     def cell(self, study: str, arm: SyntheticArm, task: str, seed: int) -> Cell:
         """Return one cell of the study."""
@@ -122,13 +131,22 @@ def write_study(folder: Path, study: SyntheticStudy, *, leave_out: Sequence[tupl
     add_to_plan(folder, cells)
     for cell in cells:
         if (cell.arm, cell.task.name, cell.seed) not in leave_out:
-            write_cell(folder, cell, trials_of(study, arms[cell.arm], cell), arms[cell.arm])
+            arm = arms[cell.arm]
+            write_cell(folder, cell, trials_of(study, arm, cell), arm, manifest=study.manifest(cell, arm, environment()))
     return cells
 
 
-def write_cell(folder: Path, cell: Cell, trials: Sequence[Trial], arm: SyntheticArm, *, finish: bool = True) -> None:
-    """Write the records of one cell, with its calls when its arm asks an LLM."""
-    manifest = cell.manifest(settings_of(cell, arm), environment())
+def write_cell(
+    folder: Path,
+    cell: Cell,
+    trials: Sequence[Trial],
+    arm: SyntheticArm,
+    *,
+    finish: bool = True,
+    manifest: Mapping[str, object] | None = None,
+) -> None:
+    """Write the records of one cell, with its calls when its arm asks an LLM. `manifest`: one that says more than the cell's own."""
+    manifest = manifest or cell.manifest(settings_of(cell, arm), environment())
     with CellFolder(folder / cell.folder, manifest, sync="cell") as opened:
         for trial in trials:
             for call in calls_of(arm, trial):

@@ -17,7 +17,7 @@ from harness.report.render.write import write_report
 from harness.report.sections.findings import Findings
 from harness.report.sources.records import read_study
 from harness.report.study_data import CellData, State, StudyData
-from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_arm, settings_of, trials_of, write_study
+from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_arm, trials_of, write_study
 
 PHI, GPT = "phi4-reasoning:14b", "gpt-4o"
 StudyOf = Callable[..., StudyData]
@@ -31,7 +31,7 @@ def in_memory(synthetic: SyntheticStudy, leave_out: Sequence[tuple[str, str, int
         for task in synthetic.tasks:
             for seed in synthetic.seeds:
                 cell = synthetic.cell("synthetic", arm, task, seed)
-                manifest = cell.manifest(settings_of(cell, arm), {})
+                manifest = synthetic.manifest(cell, arm, {})
                 data = CellData(task, arm.name, seed, synthetic.budget, cell.id, cell.folder, arm.startup_trials, manifest=manifest)
                 if (arm.name, task, seed) not in leave_out:
                     data = replace(data, state=State.DONE, trials=tuple(trials_of(synthetic, arm, cell)))

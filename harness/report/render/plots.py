@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -28,6 +29,8 @@ SHARES = (
     ("#ccbb44", "black"),
     ("#228833", "white"),
 )
+
+SMALL_COLUMNS = 6
 # Of a name in a scatter plot, as shares of the axes.
 LABEL_WIDTH, LABEL_HEIGHT = 0.22, 0.05
 
@@ -71,8 +74,11 @@ class Point:
     kind: str = ""
 
 
-def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
-    """Draw values with intervals, one below the other, every group under its name, with a dashed line at `margin`."""
+def forest(lines: Sequence[Line], *, axis: str, margin: float | None, even: float = 0.0) -> Canvas:
+    """Draw values with intervals, one below the other, every group under its name, with a dashed line at `margin`.
+
+    A line stands at `even`, where the two sides are equal.
+    """
     lines = [line for line in lines if drawable(line.value)]
     places, heads, place = [], {}, 0.0
     for index, line in enumerate(lines):
@@ -84,7 +90,7 @@ def forest(lines: Sequence[Line], *, axis: str, margin: float | None) -> Canvas:
         place += 1.0
     canvas = Canvas(figsize=(7.2, 0.9 + 0.24 * max(place, 1.0)), layout="constrained")
     axes = canvas.add_subplot()
-    axes.axvline(0.0, color=FAINT_COLOUR, linewidth=0.8)
+    axes.axvline(even, color=FAINT_COLOUR, linewidth=0.8)
     if margin is not None:
         axes.axvline(margin, color=PALETTE[1], linewidth=1.0, linestyle=(0, (4, 3)))
     for y, line in zip(places, lines, strict=True):
@@ -139,12 +145,42 @@ def curves(panels: Mapping[str, Sequence[Curve]], *, labels: Mapping[str, str], 
             axes.set_ylabel(_in_lines(labels[title]))
     for place in range(len(panels), rows * columns):
         grid[place // columns][place % columns].set_visible(False)
+    _legend(canvas, "outside lower center")
+    return canvas
+
+
+def small_curves(panels: Mapping[str, Sequence[Curve]], *, labels: Mapping[str, str]) -> Canvas:
+    """Draw the same curves in many small panels, whose axes have few numbers. One legend names the arms."""
+    rows = math.ceil(len(panels) / SMALL_COLUMNS)
+    height = 1.25 * rows + 0.9
+    # A layout that is computed takes seconds for so many panels.
+    canvas = Canvas(figsize=(7.2, height))
+    canvas.subplots_adjust(left=0.07, right=0.99, top=1 - 0.25 / height, bottom=0.85 / height, hspace=0.65, wspace=0.5)
+    for place, (title, lines) in enumerate(panels.items()):
+        axes = canvas.add_subplot(rows, SMALL_COLUMNS, place + 1)
+        for line in lines:
+            _curve(axes, line, 0.0)
+        axes.set_title(cut(clean(title), 18), loc="left", size=7, pad=2)
+        axes.tick_params(labelsize=6, length=2, pad=1.5)
+        axes.locator_params(axis="y", nbins=3)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=2))
+        _frame_coloured(axes, lines)
+    canvas.text(0.5, 0.45 / height, "trials", size=8, ha="center")
+    same = set(labels.values())
+    canvas.text(
+        0.005, 0.5, clean(same.pop()) if len(same) == 1 else "scores, in the tasks' units", size=8, rotation=90, va="center"
+    )
+    _legend(canvas, "lower center")
+    return canvas
+
+
+def _legend(canvas: Canvas, loc: Literal["outside lower center", "lower center"]) -> None:
+    """Name every coloured curve once, below the panels."""
     handles: dict[str, Artist] = {}
     for axes in canvas.axes:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(name, handle)
-    canvas.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
-    return canvas
+    canvas.legend(list(handles.values()), list(handles), loc=loc, ncols=3)
 
 
 def _curve(axes: Axes, line: Curve, shade: float) -> None:

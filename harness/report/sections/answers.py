@@ -49,7 +49,7 @@ def _entries(found: Findings, frame: str) -> list[dict[str, Any]]:
     """Return the rows of every pool, each with the digits of its differences, and the pool's name where there are several."""
     return [
         {**entry, "pool": pool.name, "digits": difference_digits(pool.objective)}
-        for pool in found.pools
+        for pool in (found.contrast_pools if frame == "contrasts" else found.pools)
         for entry in rows_of(getattr(pool, frame))
     ]
 

@@ -17,12 +17,14 @@ from harness.report.analysis.intervals import NAN, Array
 from harness.report.analysis.objectives import Objectives
 from harness.report.analysis.options import Options
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, columns, number, row
-from harness.report.render.plots import Curve, curves
+from harness.report.render.plots import Curve, curves, small_curves
 from harness.report.render.units import axis_of, lower_is_better, refused, score_digits, score_of, task_name, task_notes, unit_of
 from harness.report.study_data import CellData, StudyData, mapping
 
 SHOWN_TRIALS = (1, 3, 5, 10)
 COLOURED = 6
+# With more tasks, their panels are small, only have the coloured curves, and stand in a fold.
+MOST_PANELS = 12
 AVERAGE = "anytime_average"
 ORIGINS = {
     "seen": "the best score seen in this study",
@@ -202,7 +204,8 @@ def anytime_section(study: StudyData, frames: Frames, arms: Mapping[str, Arm], f
         items.append(refused(objectives, "no curve over all of them"))
     if not objectives.plain:
         items += task_notes(objectives)
-    items.append(_figure(("anytime_tasks", "Per task"), frame, histories, focus, options))
+    per_task = _figure(("anytime_tasks", "Per task"), frame, histories, focus, options)
+    items.append(per_task if len(histories.tasks) <= MOST_PANELS else Fold("Curves per task", (per_task,)))
     items.append(_table(frame, regret, histories))
     if len(regret):
         items.append(Fold("Regret per task", (_regret_table(regret, histories),)))
@@ -217,7 +220,9 @@ def _figure(about: tuple[str, str], frame: pd.DataFrame, histories: Histories, f
     accents = {arm: place for place, arm in enumerate(focus[:COLOURED])}
     names = {task: task_name(task, objectives[task]) for task in tasks}
     panels: dict[str, list[Curve]] = {name: [] for name in names.values()}
-    for (arm, task), part in data.groupby(["arm", "task"], sort=False):
+    many = len(tasks) > MOST_PANELS
+    drawn = data[data["arm"].isin(list(accents))] if many else data
+    for (arm, task), part in drawn.groupby(["arm", "task"], sort=False):
         test, low, high = ([float(value) for value in part[name]] for name in ("test", "low", "high"))
         whole = int((part["scored"] < part["cells"]).sum())
         panels[names[str(task)]].append(Curve(str(arm), test, low, high, accents.get(str(arm)), whole))
@@ -226,7 +231,8 @@ def _figure(about: tuple[str, str], frame: pd.DataFrame, histories: Histories, f
     text = f"{title}: {score} of the incumbent after each trial, with {100 * options.confidence:g} % intervals"
     alt = f"Curves over {int(data['trial'].max() or 0)} trials, in colour: {', '.join(accents)}."
     labels = {name: axis_of(shared or objectives[task]) for task, name in names.items()}
-    return Figure(key, text, alt, objectives.described(data), lambda: curves(panels, labels=labels))
+    draw = small_curves if many else curves
+    return Figure(key, text, alt, objectives.described(data), lambda: draw(panels, labels=labels))
 
 
 def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> Table:

@@ -154,7 +154,7 @@ def contrast_section(found: Findings) -> Section:
         items.append(refused(found.objectives, "no difference is averaged over all of them. Each kind of score by itself"))
     items += validation_notes(found.objectives)
     families: set[str] = set()
-    for pool in found.pools:
+    for pool in (*([found.normalised.pool] if found.normalised.pool else []), *found.pools):
         present = [family for family in FAMILIES if (pool.contrasts["family"] == family).any()]
         families |= set(present)
         items += _of_pool(pool, present, found.marks, percent)

@@ -11,6 +11,7 @@ import pandas as pd
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import Frames, rows_of
 from harness.report.analysis.intervals import Resampling
+from harness.report.analysis.normalised import Scales
 from harness.report.analysis.objectives import Objectives
 from harness.report.analysis.options import Options
 from harness.report.analysis.pairs import ScoreIndex
@@ -58,11 +59,25 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Normalised:
+    """The normalised scores of the tasks that have some (`scales`), as books of both scores, which hold these tasks alone.
+
+    `pool`: all tasks with their contrasts in normalised scores, where the scores themselves may not be averaged and every task has a scale.
+    """
+
+    scales: Scales
+    frames: Frames
+    test: ScoreBook
+    val: ScoreBook
+    pool: Pool | None = None
+
+
+@dataclass(frozen=True)
 class Findings:
     """All that `harness.report.compute.find` computes from a study.
 
     `reference` is the arm that gaps are measured to, and the reason for this choice. `pools`: the tasks that may be averaged, with gaps,
-    verdicts and contrasts. `test` and `val` are the books of the two score tables.
+    verdicts and contrasts. `test` and `val` are the books of the two score tables. `normalised`: the same scores without a unit.
     """
 
     study: StudyData
@@ -76,6 +91,7 @@ class Findings:
     val: ScoreBook
     funnel: pd.DataFrame
     marks: Marks
+    normalised: Normalised
 
     @property
     def withheld(self) -> Mapping[str, str]:
@@ -86,6 +102,11 @@ class Findings:
     def objectives(self) -> Objectives:
         """What the scores of every task are."""
         return self.frames.objectives
+
+    @property
+    def contrast_pools(self) -> tuple[Pool, ...]:
+        """The pools whose contrasts answer the questions: all tasks in normalised scores where points of all may not be averaged."""
+        return self.pools if self.normalised.pool is None else (self.normalised.pool,)
 
     @property
     def noninferiority(self) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from harness.report.analysis.frames import rows_by, rows_of
+from harness.report.analysis.normalised import NORMALISED
 from harness.report.analysis.scores import TITLES, ScoreBook, best_arms
 from harness.report.render.document import Column, Fold, Section, Table, Text, columns, interval, listed, number, row
 from harness.report.render.marks import Marks
@@ -28,22 +29,28 @@ from harness.report.render.units import (
 from harness.report.sections.findings import Findings, Pool
 from harness.trial import PERCENT, Objective
 
+# With more tasks, the columns of the tasks become the rows of a table of their own.
+MOST_COLUMNS = 12
 
-def score_table(book: ScoreBook, marks: Marks, pool: Pool | None = None) -> Table:
-    """Build the table of test scores, with the gaps of `pool` to the reference arm, or without them."""
+
+def score_table(book: ScoreBook, marks: Marks, pool: Pool | None = None, normalised: ScoreBook | None = None) -> Table:
+    """Build the table of test scores, with the gaps of `pool` to the reference arm, or without them.
+
+    `normalised`: the book whose averages stand for those that may not be made; without it, mean ranks do.
+    """
     gaps = pool.noninferiority if pool else None
     best, cells = _best(book), rows_by(book.natural_scores, "arm", "task")
     gap_of = {} if gaps is None else rows_by(gaps, "arm")
     shown = {arm: entry["gap"] for (arm,), entry in gap_of.items()}
-    overall = _overall(book)
+    overall, tasks = _overall(book, normalised), _shown(book)
     rows = []
     for arm in book.order:
-        texts = [_score_text(cells.get((arm, task)), arm in best.get(task, set()), _digits(book, task)) for task in book.tasks]
+        texts = [_score_text(cells.get((arm, task)), arm in best.get(task, set()), _digits(book, task)) for task in tasks]
         texts.append(overall[arm])
         texts += [] if pool is None else _gap_texts(gap_of.get((arm,)), pool.objective)
         rows.append(row(marks.name(arm), *texts))
-    heads: list[str | Column] = [*(task_head(task, book.objectives) for task in book.tasks), _overall_head(book)]
-    data = _data(book)
+    heads: list[str | Column] = [*(task_head(task, book.objectives) for task in tasks), _overall_head(book, normalised)]
+    data = _data(book, normalised)
     if pool is not None and gaps is not None:
         steps = steps_of(pool.objective)
         name = "gap" if pool.objective.is_percentage else f"gap, {steps}"
@@ -55,9 +62,29 @@ def score_table(book: ScoreBook, marks: Marks, pool: Pool | None = None) -> Tabl
         columns("arm", *heads),
         tuple(rows),
         data,
-        _notes(book, marks),
-        terminal_tables(book, marks, shown, pool.objective if pool else PERCENT),
+        _notes(book, marks, normalised),
+        terminal_tables(book, marks, shown, pool.objective if pool else PERCENT, normalised),
     )
+
+
+def task_table(book: ScoreBook, marks: Marks) -> Table:
+    """Build the table of the same scores with one row per task and one column per arm, for studies with many tasks."""
+    best, cells = _best(book), rows_by(book.natural_scores, "arm", "task")
+    rows = [
+        row(
+            task_head(task, book.objectives),
+            *(_score_text(cells.get((arm, task)), arm in best.get(task, set()), _digits(book, task)) for arm in book.order),
+        )
+        for task in book.tasks
+    ]
+    heads = columns("task", *(marks.name(arm) for arm in book.order))
+    data = book.objectives.described(book.natural_scores)
+    return Table(f"{TITLES[book.score][0]}_tasks", f"{_title(book)}, per task", heads, tuple(rows), data, _notes(book, marks))
+
+
+def _shown(book: ScoreBook) -> tuple[str, ...]:
+    """Return the tasks that have a column in the tables of arms."""
+    return book.tasks if len(book.tasks) <= MOST_COLUMNS else ()
 
 
 def _title(book: ScoreBook) -> str:
@@ -79,13 +106,19 @@ def _best(book: ScoreBook) -> dict[str, set[str]]:
     return best_arms(book.scores, lambda task: _digits(book, task))
 
 
-def _overall_head(book: ScoreBook) -> str | Column:
-    return "average" if book.objectives.shared else Column("mean rank", hint="over tasks, 1 is best")
+def _overall_head(book: ScoreBook, normalised: ScoreBook | None) -> str | Column:
+    if book.objectives.shared:
+        return "average"
+    if normalised:
+        return Column("normalised mean", hint="over tasks: 0 is the median random trial, 1 the best known")
+    return Column("mean rank", hint="over tasks, 1 is best")
 
 
-def _overall(book: ScoreBook) -> dict[str, Text]:
-    """Return the text of every arm's average, or of its mean rank where tasks may not be averaged."""
+def _overall(book: ScoreBook, normalised: ScoreBook | None) -> dict[str, Text]:
+    """Return the text of every arm's average; where tasks may not be averaged, that of its normalised mean or of its mean rank."""
     shared, ranks = book.objectives.shared, book.ranks
+    if shared is None and normalised:
+        return _overall(normalised, None)
     if shared is None:
         return {arm: Text(number(ranks.get(arm)), arm in ranks and ranks[arm] == min(ranks.values())) for arm in book.order}
     digits, whole = score_digits(shared), book.averages["cells"] == book.averages["planned"]
@@ -98,45 +131,65 @@ def _overall(book: ScoreBook) -> dict[str, Text]:
     return found
 
 
-def _data(book: ScoreBook) -> pd.DataFrame:
+def _data(book: ScoreBook, normalised: ScoreBook | None) -> pd.DataFrame:
     """Return the numbers of a table in full."""
     scores = book.objectives.described(book.natural_scores)
     if book.objectives.shared is None:
-        return scores.assign(mean_rank=scores["arm"].map(book.ranks))
+        scores = scores.assign(mean_rank=scores["arm"].map(book.ranks))
+        return scores if normalised is None else scores.assign(normalised_mean=scores["arm"].map(_means_of(normalised)))
     averages = book.natural_averages.rename(columns={"mean": "average", "sd": "average_sd"})
     return scores.merge(averages[["arm", "average", "average_sd"]], on="arm")
 
 
+def _means_of(book: ScoreBook) -> dict[str, float]:
+    return {str(entry["arm"]): float(entry["mean"]) for entry in rows_of(book.averages)}
+
+
 def terminal_tables(
-    book: ScoreBook, marks: Marks, gaps: Mapping[str, float], objective: Objective = PERCENT
-) -> tuple[Table, Table]:
+    book: ScoreBook,
+    marks: Marks,
+    gaps: Mapping[str, float],
+    objective: Objective = PERCENT,
+    normalised: ScoreBook | None = None,
+) -> tuple[Table, ...]:
     """Return the tables for a terminal: the means, with gaps and stars where 80 columns have room for them, and the deviations.
 
-    `objective`: what the gaps are of.
+    `objective`: what the gaps are of. `normalised`: as for `score_table`. With many tasks, there are only the means over them.
     """
     layouts = [(True, True), (False, True), (False, False)] if gaps else [(False, True), (False, False)]
     digits = difference_digits(objective)
     texts = {arm: number(gap, digits, sign=True) for arm, gap in gaps.items()}
-    means = [_means(book, marks, texts if with_gap else {}, star) for with_gap, star in layouts]
-    return next((table for table in means if least_width(table) <= COLUMNS), means[-1]), _deviations(book, marks)
+    means = [_means(book, marks, texts if with_gap else {}, star, normalised) for with_gap, star in layouts]
+    fitting = next((table for table in means if least_width(table) <= COLUMNS), means[-1])
+    return (fitting, _deviations(book, marks)) if _shown(book) else (fitting,)
 
 
-def _means(book: ScoreBook, marks: Marks, gaps: Mapping[str, str], star: bool) -> Table:
-    cells, best = rows_by(book.natural_scores, "arm", "task"), _best(book)
-    averages, ranks, shared = rows_by(book.natural_averages, "arm"), book.ranks, book.objectives.shared
+def _means(book: ScoreBook, marks: Marks, gaps: Mapping[str, str], star: bool, normalised: ScoreBook | None) -> Table:
+    cells, best, tasks = rows_by(book.natural_scores, "arm", "task"), _best(book), _shown(book)
+    shared, overall = book.objectives.shared, _terminal_overall(book, normalised)
     rows = []
     for arm in book.order:
         texts = [
-            Text(_mean(cells.get((arm, task), {}), _digits(book, task)), star and arm in best.get(task, set()))
-            for task in book.tasks
+            Text(_mean(cells.get((arm, task), {}), _digits(book, task)), star and arm in best.get(task, set())) for task in tasks
         ]
-        overall = number(averages[arm,]["mean"], score_digits(shared)) if shared else number(ranks.get(arm))
         gap = [gaps.get(arm, "–")] if gaps else []
-        rows.append(row(marks.name(arm, ""), *texts, overall, *gap))
-    heads = columns("arm", *_terminal_heads(book), "avg" if shared else "rank", *(["gap"] if gaps else []))
-    title = f"{_title(book)}, mean over seeds"
-    notes = _terminal_notes(book, marks, star)
+        rows.append(row(marks.name(arm, ""), *texts, overall.get(arm, "–"), *gap))
+    word = "avg" if shared else "norm" if normalised else "rank"
+    heads = columns("arm", *(_terminal_heads(book) if tasks else ()), word, *(["gap"] if gaps else []))
+    title = f"{_title(book)}, mean over seeds" if tasks else f"{_title(book)}, mean over seeds and {len(book.tasks)} tasks"
+    notes = _terminal_notes(book, marks, star and bool(tasks), normalised)
     return Table(f"{TITLES[book.score][0]}_mean", title, heads, tuple(rows), book.natural_scores, notes)
+
+
+def _terminal_overall(book: ScoreBook, normalised: ScoreBook | None) -> dict[str, str]:
+    """Return what stands for every arm over all tasks: its average, normalised mean or mean rank."""
+    shared, ranks = book.objectives.shared, book.ranks
+    if shared:
+        digits = score_digits(shared)
+        return {str(entry["arm"]): number(entry["mean"], digits) for entry in rows_of(book.natural_averages)}
+    if normalised:
+        return {arm: number(mean, score_digits(NORMALISED)) for arm, mean in _means_of(normalised).items()}
+    return {arm: number(rank) for arm, rank in ranks.items()}
 
 
 def _terminal_heads(book: ScoreBook) -> list[str]:
@@ -165,26 +218,35 @@ def _deviations(book: ScoreBook, marks: Marks) -> Table:
     return Table(f"{TITLES[book.score][0]}_sd", title, heads, tuple(rows), book.scores)
 
 
-def _terminal_notes(book: ScoreBook, marks: Marks, star: bool) -> tuple[str, ...]:
+def _terminal_notes(book: ScoreBook, marks: Marks, star: bool, normalised: ScoreBook | None) -> tuple[str, ...]:
     notes = ["*: the best mean as printed, among arms that have a score from every planned seed."] if star else []
     shown = book.scores[book.scores["arm"].isin(book.order)]
     if (shown["scored"] < shown["planned"]).any():
         notes.append("~: not every planned seed has a score; see the coverage.")
-    return (*notes, *_kinds(book), *marks.notes(book.order))
+    return (*notes, *_kinds(book, normalised), *marks.notes(book.order))
 
 
-def _kinds(book: ScoreBook) -> tuple[str, ...]:
+def _kinds(book: ScoreBook, normalised: ScoreBook | None) -> tuple[str, ...]:
     """Say what the tasks' scores are, and why there is no average, where that differs from task to task."""
     if not book.objectives.refusal:
         return task_notes(book.objectives)
     text = "no average and no gap; arms stand in the order of their mean rank over tasks (1 is best)"
+    if normalised:
+        text = (
+            "no average and no gap in them; the mean of the normalised scores (0 is the median random trial, 1 the best known) takes its "
+            "place, and gives the order"
+        )
     return (refused(book.objectives, text), *task_notes(book.objectives))
 
 
 def score_section(found: Findings) -> Section:
     """Build the section: the table of test scores, and in a fold the one of validation scores."""
     pool = None if found.objectives.refusal else found.pools[0]
-    main = score_table(found.test, found.marks, pool)
+    of_test, of_val = (
+        normalised if normalised.tasks == book.tasks else None
+        for book, normalised in ((found.test, found.normalised.test), (found.val, found.normalised.val))
+    )
+    main = score_table(found.test, found.marks, pool, of_test)
     gap = []
     if pool is not None:
         better = ", above 0 is better" if pool.objective.sign < 0 else ""
@@ -193,7 +255,10 @@ def score_section(found: Findings) -> Section:
         ]
     absent = [f"Not in the table, since no cell of theirs is done: {listed(found.absent, 30)}."] if found.absent else []
     main = replace(main, notes=(*gap, *main.notes, *absent), terminal=_with_note(main.terminal, absent))
-    return Section("scores", "Scores", (main, Fold(TITLES["val"][1], (score_table(found.val, found.marks),))))
+    per_task = (Fold("Test scores per task", (task_table(found.test, found.marks),)),) if not _shown(found.test) else ()
+    validation = [score_table(found.val, found.marks, None, of_val)]
+    validation += [] if _shown(found.val) else [task_table(found.val, found.marks)]
+    return Section("scores", "Scores", (main, *per_task, Fold(TITLES["val"][1], tuple(validation))))
 
 
 def _with_note(tables: tuple[Table, ...], notes: list[str]) -> tuple[Table, ...]:
@@ -222,11 +287,11 @@ def _gap_texts(entry: dict[str, Any] | None, objective: Objective) -> list[Text]
     return [Text(number(entry["gap"], digits, sign=True)), Text(interval(entry["low"], entry["high"], digits))]
 
 
-def _notes(book: ScoreBook, marks: Marks) -> tuple[str, ...]:
+def _notes(book: ScoreBook, marks: Marks, normalised: ScoreBook | None = None) -> tuple[str, ...]:
     notes = ["Bold: the best mean as printed, among arms that have a score from every planned seed."]
     shown = book.scores[book.scores["arm"].isin(book.order)]
     if (shown["scored"] < shown["planned"]).any():
         notes.append("(k/n): only k of n planned seeds have a score. Nothing stands in for the others.")
     if book.objectives.shared and book.averages[book.averages["arm"].isin(book.order)]["mean"].isna().any():
         notes.append("No average where a task has no score: averages over different tasks do not compare.")
-    return (*notes, *_kinds(book), *marks.notes(book.order))
+    return (*notes, *_kinds(book, normalised), *marks.notes(book.order))

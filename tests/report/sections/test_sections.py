@@ -21,11 +21,10 @@ from harness.report.sections.anytime import Histories, curve_frame, reference_be
 from harness.report.sections.cost import cost_frame, pareto_front
 from harness.report.sections.coverage import coverage_counts, coverage_section, coverage_sentence
 from harness.report.sections.funnel import funnel_frame, marked_arms
-from harness.report.sections.ranks import critical_difference, mean_ranks, rank_section
 from harness.report.sections.stability import cell_measures
 from harness.report.study_data import Call, CellData, State, StudyData
 from harness.space import Config, Space
-from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_arm
+from harness.testing.synthetic_study import SyntheticStudy, llm_arm
 from harness.trial import Outcome, Proposal, Status, Trial
 
 SPACE = Space.from_mapping(
@@ -277,25 +276,6 @@ def test_failed_calls_cost_too_and_unknown_tokens_are_not_zero() -> None:
 
 def test_the_pareto_front_keeps_what_nothing_beats_in_both() -> None:
     assert pareto_front([(1.0, 10.0), (2.0, 20.0), (3.0, 15.0), (2.0, 19.0), (1.0, 10.0)]) == [True, True, False, False, True]
-
-
-# Ranks
-
-
-def twelve(count: int) -> ScoreBook:
-    arms = [SyntheticArm("good", 10.0), SyntheticArm("fair", 5.0), SyntheticArm("poor", 0.0)]
-    return ScoreBook.of(frames_of(in_memory(SyntheticStudy(arms, tuple(f"t{n}" for n in range(count)), (0, 1)))), "test")
-
-
-def test_ranks_are_shown_from_twelve_tasks_up() -> None:
-    assert rank_section(twelve(11), OPTIONS) == ()
-    assert len(rank_section(twelve(12), OPTIONS)) == 1
-    assert list(mean_ranks(twelve(12))["mean_rank"]) == [1.0, 2.0, 3.0]
-
-
-def test_the_critical_difference_is_demsars() -> None:
-    # Demsar 2006, section 3.2.2: 4 classifiers, 14 data sets, q = 2.569: CD = 1.25.
-    assert critical_difference(4, 14, 0.95) == pytest.approx(1.25, abs=0.005)
 
 
 def the_table(report: Report, key: str) -> Table:

@@ -27,8 +27,9 @@ from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_ar
 from harness.trial import PERCENT, Trial
 
 ARMS = [SyntheticArm("random", -1.0, failure_rate=0.3), llm_arm("tcs_phi4", "phi4", "tcs", retry_rate=0.3, start="default")]
-STUDY = SyntheticStudy(ARMS, ("a", "b"), (0, 1))
-CONFIG = ("identity", "settings", "environment", "cell", "study", "arm")
+SCALE: dict[str, object] = {"val": {"median": 60.0, "best": 80.5}, "test": {"median": 60, "best": 80}, "source": "made up"}
+STUDY = SyntheticStudy(ARMS, ("a", "b"), (0, 1), references={"a": SCALE, "b": {**SCALE, "test": None}})
+CONFIG = ("identity", "settings", "environment", "reference", "cell", "study", "arm")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,9 @@ def mirrored(records: Path) -> Path:
 
 def main_tables(study: StudyData) -> list[str]:
     found = find(study, Options(resamples=200))
-    return [book.scores.sort_values(["arm", "task"]).to_csv(index=False) for book in (found.test, found.val)]
+    books = (found.test, found.val, found.normalised.test, found.normalised.val)
+    assert found.normalised.test.tasks == ("a",)
+    return [book.scores.sort_values(["arm", "task"]).to_csv(index=False) for book in books]
 
 
 def test_the_offline_files_give_the_same_table_as_the_records(mirrored: Path) -> None:
