@@ -29,6 +29,7 @@ from hydra import compose, initialize_config_dir
 
 from harness.config.settings import conf_dir, register, resolved
 from harness.config.values import Settings
+from harness.llm.backend import Reply
 from harness.llm.build import build_backend
 from harness.optimizers.agent.agent import Agent
 from harness.seeding import keyed_random
@@ -121,34 +122,24 @@ def _cases(
 def ask(case: Case, arm: str, settings: Settings, seed: int) -> Answer:
     """Ask once, and judge the reply as the agent does."""
     assert settings.asking is not None
-    replies: list[tuple[int, int, str]] = []
-    backend = build_backend(
-        settings.llm,
-        keep=lambda call: (
-            replies.append((call.reply.prompt_tokens or 0, call.reply.completion_tokens or 0, call.reply.text))
-            if call.reply
-            else None
-        ),
-    )
+    replies: list[Reply] = []
+    backend = build_backend(settings.llm, keep=lambda call: replies.extend([call.reply] if call.reply else []))
     asking = replace(settings.asking, attempts=1)
     agent = Agent(case.space, seed, asking=asking, card=case.card, budget=BUDGET, backend=backend)
     start = time.process_time()
     proposal = agent.propose(case.trajectory)
     seconds = time.process_time() - start
-    last = proposal.note["replies"][-1]  # type: ignore[index]
-    kind = str(last.get("kind", ""))
-    default = (kind == "" and proposal.config == case.space.default()) or "trial 1;" in str(last.get("problem"))
-    tokens_in, tokens_out = (sum(reply[place] for reply in replies) for place in (0, 1))
+    last = proposal.note["replies"][-1]
     return Answer(
-        case.task,
-        arm,
-        len(case.trajectory),
-        kind,
-        default,
-        int(tokens_in),
-        int(tokens_out),
-        seconds,
-        replies[-1][2] if replies else "",
+        task=case.task,
+        arm=arm,
+        trials=len(case.trajectory),
+        kind=str(last.get("kind", "")),
+        is_default="of trial 1;" in str(last["problem"]),  # the default was tried first, so that a copy of it is a repeat
+        tokens_in=sum(reply.prompt_tokens or 0 for reply in replies),
+        tokens_out=sum(reply.completion_tokens or 0 for reply in replies),
+        seconds=seconds,
+        text=replies[-1].text if replies else "",
     )
 
 

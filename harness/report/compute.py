@@ -33,7 +33,7 @@ def find(study: StudyData, options: Options) -> Findings:
     reference = choose_reference(arms, ran, options)
     funnel = funnel_frame(study, arms)
     withheld = not_the_models(funnel, options)
-    normalised = normalised_of(study, frames, ran, options)
+    normalised = normalised_of(study, frames, ran, withheld, options)
     test, val = (ScoreBook.of(frames, score) for score in ("test", "val"))
     return Findings(
         study=study,
@@ -51,13 +51,15 @@ def find(study: StudyData, options: Options) -> Findings:
     )
 
 
-def normalised_of(study: StudyData, frames: Frames, arms: Mapping[str, Arm], options: Options) -> Normalised:
+def normalised_of(
+    study: StudyData, frames: Frames, arms: Mapping[str, Arm], withheld: Mapping[str, str], options: Options
+) -> Normalised:
     """Read the scales of the tasks, and compute what is shown in normalised scores."""
     scales, of_val = (Scales.of(study, frames.objectives, score) for score in ("test", "val"))
     scaled, pool = scales.frames(frames), None
     if scales.complete and frames.objectives.refusal and arms:
         index, first = ScoreIndex.of(scaled), ScoreIndex.of(scaled, "first_test")
-        contrasts = contrast_frame(arms, index, first, options)
+        contrasts = contrast_frame(arms, index, first, options, withheld)
         # No verdict is in normalised scores: the margin is in points.
         gaps = pd.DataFrame(columns=NONINFERIORITY_COLUMNS)
         pool = Pool(NORMALISED, index.tasks, math.nan, gaps, contrasts, len(frames.objectives.pools) + 1)

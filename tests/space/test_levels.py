@@ -36,9 +36,9 @@ def test_levels_are_round_on_the_scale_of_the_number(hp: Number, count: int, tex
 def test_levels_of_any_number_are_few_members_that_hold_both_ends_and_the_default(data: st.DataObject) -> None:
     log, integer = data.draw(st.booleans()), data.draw(st.booleans())
     if integer:
-        low = data.draw(st.integers(1 if log else -(10**6), 10**6))
+        low: float = data.draw(st.integers(1 if log else -(10**6), 10**6))
         high: float = low + data.draw(st.integers(1, 10**9))
-        default: float = data.draw(st.integers(low, int(high)))
+        default: float = data.draw(st.integers(int(low), int(high)))
     else:
         ends = st.floats(1e-300 if log else -1e12, 1e12, allow_subnormal=False)
         low, high = sorted((data.draw(ends), data.draw(ends)))

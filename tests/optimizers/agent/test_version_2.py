@@ -20,7 +20,7 @@ from harness.optimizers.agent.prompt import load_prompts
 from harness.optimizers.agent.reply import BadReply, Kind, refuse_repeat
 from harness.optimizers.agent.reply_schema import reply_schema
 from harness.run.study import Result
-from harness.space import Space
+from harness.space import Config, Space
 from harness.space.levels import level_space
 from harness.store.cell_folder import read_trials
 from harness.testing.servers.ollama_api import OllamaDouble
@@ -144,7 +144,7 @@ def test_a_near_copy_is_a_repeat() -> None:
         assert bad.value.kind is Kind.REPEAT
     refuse_repeat({"rate": 0.124}, shown, 3)
     refuse_repeat({"rate": 0.123}, shown, None)
-    config = {"rate": 0.000696180, "layers": 3, "rule": "sgd"}
+    config: Config = {"rate": 0.000696180, "layers": 3, "rule": "sgd"}
     assert in_digits(config, 3) == {"rate": 0.000696, "layers": 3, "rule": "sgd"}
     assert in_digits(config, None) == config
 

@@ -19,7 +19,6 @@ from harness.report.render.marks import Marks
 from harness.report.render.units import difference_digits
 from harness.report.sections.contrasts import UNLIKE, label
 from harness.report.sections.findings import Findings, Pool
-from harness.report.sections.funnel import fallback_shares
 from harness.report.sections.noninferiority import FEW_PASS, decide_pass_or_fail, few_pass_note, verdict_word
 
 # With three tasks, two are left, and each of the three is a third of the average: that one task moves it says nothing.
@@ -51,7 +50,7 @@ def contrast_rows(pool: Pool, index: ScoreIndex, found: Findings) -> pd.DataFram
     """Return one row per contrast that is not folded: what it says with all tasks, and with each task left out."""
     rows = []
     for entry in rows_of(pool.contrasts):
-        if entry["family"] in FOLDED or not entry["pairs"]:
+        if entry["family"] in FOLDED or not entry["pairs"] or entry["withheld"]:
             continue
         pairs = index.pairs(entry["first"], entry["second"])
         about = {name: entry[name] for name in ("family", "first", "second", "unlike")}
@@ -61,16 +60,16 @@ def contrast_rows(pool: Pool, index: ScoreIndex, found: Findings) -> pd.DataFram
 
 def verdict_rows(pool: Pool, index: ScoreIndex, found: Findings) -> pd.DataFrame:
     """Return one row per arm against the reference: its verdict with all tasks, and with each task left out."""
-    standins, rows = fallback_shares(found.funnel), []
+    rows = []
     for entry in rows_of(pool.noninferiority.sort_values("gap", ascending=False, kind="stable", na_position="last")):
         pairs = index.pairs(entry["arm"], entry["reference"])
-        if not pairs.all_tasks:
+        if not pairs.all_tasks or entry["withheld"]:
             continue
 
         def decided(kept: Pairs, estimate: Estimate, few: bool = bool(entry["few"])) -> str:
             objectives = Objectives({task: found.objectives[task] for task in kept.differences})
             margin = margin_of(objectives.pools[0][0], found.options)
-            verdict, _ = decide_pass_or_fail(kept, estimate, margin, standins)
+            verdict, _ = decide_pass_or_fail(kept, estimate, margin, found.withheld)
             # That one task less makes few pairs of enough is no other verdict.
             return verdict_word({"verdict": verdict, "few": few})
 
