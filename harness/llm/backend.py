@@ -56,7 +56,7 @@ class Request:
     `schema` is the JSON schema of the reply (None: free text). A decoding field that is None is left to the
     server. `num_ctx` is the window in tokens, prompt and reply together; `max_tokens` is the most tokens of the reply. `trial` (from 1),
     `call` (from 1 within the trial) and `attempt` (from 1, counted by the retry wrapper) only number the question: they are not part of
-    `key`.
+    `key`. Nor is `is_cut`, which says that the method has cut this prompt on purpose.
     """
 
     messages: tuple[Message, ...]
@@ -71,6 +71,7 @@ class Request:
     trial: int = 0
     call: int = 0
     attempt: int = 1
+    is_cut: bool = False
 
     @property
     def decoding(self) -> dict[str, object]:

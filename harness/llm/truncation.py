@@ -52,12 +52,17 @@ def prompt_token_range(request: Request) -> tuple[int, int]:
 
 
 class TruncationCheck:
-    """A wrapper that raises TruncatedPrompt for a prompt that may not fit, and for a reply to a truncated prompt."""
+    """A wrapper that raises TruncatedPrompt for a prompt that may not fit, and for a reply to a truncated prompt.
+
+    A prompt that its method has cut on purpose is let through: the records say that it was cut.
+    """
 
     def __init__(self, inner: Backend) -> None:
         self._inner = inner
 
     def complete(self, request: Request) -> Reply:
+        if request.is_cut:
+            return self._inner.complete(request)
         fewest, most = prompt_token_range(request)
         if request.num_ctx is not None and most + _SHORTEST_REPLY_TOKENS > request.num_ctx:
             kept_free = kept_for_reply(request)
