@@ -26,6 +26,7 @@ from harness.cell import Cell
 from harness.config import schema
 from harness.config.other_words import meant
 from harness.config.overrides import conf_dir as conf_dir
+from harness.config.published import reads, refuse_table, told_of, with_switches
 from harness.config.seeds import from_text
 from harness.config.task_settings import mirrored
 from harness.config.tracking import tracking_of
@@ -118,8 +119,9 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
     # An entry of a space that is not given is null in the schema, and absent in a space.
     space = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in plain["task"]["space"].items()}
     task, evaluator = _evaluated(TaskSpec.from_mapping({**plain["task"], "space": space}), typed.evaluator.name)
+    spec = with_switches(_method_spec(method, plain["optimizer"]["options"]), vars(typed.published), vars(schema.PublishedSettings()))
     asking = None
-    if method.context is not None:
+    if spec.context is not None and method.context is not None:
         agent = vars(typed.agent)
         asking = Asking(method.context, _at_home(typed.llm), blocks=tuple(typed.tcs.blocks), format=typed.tcs.format, **agent)
     return Settings(
@@ -127,17 +129,7 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
         out=_folder("out", typed.out),
         task=task,
         evaluator=evaluator,
-        optimizer=OptimizerSpec(
-            name=method.name,
-            target=method._target_,
-            options=plain["optimizer"]["options"],
-            startup_trials=method.startup_trials,
-            context=method.context,
-            label=method.label,
-            role=method.role,
-            ignores_start=method.ignores_start,
-            uses=tuple(method.uses),
-        ),
+        optimizer=spec,
         asking=asking,
         llm=_at_home(typed.llm),
         start=typed.start.name,
@@ -152,7 +144,21 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
         tracking=tracking,
         progress=typed.progress.name,
         unready=typed.unready.name,
-        recorded=_recorded(plain, task, evaluator),
+        recorded=_recorded(plain, task, evaluator, spec),
+    )
+
+
+def _method_spec(method: schema.OptimizerSettings, options: Mapping[str, Any]) -> OptimizerSpec:
+    return OptimizerSpec(
+        name=method.name,
+        target=method._target_,
+        options=options,
+        startup_trials=method.startup_trials,
+        context=method.context,
+        label=method.label,
+        role=method.role,
+        ignores_start=method.ignores_start,
+        uses=tuple(method.uses),
     )
 
 
@@ -183,11 +189,16 @@ def _evaluated(task: TaskSpec, evaluator: str) -> tuple[TaskSpec, Evaluator]:
     return with_table(task)
 
 
-def _recorded(plain: Mapping[Any, Any], task: TaskSpec, evaluator: Evaluator) -> dict[str, Any]:
-    """Return the settings as a manifest keeps them: the task as it is shown and evaluated."""
+def _recorded(plain: Mapping[Any, Any], task: TaskSpec, evaluator: Evaluator, method: OptimizerSpec) -> dict[str, Any]:
+    """Return the settings as a manifest keeps them: the task as it is shown and evaluated, the method as its switches make it."""
     shown = {key: value for key, value in plain["task"].items() if key not in ("renamed_card", "table")}
     changed = {"card": task.card.to_mapping(), "renamed": task.renamed, "space": task.space.to_mapping()}
-    return {str(key): value for key, value in plain.items()} | {"task": {**shown, **changed, **evaluator.recorded}}
+    made = {"role": method.role, "context": method.context, "options": method.options}
+    return {str(key): value for key, value in plain.items()} | {
+        "task": {**shown, **changed, **evaluator.recorded},
+        "optimizer": {**plain["optimizer"], **made},
+        **({"published": {**plain["published"], "told": told}} if (told := told_of(method, task)) else {}),
+    }
 
 
 def llm_settings(name: str, folders: Sequence[Path]) -> LlmSettings:
@@ -236,7 +247,7 @@ def _refuse_references_to_seed(raw: Any, key: str = "") -> None:
 
 
 # What not every arm reads. A method's YAML lists under `uses` what it reads of them; a table's levels are read by evaluator=table.
-NOT_FOR_ALL = ("agent", "tcs", "llm", "task.card", "task.renamed_card", "task.table")
+NOT_FOR_ALL = ("agent", "tcs", "published", "llm", "task.card", "task.renamed_card", "task.table")
 
 
 def refuse_unused(keys: Iterable[str], asked: Sequence[Settings]) -> None:
@@ -252,6 +263,8 @@ def refuse_unused(keys: Iterable[str], asked: Sequence[Settings]) -> None:
 def _reads(settings: Settings, key: str) -> bool:
     if _under(key, ["task.table"]):
         return not settings.evaluator.trains
+    if _under(key, ["published"]):
+        return reads(settings.optimizer, key)
     return _under(key, settings.optimizer.uses)
 
 
@@ -269,6 +282,7 @@ def cells(settings: Settings) -> Iterator[Cell]:
     _check_name("task.name", settings.task.name)
     optimizer = settings.optimizer
     _check_role(optimizer)
+    refuse_table(optimizer, settings.evaluator)
     start = "none" if optimizer.ignores_start else settings.start
     arm = _arm_name(settings, start)
     versions, identity = _method(settings)
@@ -307,7 +321,8 @@ def _method(settings: Settings) -> tuple[dict[str, int], dict[str, Any]]:
     """
     optimizer, asking = settings.optimizer, settings.asking
     if asking is None:
-        return versions_of(optimizer.target), {}
+        reads_card = getattr(load_target(optimizer.target), "reads_card", False)
+        return versions_of(optimizer.target), {"card": {"metric": settings.task.card.metric}} if reads_card else {}
     made = load_target(optimizer.target)
     if not (isinstance(made, type) and issubclass(made, LlmOptimizer)):
         raise SettingsError(

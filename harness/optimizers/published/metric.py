@@ -79,6 +79,11 @@ class Metric:
         return f"train_{self.name.removeprefix('val_')}"
 
     @property
+    def finds_train(self) -> bool:
+        """Whether the train metric is found under `train_name`, so that overfitting is known."""
+        return self.train_name == self.real_train_name
+
+    @property
     def sign(self) -> str:
         """`>` where the metric is to be above its target, else `<`."""
         return ">" if self.higher_is_better else "<"

@@ -96,12 +96,23 @@ def apply_rules(
     return changed, tuple(changes)
 
 
-def rules_for(dimensions: Sequence[Dimension], roles: Mapping[str, str] | None = None) -> dict[str, list[str]]:
-    """Return, for each hyperparameter that a rule can act on, these rules in words; empty for a space without such names."""
+def rules_for(
+    dimensions: Sequence[Dimension], roles: Mapping[str, str] | None = None, *, overfitting: bool = True
+) -> dict[str, list[str]]:
+    """Return, for each hyperparameter that a rule can act on, these rules in words; empty for a space without such names.
+
+    `overfitting`: whether the overfitting can be known; where it cannot, only the rules on the trend can act.
+    """
     found = {}
     for dimension in dimensions:
         numeric = dimension.kind in (Kind.FLOAT, Kind.INTEGER, Kind.ORDINAL)
-        fits = [r for r in RULES if r.role == _role(dimension.name, roles) and (not r.integer or dimension.kind is not Kind.FLOAT)]
+        fits = [
+            rule
+            for rule in RULES
+            if rule.role == _role(dimension.name, roles)
+            and (not rule.integer or dimension.kind is not Kind.FLOAT)
+            and (overfitting or rule.when in (DEGRADING, STAGNANT))
+        ]
         if numeric and fits:
             found[dimension.name] = [f"{rule.when}: {rule.text}" for rule in fits]
     return found
