@@ -70,7 +70,9 @@ def told_of(method: OptimizerSpec, task: TaskSpec) -> dict[str, Any]:
         )
     elif metric.higher_is_better is not higher:
         side = "higher" if metric.higher_is_better else "lower"
-        say_once(f"task '{task.name}': the published system takes {side} for better, by the name '{metric.name}'; its task does not")
+        say_once(
+            f"task '{task.name}': the published system takes {side} for better, by the name '{metric.name}'; its task does not"
+        )
     return {
         "metric": metric.name,
         "target": metric.target,

@@ -119,7 +119,9 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
     # An entry of a space that is not given is null in the schema, and absent in a space.
     space = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in plain["task"]["space"].items()}
     task, evaluator = _evaluated(TaskSpec.from_mapping({**plain["task"], "space": space}), typed.evaluator.name)
-    spec = with_switches(_method_spec(method, plain["optimizer"]["options"]), vars(typed.published), vars(schema.PublishedSettings()))
+    spec = with_switches(
+        _method_spec(method, plain["optimizer"]["options"]), vars(typed.published), vars(schema.PublishedSettings())
+    )
     asking = None
     if spec.context is not None and method.context is not None:
         agent = vars(typed.agent)

@@ -206,7 +206,9 @@ class Published(LlmOptimizer):
         before = completed(trajectory[-1].config, self._dimensions)
         after, changes = state.rules.apply(before, self._dimensions)
         config = self._space.restrict({hp.name: into_space(after[hp.name], hp)[0] for hp in self._space})
-        acted = {name: {"rule": c.rule, "before": c.before, "trained": config[name]} for name, c in changes.items() if name in config}
+        acted = {
+            name: {"rule": c.rule, "before": c.before, "trained": config[name]} for name, c in changes.items() if name in config
+        }
         return Proposal(config, "optimizer", {"state": asdict(state.pattern), "rules": acted})
 
     def _record(self, state: _State, exchange: _Exchange) -> dict[str, object]:

@@ -108,7 +108,11 @@ class RuleContext:
 
 
 def answered(
-    found: Mapping[str, Found | None], repaired: Mapping[str, Repaired], space: Space, dimensions: Sequence[Dimension], rules: RuleContext
+    found: Mapping[str, Found | None],
+    repaired: Mapping[str, Repaired],
+    space: Space,
+    dimensions: Sequence[Dimension],
+    rules: RuleContext,
 ) -> Answered:
     """Return the configuration that is trained: the repaired values after the hidden rules, brought into the space."""
     after, changes = rules.apply({name: entry.value for name, entry in repaired.items()}, dimensions)

@@ -60,7 +60,9 @@ def _float(found: Found | None, dimension: Dimension) -> Repaired:
     if math.isnan(value):
         return Repaired(dimension.default, (*steps, NOT_A_NUMBER))
     value, steps = _clamped(value, dimension, steps)
-    return Repaired(dimension.default, (*steps, NOT_POSITIVE)) if value <= 0 and value != dimension.default else Repaired(value, steps)
+    return (
+        Repaired(dimension.default, (*steps, NOT_POSITIVE)) if value <= 0 and value != dimension.default else Repaired(value, steps)
+    )
 
 
 def _integer(found: Found | None, dimension: Dimension) -> Repaired:
