@@ -71,7 +71,7 @@ def _dimension(hp: Hyperparameter) -> Dimension:
         return Dimension(hp.name, Kind.CATEGORICAL, hp.default, choices=hp.choices)
     numbers = [choice for choice in hp.choices if not isinstance(choice, str | bool)]
     ends = (min(numbers), max(numbers)) if len(numbers) == len(hp.choices) else (None, None)
-    return Dimension(hp.name, Kind.ORDINAL, hp.default, *ends, choices=hp.choices)
+    return Dimension(hp.name, Kind.ORDINAL, hp.default, low=ends[0], high=ends[1], choices=hp.choices)
 
 
 def completed(config: Mapping[str, Setting], dimensions: Sequence[Dimension]) -> dict[str, Setting]:

@@ -42,20 +42,20 @@ class Rule:
 
     def applies(self, value: Setting) -> bool:
         """Say whether the rule acts on this value: a number above `least`, where `integer` is set an integer."""
-        kinds: tuple[type, ...] = (int,) if self.integer else (int, float)
-        return isinstance(value, kinds) and not isinstance(value, bool) and value > self.least
+        is_kind = isinstance(value, int) if self.integer else isinstance(value, int | float)
+        return is_kind and not isinstance(value, bool | str | Sequence) and value > self.least
 
 
 RULES = (
-    Rule(DEGRADING, "learning_rate", "x 0.7, at least 0.0001", lambda x, low, high: max(LEAST_RATE, x * 0.7)),
-    Rule(STAGNANT, "learning_rate", "x 1.2", lambda x, low, high: min(x * 1.2, high)),
-    Rule(HIGH, "dropout_rate", "x 1.3", lambda x, low, high: min(x * 1.3, high)),
-    Rule(HIGH, "weight_decay", "x 1.5", lambda x, low, high: min(x * 1.5, high)),
-    Rule(HIGH, "max_depth", "- 1", lambda x, low, high: max(x - 1, low), least=1, integer=True),
-    Rule(HIGH, "n_estimators", "x 0.8", lambda x, low, high: int(x * 0.8), least=50, integer=True),
-    Rule(LOW, "max_depth", "+ 1", lambda x, low, high: min(x + 1, high)),
-    Rule(LOW, "n_estimators", "+ 25", lambda x, low, high: min(x + 25, high)),
-    Rule(LOW, "weight_decay", "x 0.8", lambda x, low, high: max(x * 0.8, low), least=0),
+    Rule(DEGRADING, "learning_rate", "x 0.7, at least 0.0001", lambda x, _low, _high: max(LEAST_RATE, x * 0.7)),
+    Rule(STAGNANT, "learning_rate", "x 1.2", lambda x, _low, high: min(x * 1.2, high)),
+    Rule(HIGH, "dropout_rate", "x 1.3", lambda x, _low, high: min(x * 1.3, high)),
+    Rule(HIGH, "weight_decay", "x 1.5", lambda x, _low, high: min(x * 1.5, high)),
+    Rule(HIGH, "max_depth", "- 1", lambda x, low, _high: max(x - 1, low), least=1, integer=True),
+    Rule(HIGH, "n_estimators", "x 0.8", lambda x, _low, _high: int(x * 0.8), least=50, integer=True),
+    Rule(LOW, "max_depth", "+ 1", lambda x, _low, high: min(x + 1, high)),
+    Rule(LOW, "n_estimators", "+ 25", lambda x, _low, high: min(x + 25, high)),
+    Rule(LOW, "weight_decay", "x 0.8", lambda x, low, _high: max(x * 0.8, low), least=0),
 )
 
 

@@ -142,7 +142,7 @@ def test_no_reply_is_all_defaults_and_the_rules_do_not_run(run: Run) -> None:
 def test_a_reply_without_a_readable_value_is_all_defaults_and_the_rules_do_run(run: Run) -> None:
     _, trials, _ = run(script=pairs("I would rather not say."))
     assert [trial.proposal.source for trial in trials] == ["default"] * 4
-    rates = [trial.config["learning_rate"] for trial in trials]
+    rates = [float(trial.config["learning_rate"]) for trial in trials]
     assert rates[2] == pytest.approx(1.2 * rates[0])
 
 
@@ -202,7 +202,7 @@ def test_alone_needs_no_llm_and_follows_the_rules(run: Run, tmp_path: Path) -> N
     trials = read_trials(tmp_path / "main" / cell.folder)
     assert [trial.proposal.source for trial in trials] == ["default"] + ["optimizer"] * 9
     assert trials[1].config == trials[0].config
-    assert trials[2].config["learning_rate"] == pytest.approx(1.2 * trials[1].config["learning_rate"])
+    assert trials[2].config["learning_rate"] == pytest.approx(1.2 * float(trials[1].config["learning_rate"]))
     assert trials[2].proposal.note["rules"]["learning_rate"]["rule"] == "stagnant: x 1.2"
 
 
