@@ -72,7 +72,7 @@ def _line(asked: Asked) -> str:
     cells = "1 cell" if asked.cells == 1 else f"{asked.cells} cells"
     calls = "1 call" if asked.calls == 1 else f"{asked.calls:,} calls"
     hours = asked.calls * seconds / 3600
-    about = f"{hours:,.1f} hours" if hours >= 1 else duration(asked.calls * seconds)
+    about = f"{hours:,.1f} hours" if hours >= 0.1 else duration(asked.calls * seconds)
     return f"{cells} will make {calls} to {asked.model or 'their LLM'}: about {about}, at {seconds:.3g} s a call ({how})"
 
 

@@ -15,7 +15,10 @@ from harness.errors import SettingsError, near
 SUITE_GROUPS = ("task", "optimizer")
 GROUPS = (*SUITE_GROUPS, "llm", "experiment", "tracking")
 # `all` stops short of what costs money or must be downloaded first: that is asked for by name.
-NOT_IN_ALL = {"task": {"full", "optional", "own", "test"}, "optimizer": {"gpt", "agent", "release", "optional", "own", "test"}}
+NOT_IN_ALL = {
+    "task": {"full", "published", "optional", "own", "test"},
+    "optimizer": {"gpt", "agent", "release", "optional", "own", "test"},
+}
 HELP_FLAGS = ("--help", "-h")
 SHOWING_FLAGS = (*HELP_FLAGS, "--hydra-help", "--cfg", "-c", "--info", "-i")
 FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
