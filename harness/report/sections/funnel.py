@@ -13,10 +13,14 @@ from harness.report.analysis.frames import rows_of
 from harness.report.analysis.options import Options
 from harness.report.render.document import Column, Item, Section, Table, Text, columns, row, share
 from harness.report.render.marks import Marks
+from harness.report.sections.published.chosen import chosen_table
 from harness.report.sources.calls import ABORTED, REPEAT, UNPARSED
 from harness.report.study_data import CellData, State, StudyData
+from harness.trial import Trial
 
-PROVENANCE = ("default", "optimizer", "llm", "retry", "fallback")
+PROVENANCE = ("default", "optimizer", "llm", "retry", "repaired", "adjusted", "fallback")
+# Columns that only arms of the published system fill.
+SILENT = ("repaired", "adjusted")
 STEPS = ("calls", "answered", "parsed", "valid", "new", "trained")
 
 
@@ -40,17 +44,20 @@ def _cell_funnel(cell: CellData) -> dict[str, int]:
     parsed = [call for call in answered if call.problem_kind not in (ABORTED, UNPARSED)]
     valid = [call for call in parsed if call.problem_kind in (None, REPEAT)]
     new = [call for call in valid if call.problem_kind is None]
-    sources = Counter(provenance(trial.proposal.source) for trial in cell.trials)
-    own = sum(trial.outcome.ok and provenance(trial.proposal.source) in ("llm", "retry") for trial in cell.trials)
+    sources = Counter(map(provenance, cell.trials))
+    own = sum(trial.outcome.ok and provenance(trial) in ("llm", "retry") for trial in cell.trials)
     steps = dict(zip(STEPS, (len(proposals), len(answered), len(parsed), len(valid), len(new), own), strict=True))
     return {"analyses": len(cell.calls) - len(proposals), **steps, "trials": len(cell.trials)} | {
         name: sources[name] for name in PROVENANCE
     }
 
 
-def provenance(source: str) -> str:
-    """Return the kind of a source: llm-retry-1, llm-retry-2, ... are one."""
-    return "retry" if source.startswith("llm-retry") else source
+def provenance(trial: Trial) -> str:
+    """Return the kind of a trial's source: llm-retry-1, llm-retry-2, ... are one; a default that stood in for a reply is a fallback."""
+    source = trial.proposal.source
+    if source == "default" and trial.proposal.note.get("replies"):
+        return "fallback"
+    return "retry" if source.startswith("llm-retry") else source.removeprefix("llm-")
 
 
 def over_fallback(frame: pd.DataFrame, options: Options) -> pd.Series[bool]:
@@ -72,8 +79,11 @@ def marked_arms(frame: pd.DataFrame, options: Options) -> set[str]:
     return set(sums.loc[over_fallback(sums, options), "arm"])
 
 
-def funnel_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Section:
-    """Build the section: the funnel and the provenance of trials; only a sentence when the study has no LLM arm."""
+def funnel_section(frame: pd.DataFrame, marks: Marks, options: Options, chosen: pd.DataFrame | None = None) -> Section:
+    """Build the section: the funnel and the provenance of trials; only a sentence when the study has no LLM arm.
+
+    `chosen` counts what became of single values, where an arm notes that (see `published/chosen.py`).
+    """
     title = "Validity funnel: what the LLMs said, and what was trained"
     if frame.empty:
         return Section(
@@ -90,6 +100,12 @@ def funnel_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Secti
         "place and is marked as a fallback: it is never counted as the LLM's."
     ]
     items += [_funnel_table(sums, marks), _provenance_table(sums, flagged, marks, options)]
+    if chosen is not None and len(chosen):
+        items.append(
+            "The published system refuses no reply: what it cannot read becomes the default without a word, and hidden rules change values "
+            "after the reply. So its replies all count as valid above, and the next table says what the LLM really chose."
+        )
+        items.append(chosen_table(chosen, marks))
     return Section("funnel", title, tuple(items))
 
 
@@ -121,21 +137,17 @@ def _funnel_table(sums: pd.DataFrame, marks: Marks) -> Table:
 def _provenance_table(sums: pd.DataFrame, cells: pd.DataFrame, marks: Marks, options: Options) -> Table:
     limit = f"{100 * options.fallback_share:g} %"
     rows = []
+    shown = [name for name in PROVENANCE if name not in SILENT or sums[name].any()]
     for entry in rows_of(sums):
         over = f"{entry['cells_over']} of {entry['cells']}"
-        shares = [
-            Text(share(entry[name], entry["trials"]), tone=_tone(name, entry["arm"] in marks.fallback)) for name in PROVENANCE
-        ]
+        shares = [Text(share(entry[name], entry["trials"]), tone=_tone(name, entry["arm"] in marks.fallback)) for name in shown]
         rows.append(
             row(marks.name(entry["arm"]), str(entry["trials"]), *shares, Text(over, tone="warn" if entry["cells_over"] else ""))
         )
-    heads = (
+    titles = {"llm": "LLM", "retry": "LLM, asked again", "repaired": "LLM, repaired", "adjusted": "LLM, changed by rules"}
+    heads: tuple[str | Column, ...] = (
         "trials",
-        "default",
-        "optimizer",
-        "LLM",
-        "LLM, asked again",
-        "fallback",
+        *(titles.get(name, name) for name in shown),
         Column(f"cells over {limit}", hint="fallback trials"),
     )
     title = "Where the trained configurations came from"

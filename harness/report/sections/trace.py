@@ -15,6 +15,7 @@ from harness.report.analysis.objectives import Objectives
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, Verbatim, number, row
 from harness.report.render.plots import cell_drawing
 from harness.report.render.units import axis_of, difference_digits, lower_is_better, name_of, score_digits, score_of, unit_of
+from harness.report.sections.published.chosen import written_table
 from harness.report.study_data import Call, CellData, State, StudyData
 from harness.trial import Objective, Trial, incumbent
 
@@ -74,6 +75,8 @@ def _trace(cell: CellData, arm: Arm, objective: Objective, place: int) -> Fold:
     items: list[Item] = [f"{_card(cell)}{arm.in_words}, seed {cell.seed}, {len(cell.trials)} trials; {end}."]
     items.append(_figure(cell, objective, place))
     items.append(_table(cell, best, objective, place))
+    if written := written_table(cell, place):
+        items.append(written)
     items += [fold for trial in cell.trials if (fold := _exchange(trial, [c for c in cell.calls if c.trial == trial.number]))]
     return Fold(f"{cell.task} · {cell.arm} · seed {cell.seed}", tuple(items), opened=place == 1)
 
