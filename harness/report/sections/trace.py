@@ -196,6 +196,15 @@ def _trial_frame(cell: CellData) -> pd.DataFrame:
     )
 
 
+def _cut(cut: Mapping[str, Any]) -> str:
+    """Say how much of a prompt its method cut off on purpose; nothing where it was whole."""
+    left_out = cut.get("characters_left_out")
+    if not left_out:
+        return ""
+    tokens = f"about {cut.get('estimated_tokens')} tokens for a window of {cut.get('window')}"
+    return f"The prompt of call {cut.get('call')} was cut on purpose: {tokens}, {left_out} characters lost at its front"
+
+
 def _exchange(trial: Trial, calls: Sequence[Call]) -> Fold | None:
     """Return the context and the replies of one trial; None for a trial without either."""
     note = trial.proposal.note
@@ -211,6 +220,7 @@ def _exchange(trial: Trial, calls: Sequence[Call]) -> Fold | None:
             items.append(Verbatim(f"Call {call.call}, reply of the {call.role}", capped(call.reply)))
         if call.problem or call.error:
             items.append(f"Call {call.call} was refused: {capped(str(call.problem or call.error))}")
+    items += [text for cut in note.get("cuts") or () if isinstance(cut, Mapping) and (text := _cut(cut))]
     if note.get("analysis") and not any(call.reply for call in calls):
         items.append(Verbatim("Its analysis", capped(str(note["analysis"]))))
     refused = sum(bool(call.problem or call.error) for call in calls)
