@@ -24,7 +24,8 @@ The same command again skips what is done and finishes what was interrupted.
 {choices}
 A suite's name stands for all its members: task=core, optimizer=classical.
 all: every suite but full (downloads data), gpt (costs money), agent (needs
-llm=NAME), optional, test and own.
+llm=NAME), published and release (the published spaces and system),
+optional, test and own.
 An experiment: +experiment=NAME.
 
 == Settings (key=value, with the default) ==

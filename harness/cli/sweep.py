@@ -192,16 +192,16 @@ def variant(job: Sequence[str], swept: Sequence[str]) -> list[str]:
     A group of settings as a value, `published={previous: real}`, is named after what is in it; an empty one names nothing.
     """
     values = dict(entry.partition("=")[::2] for entry in job)
-    parts = [part for key in swept for part in _parts(key.lstrip("+").rpartition(".")[2], values[key])]
+    parts = [part for key in swept for part in _parts(key.lstrip("+"), values[key])]
     name = " ".join(parts)
     if len(name.encode()) > VARIANT_BYTES:  # it becomes part of a folder's name
         name = f"{name.encode()[:VARIANT_BYTES].decode(errors='ignore')}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return [f"variant='{name}'"] if parts else []
+    return [f"variant='{name}'"] if name else []
 
 
-def _parts(name: str, value: str) -> list[str]:
-    if not (value.startswith("{") and value.endswith("}")):
-        return [f"{name}={_plain(value)}"]
+def _parts(key: str, value: str) -> list[str]:
+    if "." in key or not (value.startswith("{") and value.endswith("}")):
+        return [f"{key.rpartition('.')[2]}={_plain(value)}"]
     inside = [entry.partition(":") for entry in value[1:-1].split(",") if entry.strip()]
     return [f"{_plain(key.strip())}={_plain(given)}" for key, _, given in inside]
 

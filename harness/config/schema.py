@@ -160,7 +160,7 @@ class TcsSettings:
 
 @dataclass
 class PublishedSettings:
-    """The published system (optimizer=published): which side of its faults is run. The first value is the authors' release."""
+    """The published system: which side of its faults is run. The first value is the authors' release."""
 
     after_rules: str = "on"
     """on | off | alone: its hidden rules change the LLM's values; they do not; no LLM, the rules act on the last configuration"""
