@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 from harness.cell import Cell
 from harness.importing import load_target
 from harness.llm.asking import Asking
 from harness.llm.backend import Backend
-from harness.llm.settings import LlmSettings
 from harness.optimizer import DefaultFirst, Optimizer
 from harness.store.cell_folder import CALLS, CellFolder
 from harness.task import Task
@@ -30,22 +26,10 @@ def build_optimizer(cell: Cell, task: Task, folder: CellFolder) -> Optimizer:
     return DefaultFirst(optimizer, task.space) if cell.start == "default" else optimizer
 
 
-def own_records(llm: LlmSettings, cell: Path) -> LlmSettings:
-    """Return the settings with `replay` at the folder of this very cell, where the replayed study holds it.
-
-    Without a seed in its requests, a model answers the same first question in each cell in another way: only the cell's own records
-    answer it as before.
-    """
-    own = Path(llm.replay, *cell.parts[-3:]) if llm.replay else None
-    return replace(llm, replay=str(own)) if own is not None and (own / CALLS).is_file() else llm
-
-
 def backend_of(asking: Asking, folder: CellFolder) -> Backend:
     """Return the LLM of a cell. It records each call in the folder, and answers calls of earlier launches from these records."""
     from harness.llm.build import build_backend  # noqa: PLC0415 - only a method that asks an LLM needs these
     from harness.llm.calls import read_calls  # noqa: PLC0415
 
     answered = tuple(read_calls(folder.path / CALLS))
-    return build_backend(
-        own_records(asking.llm, folder.path), keep=lambda call: folder.append_call(call.to_dict()), answered=answered
-    )
+    return build_backend(asking.llm, keep=lambda call: folder.append_call(call.to_dict()), answered=answered)
