@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.optimizers.published.dimension import Dimension, Kind, Setting
+from harness.optimizers.published.dimension import LISTED, Dimension, Kind, Setting
 from harness.optimizers.published.parsing import Found
 
 
@@ -52,7 +52,7 @@ def repair(found: Found | None, dimension: Dimension) -> Repaired:
         case Kind.ORDINAL:
             return _ordinal(found, dimension)
         case Kind.CATEGORICAL:
-            return _list(found, dimension) if found and found.text.startswith("[") else _categorical(found, dimension)
+            return _list(found, dimension) if found and dimension.name == LISTED else _categorical(found, dimension)
 
 
 def _float(found: Found | None, dimension: Dimension) -> Repaired:
