@@ -109,7 +109,10 @@ def compose_all(sweeper: Any, arguments: list[str]) -> list[Combination]:
     """Compose every combination once. Raises SettingsError, or Hydra's own error for an override that does not fit."""
     loader = sweeper.hydra_context.config_loader
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
-    swept = [o.get_key_element() for o in overrides if o.is_sweep_override() and o.get_key_element() not in OWN_NAME]
+    # An experiment may sweep a key that the command line sweeps too: the last one counts, and names a row once.
+    swept = list(
+        dict.fromkeys(o.get_key_element() for o in overrides if o.is_sweep_override() and o.get_key_element() not in OWN_NAME)
+    )
     with open_dict(sweeper.config):
         sweeper.config.hydra.overrides.task = []
     seeds_of: dict[tuple[str, ...], list[str]] = {}

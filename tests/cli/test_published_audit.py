@@ -115,3 +115,13 @@ def test_a_switch_that_makes_no_sense_is_one_line(tmp_path: Path, arguments: lis
     assert ran.returncode == 2, ran.stderr
     assert len(lines) == 1
     assert words in lines[0]
+
+
+def test_a_key_that_experiment_and_command_both_sweep_names_a_row_once(tmp_path: Path) -> None:
+    conf = tmp_path / "conf" / "experiment"
+    conf.mkdir(parents=True)
+    (conf / "two.yaml").write_text("# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {published.score: 'last,best'}}}\n")
+    rest = ["optimizer=published", "published.after_rules=alone", "task=toy", "tracking=off", "progress=off", "budget=1"]
+    ran = run(["+experiment=two", *rest, "published.score=last,best", "-m"], tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert {path.name for path in (tmp_path / "runs/main/toy").iterdir()} == {"published[score=last]", "published[score=best]"}
