@@ -17,6 +17,7 @@ from harness.task import TaskSpec
 from harness.training.evaluator import Evaluator
 
 GROUP = "published"
+ATTEMPTS = "agent.attempts"
 
 
 def reads_switches(method: OptimizerSpec) -> bool:
@@ -25,13 +26,14 @@ def reads_switches(method: OptimizerSpec) -> bool:
 
 
 def reads(method: OptimizerSpec, key: str) -> bool:
-    """Say whether a method reads a key of the group: with `after_rules=alone` only what its options kept. The group itself counts."""
-    kept = method.options.get("switches", {})
-    return reads_switches(method) and (key == GROUP or key.removeprefix(f"{GROUP}.") in kept)
+    """Say whether such a method reads a key: of its group only what its options kept, and the attempts only where it asks again."""
+    if key == ATTEMPTS:
+        return "attempts" in method.options
+    return key == GROUP or key.removeprefix(f"{GROUP}.") in method.options.get("switches", {})
 
 
-def with_switches(method: OptimizerSpec, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> OptimizerSpec:
-    """Return the method with its switches among its options; one that reads none as it is.
+def with_switches(method: OptimizerSpec, given: Mapping[str, Any], defaults: Mapping[str, Any], attempts: int) -> OptimizerSpec:
+    """Return the method with its switches among its options; one that reads none as it is. `attempts` count with `repair=strict` only.
 
     With `after_rules=alone` it asks no LLM: then it has no context, and another role. Raises SettingsError for a switch that has no such
     value.
@@ -44,7 +46,8 @@ def with_switches(method: OptimizerSpec, given: Mapping[str, Any], defaults: Map
     if not reads_switches(method):
         return method
     kept = switches.to_mapping()
-    told = replace(method, options={**method.options, "switches": kept})
+    again = {"attempts": attempts} if switches.asks and switches.repair == "strict" else {}
+    told = replace(method, options={**method.options, "switches": kept, **again})
     return told if switches.asks else replace(told, context=None, role="tuner", label=told.label or told.name)
 
 

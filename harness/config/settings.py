@@ -26,7 +26,7 @@ from harness.cell import Cell
 from harness.config import schema
 from harness.config.other_words import meant
 from harness.config.overrides import conf_dir as conf_dir
-from harness.config.published import reads, refuse_table, told_of, with_switches
+from harness.config.published import ATTEMPTS, GROUP, reads, reads_switches, refuse_table, told_of, with_switches
 from harness.config.seeds import from_text
 from harness.config.task_settings import mirrored
 from harness.config.tracking import tracking_of
@@ -119,9 +119,8 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
     # An entry of a space that is not given is null in the schema, and absent in a space.
     space = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in plain["task"]["space"].items()}
     task, evaluator = _evaluated(TaskSpec.from_mapping({**plain["task"], "space": space}), typed.evaluator.name)
-    spec = with_switches(
-        _method_spec(method, plain["optimizer"]["options"]), vars(typed.published), vars(schema.PublishedSettings())
-    )
+    made, released = _method_spec(method, plain["optimizer"]["options"]), vars(schema.PublishedSettings())
+    spec = with_switches(made, vars(typed.published), released, typed.agent.attempts)
     asking = None
     if spec.context is not None and method.context is not None:
         agent = vars(typed.agent)
@@ -265,7 +264,7 @@ def refuse_unused(keys: Iterable[str], asked: Sequence[Settings]) -> None:
 def _reads(settings: Settings, key: str) -> bool:
     if _under(key, ["task.table"]):
         return not settings.evaluator.trains
-    if _under(key, ["published"]):
+    if reads_switches(settings.optimizer) and _under(key, [GROUP, ATTEMPTS]):
         return reads(settings.optimizer, key)
     return _under(key, settings.optimizer.uses)
 

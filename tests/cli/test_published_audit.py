@@ -107,6 +107,8 @@ def test_seconds_of_a_double_are_no_measurement(audited: tuple[Path, str]) -> No
             "does not run on recorded trainings",
         ),
         (["optimizer=published_qwen", "published.afterrules=on"], "afterrules"),
+        (["optimizer=published_qwen", "agent.attempts=5"], "agent.attempts: published would not use it"),
+        (["optimizer=tcs_qwen", "published.score=best"], "published.score: tcs would not use it"),
     ],
 )
 def test_a_switch_that_makes_no_sense_is_one_line(tmp_path: Path, arguments: list[str], words: str) -> None:
@@ -120,7 +122,9 @@ def test_a_switch_that_makes_no_sense_is_one_line(tmp_path: Path, arguments: lis
 def test_a_key_that_experiment_and_command_both_sweep_names_a_row_once(tmp_path: Path) -> None:
     conf = tmp_path / "conf" / "experiment"
     conf.mkdir(parents=True)
-    (conf / "two.yaml").write_text("# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {published.score: 'last,best'}}}\n")
+    (conf / "two.yaml").write_text(
+        "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {published.score: 'last,best'}}}\n"
+    )
     rest = ["optimizer=published", "published.after_rules=alone", "task=toy", "tracking=off", "progress=off", "budget=1"]
     ran = run(["+experiment=two", *rest, "published.score=last,best", "-m"], tmp_path)
     assert ran.returncode == 0, ran.stderr

@@ -66,7 +66,7 @@ class Published(LlmOptimizer):
     `backend` are not needed: the first trial is the default configuration, every other one the last configuration after the hidden
     rules. The card is read for the name of the metric only; no agent is told anything else of the task.
 
-    The method draws nothing at random, but for the marked draw that ends `repair=strict` after `agent.attempts` unusable replies.
+    The method draws nothing at random, but for the marked draw that ends `repair=strict` after `attempts` unusable replies.
     Raises SettingsError.
     """
 
@@ -83,6 +83,7 @@ class Published(LlmOptimizer):
         *,
         card: TaskCard,
         switches: Mapping[str, object] | None = None,
+        attempts: int = 3,
         asking: Asking | None = None,
         budget: int = 0,  # noqa: ARG002 - the released system is told no budget
         backend: Backend | None = None,
@@ -96,13 +97,14 @@ class Published(LlmOptimizer):
         self._dimensions = dimensions_of(space)
         if self._switches.asks and (asking is None or backend is None):
             raise SettingsError("the published system asks an LLM: give llm=NAME, or published.after_rules=alone")
-        if asking is not None and asking.attempts < 1:
-            raise SettingsError(f"agent.attempts={asking.attempts}: must be 1 or more")
+        if attempts < 1:
+            raise SettingsError(f"agent.attempts={attempts}: must be 1 or more")
+        self._attempts = attempts
 
     @classmethod
     def identity(cls, asking: Asking, card: TaskCard) -> dict[str, object]:
         return {
-            "agent": {"context": asking.context, "attempts": asking.attempts, "prompt_hash": prompt_hash()},
+            "agent": {"context": asking.context, "prompt_hash": prompt_hash()},
             "card": {"metric": card.metric},
             "llm": asking.llm.identity(),
         }
@@ -166,9 +168,8 @@ class Published(LlmOptimizer):
 
     def _strict(self, messages: list[Message], state: _State, exchange: _Exchange, trajectory: Trajectory) -> Proposal:
         """Ask again, with the reason, while a value is missing or not allowed; after all attempts, draw at random."""
-        assert self._asking is not None
         opening = messages
-        for attempt in range(self._asking.attempts):
+        for attempt in range(self._attempts):
             text = without_thinking(self._ask(messages, exchange, "generator").text)
             found = find_all(text, self._space.names)
             values, problems = read(found, self._space)

@@ -159,8 +159,8 @@ def test_strict_asks_again_with_the_reason_and_at_last_draws(run: Run) -> None:
     assert trials[0].proposal.source == "llm-retry-1"
     assert "above the maximum" in calls[1]["messages"][-1]["content"]
     assert trials[0].proposal.note["replies"][0]["kind"] == "invalid"
-    _, trials, calls = run("published.repair=strict", "budget=1", script=pairs("no"), study="t")
-    assert (trials[0].proposal.source, len(calls)) == ("fallback", 3)
+    _, trials, calls = run("published.repair=strict", "agent.attempts=2", "budget=1", script=pairs("no"), study="t")
+    assert (trials[0].proposal.source, len(calls)) == ("fallback", 2)
     assert folder.exists()
 
 
