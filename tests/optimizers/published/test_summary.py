@@ -6,6 +6,8 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.published import BATCH, CONFIG, RATE, RULE, SPACE, reader, trained, trainings
 
 from harness.llm.backend import Message
@@ -267,3 +269,17 @@ def test_a_window_cuts_from_the_front_and_keeps_the_end() -> None:
     assert [message.role for message in part.messages] == ["system", "user"]
     assert messages[0].content.endswith(part.messages[0].content)
     assert part.messages[1] == messages[1]
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.just(0.5), st.just(math.nan), st.floats(allow_infinity=False)), min_size=1, max_size=8),
+    st.lists(st.floats(0, 1), max_size=8),
+    st.sampled_from(["accuracy", "val_accuracy", "loss", "never heard of"]),
+)
+def test_any_scores_give_a_text_of_five_sections(scores: list[float | None], train: list[float], name: str) -> None:
+    metric = Metric.named(name)
+    found = summary_text(summarise(trainings(name, scores, train), SPACE, reader(name), Switches()), metric, Switches())
+    assert all(section(found, number) for number in range(1, 6))
+    scored = [score for score in scores if score is not None]
+    assert ("Never tested." in found) is (not scored)
+    assert found.count("One experiment") == (len(SPACE) if len(scored) == 1 else 0)
