@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import Cli
 from support.commands import environment, records, run
 
 from harness.cli.forecast import ASSUMED_SECONDS, measured_seconds
@@ -73,12 +74,12 @@ def test_a_replay_without_the_llm_is_equal_but_for_seconds(audited: tuple[Path, 
     assert "calls to" not in ran.stderr  # nothing is asked
 
 
-def test_a_sweep_says_how_many_calls_it_makes(tmp_path: Path) -> None:
+def test_a_sweep_says_how_many_calls_it_makes(cli: Cli) -> None:
     with OllamaDouble() as double:
         common = ["task=toy", "optimizer=published_qwen", "tracking=off", "progress=off", "budget=1", "seed=0,1", "-m"]
-        asked = run([*common, f"llm.base_url={double.url}"], tmp_path)
-    assert asked.returncode == 0, asked.stderr
-    assert "2 cells will make 2 calls to qwen2.5-coder:32b: about 1 min 0 s, at 30 s a call (assumed" in asked.stderr
+        asked = cli(*common, f"llm.base_url={double.url}")
+    assert asked.status == 0, asked.err
+    assert "2 cells will make 2 calls to qwen2.5-coder:32b: about 1 min 0 s, at 30 s a call (assumed" in asked.err
 
 
 @pytest.mark.full
@@ -111,21 +112,21 @@ def test_seconds_of_a_double_are_no_measurement(audited: tuple[Path, str]) -> No
         (["optimizer=tcs_qwen", "published.score=best"], "published.score: tcs would not use it"),
     ],
 )
-def test_a_switch_that_makes_no_sense_is_one_line(tmp_path: Path, arguments: list[str], words: str) -> None:
-    ran = run(["task=toy", "tracking=off", *arguments], tmp_path)
-    lines = [line for line in ran.stderr.splitlines() if line.startswith("harness:")]
-    assert ran.returncode == 2, ran.stderr
+def test_a_switch_that_makes_no_sense_is_one_line(cli: Cli, arguments: list[str], words: str) -> None:
+    ran = cli("task=toy", "tracking=off", *arguments)
+    lines = [line for line in ran.err.splitlines() if line.startswith("harness:")]
+    assert ran.status == 2, ran.err
     assert len(lines) == 1
     assert words in lines[0]
 
 
-def test_a_key_that_experiment_and_command_both_sweep_names_a_row_once(tmp_path: Path) -> None:
+def test_a_key_that_experiment_and_command_both_sweep_names_a_row_once(cli: Cli, tmp_path: Path) -> None:
     conf = tmp_path / "conf" / "experiment"
     conf.mkdir(parents=True)
     (conf / "two.yaml").write_text(
         "# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {published.score: 'last,best'}}}\n"
     )
     rest = ["optimizer=published", "published.after_rules=alone", "task=toy", "tracking=off", "progress=off", "budget=1"]
-    ran = run(["+experiment=two", *rest, "published.score=last,best", "-m"], tmp_path)
-    assert ran.returncode == 0, ran.stderr
+    ran = cli("+experiment=two", *rest, "published.score=last,best", "-m")
+    assert ran.status == 0, ran.err
     assert {path.name for path in (tmp_path / "runs/main/toy").iterdir()} == {"published[score=last]", "published[score=best]"}

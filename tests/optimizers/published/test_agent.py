@@ -24,7 +24,7 @@ from harness.run.study import blocked_by, run_cells
 from harness.space import Config, Space
 from harness.store.cell_folder import read_trials
 from harness.store.codec import VARYING
-from harness.task import TaskCard, TaskSpec
+from harness.task import TaskCard
 from harness.testing.contracts.optimizer import NASTY, OptimizerContract
 from harness.testing.servers.ollama_api import OllamaDouble
 from harness.testing.servers.script import Script
@@ -343,15 +343,3 @@ def test_no_test_score_is_ever_shown(run: Run) -> None:
     for trial in trials:
         assert f"{trial.outcome.test_score_pct}" not in shown
     assert "test" not in shown.lower().replace("tested", "").replace("latest", "")
-
-
-def test_the_spec_of_a_task_that_minimises_is_understood(tmp_path: Path) -> None:
-    spec: TaskSpec = settings_of(
-        tmp_path,
-        "optimizer=published_qwen",
-        "task.metric.name=rmse",
-        "task.metric.direction=minimize",
-        "task.metric.unit=k",
-        "task.metric.margin=1",
-    ).task
-    assert spec.objective.sign < 0
