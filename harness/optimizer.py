@@ -24,6 +24,9 @@ class Optimizer(Protocol):
 
     `seed` is another one on each task. A class attribute `versions`, such as `{"mine": 2}`, is part of a cell's identity: raise it with
     every change of a proposal, so that cells made before the change do not count as done (see `harness.importing`).
+
+    `reads_card = True` has the method built with the task's card too (`card=`): the metric that it names is then part of the identity.
+    `refuses_tables = "reason"` keeps it from recorded trainings (`evaluator=table`), where its proposals would mean something else.
     """
 
     def propose(self, trajectory: Trajectory) -> Proposal:

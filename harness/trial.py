@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.space import Config
 
-SOURCE = re.compile(r"optimizer|default|llm|llm-retry-[1-9][0-9]*|fallback")
+SOURCE = re.compile(r"optimizer|default|llm|llm-retry-[1-9][0-9]*|llm-repaired|llm-adjusted|fallback")
 
 
 class Status(StrEnum):
@@ -214,7 +214,8 @@ class Outcome:
 class Proposal:
     """A configuration and where it came from.
 
-    `source` is one of optimizer, default, llm, llm-retry-N, fallback. It shows whether the LLM needed N corrections, and whether a random
+    `source` is one of optimizer, default, llm, llm-retry-N, llm-repaired, llm-adjusted, fallback. It shows whether the LLM needed N
+    corrections, whether values were repaired without telling it or changed by rules after its reply, and whether a random
     configuration replaced its proposal. `note` holds what the method wants to record with the trial (an analysis text, call records); plain
     JSON data.
     """

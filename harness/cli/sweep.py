@@ -20,12 +20,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import open_dict
 
 from harness.cell import Cell
+from harness.cli.forecast import forecast
 from harness.cli.progress import watch
 from harness.cli.result import tell
 from harness.config.overrides import conf_dir, expand_suites, split_start
 from harness.config.seeds import as_text
 from harness.config.settings import cells, refuse_unused, resolved
 from harness.config.values import Settings
+from harness.console import say
 from harness.errors import CellsFailed, SettingsError
 from harness.run.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells, study_folder
 
@@ -55,6 +57,8 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
     for study, planned in by_study.items():
         add_to_plan(study, planned)
     todo, blocked = set_apart(combinations, study_of)
+    for line in forecast(todo, blocked, study_of):
+        say(line)
     result = sum((block(study, together, why) for (study, why), together in blocked.items()), Result())
     waiting_in_vain = {cell.id for together in blocked.values() for cell in together}
     returns: list[Any] = []
@@ -105,7 +109,10 @@ def compose_all(sweeper: Any, arguments: list[str]) -> list[Combination]:
     """Compose every combination once. Raises SettingsError, or Hydra's own error for an override that does not fit."""
     loader = sweeper.hydra_context.config_loader
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
-    swept = [o.get_key_element() for o in overrides if o.is_sweep_override() and o.get_key_element() not in OWN_NAME]
+    # An experiment may sweep a key that the command line sweeps too: the last one counts, and names a row once.
+    swept = list(
+        dict.fromkeys(o.get_key_element() for o in overrides if o.is_sweep_override() and o.get_key_element() not in OWN_NAME)
+    )
     with open_dict(sweeper.config):
         sweeper.config.hydra.overrides.task = []
     seeds_of: dict[tuple[str, ...], list[str]] = {}
@@ -183,13 +190,23 @@ def _unquoted(override: str) -> str:
 
 
 def variant(job: Sequence[str], swept: Sequence[str]) -> list[str]:
-    """Return the override that names the arm's variant after the keys that are swept without a name of their own."""
+    """Return the override that names the arm's variant after the keys that are swept without a name of their own.
+
+    A group of settings as a value, `published={previous: real}`, is named after what is in it; an empty one names nothing.
+    """
     values = dict(entry.partition("=")[::2] for entry in job)
-    parts = [f"{key.lstrip('+').rpartition('.')[2]}={_plain(values[key])}" for key in swept]
+    parts = [part for key in swept for part in _parts(key.lstrip("+"), values[key])]
     name = " ".join(parts)
     if len(name.encode()) > VARIANT_BYTES:  # it becomes part of a folder's name
         name = f"{name.encode()[:VARIANT_BYTES].decode(errors='ignore')}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return [f"variant='{name}'"] if parts else []
+    return [f"variant='{name}'"] if name else []
+
+
+def _parts(key: str, value: str) -> list[str]:
+    if "." in key or not (value.startswith("{") and value.endswith("}")):
+        return [f"{key.rpartition('.')[2]}={_plain(value)}"]
+    inside = [entry.partition(":") for entry in value[1:-1].split(",") if entry.strip()]
+    return [f"{_plain(key.strip())}={_plain(given)}" for key, _, given in inside]
 
 
 def _seeds_text(seeds: Sequence[str]) -> str:

@@ -123,9 +123,9 @@ class OptimizerSettings:
     knows_default: bool = False
     """it sees the default configuration even where that is not tried first"""
     uses: list[str] = field(default_factory=list)
-    """which of agent, tcs, llm, task.card, task.renamed_card it reads, by key or group; others are refused in a sweep"""
+    """which of agent, tcs, published, llm, task.card, task.renamed_card it reads, by key or group; others are refused in a sweep"""
     context: str | None = None
-    """tcs | raw | scores | blind | shuffled: what the LLM is shown; null: no LLM"""
+    """tcs | raw | scores | blind | shuffled | published: what the LLM is shown; null: no LLM"""
     form: str = "json"
     """json | table: how the LLM answers, unless agent.form is given"""
     label: str | None = None
@@ -166,6 +166,30 @@ class TcsSettings:
     """the expert blocks, in this order"""
     format: str = "text"
     """text | json | markdown"""
+
+
+@dataclass
+class PublishedSettings:
+    """The published system: which side of its faults is run. The first value is the authors' release."""
+
+    after_rules: str = "on"
+    """on | off | alone: its hidden rules change the LLM's values; they do not; no LLM, the rules act on the last configuration"""
+    previous: str = "itself"
+    """itself | real: what the summary compares the last trial with"""
+    curve: str = "whole"
+    """whole | thinned | none: epochs of the last training that the summary shows; thinned: 1, 5, 10, ..."""
+    target: str = "shown"
+    """shown | hidden: the fixed target of the metric, with level and gap"""
+    overfitting: str = "as_named"
+    """as_named | real: look the train metric up by a name that val_accuracy has not, or read the real one"""
+    options: str = "hidden"
+    """hidden | shown: options of categoricals, and scales, in the summary"""
+    repair: str = "silent"
+    """silent | strict: turn an unusable value into the default, or ask again, up to agent.attempts times"""
+    score: str = "last"
+    """last | best: the epoch whose score the agents are told"""
+    window: str = "full"
+    """full | 4096: send the whole prompt, or its last 4,096 tokens by the harness's estimate"""
 
 
 @dataclass
@@ -210,6 +234,7 @@ class Settings:
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     agent: AgentSettings = field(default_factory=AgentSettings)
     tcs: TcsSettings = field(default_factory=TcsSettings)
+    published: PublishedSettings = field(default_factory=PublishedSettings)
     llm: LlmSettings = field(default_factory=LlmSettings)
     start: Start = Start.none
     """first trial: the method's own, or the task's default configuration"""

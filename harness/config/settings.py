@@ -26,6 +26,7 @@ from harness.cell import Cell
 from harness.config import schema
 from harness.config.other_words import meant
 from harness.config.overrides import conf_dir as conf_dir
+from harness.config.published import ATTEMPTS, GROUP, reads, reads_switches, refuse_table, told_of, with_switches
 from harness.config.seeds import from_text
 from harness.config.task_settings import mirrored, referenced
 from harness.config.tracking import tracking_of
@@ -137,10 +138,12 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
     # An entry of a space that is not given is null in the schema, and absent in a space.
     space = {name: {k: v for k, v in entry.items() if v is not None} for name, entry in plain["task"]["space"].items()}
     task, evaluator = _evaluated(TaskSpec.from_mapping({**plain["task"], "space": space}), typed.evaluator.name)
+    made, released = _method_spec(method, plain["optimizer"]["options"]), vars(schema.PublishedSettings())
+    spec = with_switches(made, vars(typed.published), released, typed.agent.attempts)
     asking = None
     if method.context is None and method.form != "json":
         raise SettingsError(f"optimizer.form={method.form}: {method.name} asks no LLM, and has no form of an answer")
-    if method.context is not None:
+    if spec.context is not None and method.context is not None:
         agent = {**vars(typed.agent), "form": typed.agent.form or method.form}
         asking = Asking(method.context, _at_home(typed.llm), blocks=tuple(typed.tcs.blocks), format=typed.tcs.format, **agent)
     return Settings(
@@ -148,17 +151,7 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
         out=_folder("out", typed.out),
         task=task,
         evaluator=evaluator,
-        optimizer=OptimizerSpec(
-            name=method.name,
-            target=method._target_,
-            options=plain["optimizer"]["options"],
-            startup_trials=method.startup_trials,
-            context=method.context,
-            label=method.label,
-            role=method.role,
-            ignores_start=method.ignores_start,
-            uses=tuple(method.uses),
-        ),
+        optimizer=spec,
         asking=asking,
         llm=_at_home(typed.llm),
         start=typed.start.name,
@@ -173,7 +166,21 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
         tracking=tracking,
         progress=typed.progress.name,
         unready=typed.unready.name,
-        recorded=_recorded(plain, task, evaluator, asking),
+        recorded=_recorded(plain, task, evaluator, spec, asking),
+    )
+
+
+def _method_spec(method: schema.OptimizerSettings, options: Mapping[str, Any]) -> OptimizerSpec:
+    return OptimizerSpec(
+        name=method.name,
+        target=method._target_,
+        options=options,
+        startup_trials=method.startup_trials,
+        context=method.context,
+        label=method.label,
+        role=method.role,
+        ignores_start=method.ignores_start,
+        uses=tuple(method.uses),
     )
 
 
@@ -204,11 +211,21 @@ def _evaluated(task: TaskSpec, evaluator: str) -> tuple[TaskSpec, Evaluator]:
     return with_table(task)
 
 
-def _recorded(plain: Mapping[Any, Any], task: TaskSpec, evaluator: Evaluator, asking: Asking | None) -> dict[str, Any]:
-    """Return the settings as a manifest keeps them: the task as it is shown and evaluated, and a GGUF file's model by its name."""
+def _recorded(
+    plain: Mapping[Any, Any], task: TaskSpec, evaluator: Evaluator, method: OptimizerSpec, asking: Asking | None
+) -> dict[str, Any]:
+    """Return the settings as a manifest keeps them.
+
+    The task is as it is shown and evaluated, the method as its switches make it, and a GGUF file's model has its name.
+    """
     shown = {key: value for key, value in plain["task"].items() if key not in ("renamed_card", "table", "reference")}
     changed = {"card": task.card.to_mapping(), "renamed": task.renamed, "space": task.space.to_mapping()}
-    recorded = {str(key): value for key, value in plain.items()} | {"task": {**shown, **changed, **evaluator.recorded}}
+    made = {"role": method.role, "context": method.context, "options": method.options}
+    recorded = {str(key): value for key, value in plain.items()} | {
+        "task": {**shown, **changed, **evaluator.recorded},
+        "optimizer": {**plain["optimizer"], **made},
+        **({"published": {**plain["published"], "told": told}} if (told := told_of(method, task)) else {}),
+    }
     if asking and not plain["llm"]["model"]:
         recorded["llm"] = {**plain["llm"], "model": asking.llm.model_name}
     return recorded
@@ -269,7 +286,7 @@ def _refuse_references_to_seed(raw: Any, key: str = "") -> None:
 
 
 # What not every arm reads. A method's YAML lists under `uses` what it reads of them; a table's levels are read by evaluator=table.
-NOT_FOR_ALL = ("agent", "tcs", "llm", "task.card", "task.renamed_card", "task.table")
+NOT_FOR_ALL = ("agent", "tcs", "published", "llm", "task.card", "task.renamed_card", "task.table")
 
 
 def refuse_unused(keys: Iterable[str], asked: Sequence[Settings]) -> None:
@@ -285,6 +302,8 @@ def refuse_unused(keys: Iterable[str], asked: Sequence[Settings]) -> None:
 def _reads(settings: Settings, key: str) -> bool:
     if _under(key, ["task.table"]):
         return not settings.evaluator.trains
+    if reads_switches(settings.optimizer) and _under(key, [GROUP, ATTEMPTS]):
+        return reads(settings.optimizer, key)
     return _under(key, settings.optimizer.uses)
 
 
@@ -302,6 +321,7 @@ def cells(settings: Settings) -> Iterator[Cell]:
     _check_name("task.name", settings.task.name)
     optimizer = settings.optimizer
     _check_role(optimizer)
+    refuse_table(optimizer, settings.evaluator)
     start = "none" if optimizer.ignores_start else settings.start
     arm = _arm_name(settings, start)
     versions, identity = _method(settings)
@@ -340,7 +360,8 @@ def _method(settings: Settings) -> tuple[dict[str, int], dict[str, Any]]:
     """
     optimizer, asking = settings.optimizer, settings.asking
     if asking is None:
-        return versions_of(optimizer.target), {}
+        reads_card = getattr(load_target(optimizer.target), "reads_card", False)
+        return versions_of(optimizer.target), {"card": {"metric": settings.task.card.metric}} if reads_card else {}
     made = load_target(optimizer.target)
     if not (isinstance(made, type) and issubclass(made, LlmOptimizer)):
         raise SettingsError(

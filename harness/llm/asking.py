@@ -45,6 +45,11 @@ class LlmOptimizer:
         return {"agent": agent, "card": card.to_mapping(), "llm": asking.llm.identity(), "tcs": tcs}
 
     @classmethod
+    def number_of_calls(cls, asking: Asking, trials: int, *, start: str = "none") -> int:
+        """Return how many calls a cell of so many trials makes when every reply is usable. The default start needs none."""
+        return (trials - (start == "default")) * (2 if asking.calls == "two" else 1)
+
+    @classmethod
     def versions_with(cls, asking: Asking) -> dict[str, int]:  # noqa: ARG003 - a subclass may depend on it
         """Return the versions of the code that decides the result with these settings."""
         return dict(cls.versions)

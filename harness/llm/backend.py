@@ -60,7 +60,8 @@ class Request:
 
     A decoding field that is None is left to the server. `num_ctx` is the window in tokens, prompt and reply together; `max_tokens` is the
     most tokens of the reply. `trial` (from 1), `call` (from 1 within the trial) and `attempt` (from 1, counted by the retry wrapper) only
-    number the question: they are not part of `key`. Raises ValueError for a request that makes no sense.
+    number the question: they are not part of `key`. Nor is `is_cut`, which says that the method has cut this prompt on purpose. Raises
+    ValueError for a request that makes no sense.
     """
 
     messages: tuple[Message, ...]
@@ -77,6 +78,7 @@ class Request:
     attempt: int = 1
     grammar: str | None = None
     raw: bool = False
+    is_cut: bool = False
 
     def __post_init__(self) -> None:
         if self.grammar is not None and self.schema is not None:

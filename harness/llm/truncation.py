@@ -56,6 +56,8 @@ def prompt_token_range(request: Request) -> tuple[int, int]:
 class TruncationCheck:
     """A wrapper that raises TruncatedPrompt for a prompt that may not fit, and for a reply to a truncated prompt.
 
+    A prompt that its method has cut on purpose is let through: the records say that it was cut.
+
     `count` returns the exact number of tokens of a prompt; None: it is estimated.
     """
 
@@ -64,6 +66,8 @@ class TruncationCheck:
         self._count = count
 
     def complete(self, request: Request) -> Reply:
+        if request.is_cut:
+            return self._inner.complete(request)
         fewest, most = self._range(request)
         shortest = min(_SHORTEST_REPLY_TOKENS, request.max_tokens or _SHORTEST_REPLY_TOKENS)
         if request.num_ctx is not None and most + shortest > request.num_ctx:

@@ -21,6 +21,8 @@ from harness.report.sections.funnel import funnel_section
 from harness.report.sections.noninferiority import noninferiority_section
 from harness.report.sections.over_tasks.normalised import normalised_section
 from harness.report.sections.over_tasks.section import over_tasks_section
+from harness.report.sections.published.audit import audit_answers, audit_section, is_audited
+from harness.report.sections.published.chosen import chosen_frame
 from harness.report.sections.score_tables import score_section
 from harness.report.sections.stability import stability_frame, stability_section
 from harness.report.sections.trace import trace_section
@@ -39,7 +41,7 @@ def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[
     facts = [*facts_of(found)]
     if outcomes:
         facts.append(("Expectations", check_sentence(outcomes)))
-    answers = answers_of(found) if compared else ()
+    answers = (*answers_of(found), *audit_answers(found)) if compared else ()
     return Report(f"Study {study.name}", tuple(facts), answers, tuple(sections), (*study.problems, *mixed_arms(study)))
 
 
@@ -53,10 +55,11 @@ def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
         normalised_section(found, accents),
         noninferiority_section(found),
         contrast_section(found),
+        *([audit_section(found)] if is_audited(arms) else []),
         over_tasks_section(found, accents),
         anytime_section(study, found.frames, arms, focus, options),
         stability_section(stability_frame(study, options), found.test, options),
-        funnel_section(found.funnel, found.marks, options),
+        funnel_section(found.funnel, found.marks, options, chosen_frame(study, arms)),
         cost_section(cost_frame(study), found.test, arms),
         trace_section(study, arms, cells, options.traces),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.cell import Cell
+from harness.importing import load_target
 from harness.llm.asking import Asking
 from harness.llm.backend import Backend
 from harness.optimizer import DefaultFirst, Optimizer
@@ -17,6 +18,8 @@ def build_optimizer(cell: Cell, task: Task, folder: CellFolder) -> Optimizer:
     options: dict[str, object] = dict(spec.options)
     if spec.startup_trials:
         options["startup_trials"] = spec.startup_trials
+    if getattr(load_target(spec.target), "reads_card", False):
+        options["card"] = task.card
     if cell.asking:
         options |= {
             "asking": cell.asking,

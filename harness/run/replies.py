@@ -13,18 +13,19 @@ _LONGEST_REASON = 200
 
 
 def unusable(trials: Sequence[Trial], model: str) -> str:
-    """Return one sentence when every proposal that was asked of the LLM ended in a random draw, else nothing.
+    """Return one sentence when every proposal that was asked of the LLM ended in a random draw or in the default, else nothing.
 
-    The default configuration that is tried first was not asked for.
+    The default configuration that is tried first was not asked for: its trial has no replies.
     """
-    asked = [trial for trial in trials if trial.proposal.source != "default"]
-    if not asked or any(trial.proposal.source != "fallback" for trial in asked):
+    asked = [trial for trial in trials if trial.proposal.source != "default" or trial.proposal.note.get("replies")]
+    if not asked or any(trial.proposal.source not in ("fallback", "default") for trial in asked):
         return ""
     kinds = Counter(kind for kind, _ in _problems(asked))
     reasons = Counter(text for kind, text in _problems(asked) if kind == kinds.most_common(1)[0][0])
     why = f": {reasons.most_common(1)[0][0]}" if reasons else ""
     count = f"{len(asked)} trial{'s' if len(asked) > 1 else ''}"
-    return f"no reply of {model or 'the model'} was usable in {count}{why}; its configurations are random draws"
+    instead = "random draws" if any(trial.proposal.source == "fallback" for trial in asked) else "the defaults"
+    return f"no reply of {model or 'the model'} was usable in {count}{why}; its configurations are {instead}"
 
 
 def _problems(trials: Sequence[Trial]) -> Iterator[tuple[str, str]]:

@@ -70,6 +70,8 @@ class Cifar10Cnn(datasets.OnPublicData):
 class PixelNetwork(nn.Module):
     """A network that maps bytes on the CPU to logits on the CPU; it computes on `device`, in bfloat16 if the device supports it.
 
+    It pools by `global_pool` and drops the share `dropout_rate` of its last features where the configuration has these.
+
     Random numbers are drawn on the CPU, so that a seed gives the same augmentation on every device.
     """
 
@@ -78,7 +80,8 @@ class PixelNetwork(nn.Module):
         self._padding, self._flip = int(config["crop_padding"]), bool(config["flip"])
         self._device = device
         self._mean, self._deviation = (torch.tensor(c, device=device).view(1, -1, 1, 1) for c in (MEAN, DEVIATION))
-        network: nn.Module = residual_network(*shape).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        made = residual_network(*shape, pool=str(config.get("global_pool", "avg")), dropout=float(config.get("dropout_rate", 0.0)))
+        network: nn.Module = made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network = network.to(device)
         if device.type == "cuda":
             torch.backends.cudnn.deterministic = True
@@ -107,8 +110,12 @@ def augmented(pixels: Tensor, padding: int, flip: bool) -> Tensor:
     return bordered[image, channel, rows[:, None, :, None], columns[:, None, None, :]]
 
 
-def residual_network(width: int, stem_stride: int) -> nn.Module:
-    """Return ResNet-18 for small images (He et al. 2016), with `width` channels instead of 64 in its first stage."""
+def residual_network(width: int, stem_stride: int, *, pool: str = "avg", dropout: float = 0.0) -> nn.Module:
+    """Return ResNet-18 for small images (He et al. 2016), with `width` channels instead of 64 in its first stage.
+
+    `pool`: `max` pools the last feature maps by their maximum, any other word by their mean. `dropout` is the share of the last features
+    that is dropped in training; 0 for no such layer.
+    """
     layers: list[nn.Module] = [nn.Conv2d(CHANNELS, width, 3, stem_stride, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
     channels = width
     for stage in range(STAGES):
@@ -116,7 +123,9 @@ def residual_network(width: int, stem_stride: int) -> nn.Module:
             stride = 2 if stage and not block else 1
             layers.append(ResidualBlock(channels, width * 2**stage, stride))
             channels = width * 2**stage
-    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, CLASS_COUNT))
+    pooling = nn.AdaptiveMaxPool2d(1) if pool == "max" else nn.AdaptiveAvgPool2d(1)
+    dropping = [nn.Dropout(dropout)] if dropout else []
+    network = nn.Sequential(*layers, pooling, nn.Flatten(), *dropping, nn.Linear(channels, CLASS_COUNT))
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

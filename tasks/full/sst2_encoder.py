@@ -73,22 +73,36 @@ class Sst2Encoder:
         return fit(lambda: self._network(config), self._rows, objective, plan, {**config, "optimizer": "adamw"}, seed)
 
     def _network(self, config: Config) -> nn.Module:
-        return EncoderNetwork(self._weights, float(config["dropout"]), self._padding, self._device)
+        return EncoderNetwork(self._weights, self._padding, self._device, dropout=float(config["dropout"]))
 
 
 class EncoderNetwork(nn.Module):
-    """The encoder with a new output layer. It runs on `device`; the inputs (token numbers) and the outputs (logits) are on the CPU."""
+    """The encoder with a new output layer. It runs on `device`; the inputs (token numbers) and the outputs (logits) are on the CPU.
 
-    def __init__(self, weights: str, dropout: float, padding: int, device: torch.device) -> None:
+    `settings` are settings of the encoder's own that stand in the place of those that come with its weights. `dropout` is the share of
+    every dropout layer; None leaves it to the settings.
+    """
+
+    def __init__(
+        self,
+        weights: str,
+        padding: int,
+        device: torch.device,
+        *,
+        dropout: float | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__()
         self._padding, self._device = padding, device
         self._encoder: nn.Module = (
             transformers()
-            .AutoModelForSequenceClassification.from_pretrained(weights, num_labels=CLASS_COUNT, local_files_only=True)
+            .AutoModelForSequenceClassification.from_pretrained(
+                weights, num_labels=CLASS_COUNT, local_files_only=True, **(settings or {})
+            )
             .to(device)
         )
         for module in self._encoder.modules():
-            if isinstance(module, nn.Dropout):
+            if isinstance(module, nn.Dropout) and dropout is not None:
                 module.p = dropout
 
     def forward(self, sentences: Tensor) -> Tensor:

@@ -200,6 +200,18 @@ def test_a_value_becomes_a_harmless_part_of_a_name(value: str, shown: str) -> No
     assert variant([f"task.params.x={value}"], ["task.params.x"]) == [f"variant='{shown}'"]
 
 
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("{curve:none}", ["variant='curve=none'"]),
+        ("{curve: none, target: hidden}", ["variant='curve=none target=hidden'"]),
+        ("{}", []),
+    ],
+)
+def test_a_group_of_settings_is_named_after_what_is_in_it(value: str, name: list[str]) -> None:
+    assert variant([f"published={value}"], ["published"]) == name
+
+
 def combination(*names: str) -> Any:
     return SimpleNamespace(overrides=names)
 

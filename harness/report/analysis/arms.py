@@ -17,6 +17,7 @@ CONTEXTS = {
     "scores": "configurations and scores only",
     "blind": "its own past proposals only",
     "shuffled": "a TCS with shuffled outcomes",
+    "published": "the published summary, by two agents with hidden rules",
 }
 # Backends that run the weights on the user's own machine.
 LOCAL_BACKENDS = ("ollama", "llamacpp")
@@ -82,6 +83,8 @@ class Arm:
         """The arm in one phrase."""
         shown = CONTEXTS.get(self.context, self.context or "an unnamed context")
         parts = {"llm": f"{self.llm or self.model}, shown {shown}", "rules": "fixed rules on the TCS"}
+        if self.role == "tuner" and self.method == "harness.optimizers.published.agent.Published":
+            parts["tuner"] = "the published system's hidden rules without an LLM"
         text = parts.get(self.role, self.method.rpartition(".")[2] or "not started")
         start = {"default": ", default first"}.get(self.start, "")
         return f"{text}{start}"

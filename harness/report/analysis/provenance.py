@@ -20,8 +20,9 @@ KINDS = {
     "llm-adjusted": "adjusted",
     "fallback": "fallback",
 }
-# The kinds whose configuration is the model's own. Not its own: a random draw, and a default that stands in for a reply.
-OWN = frozenset({"llm", "retry", "repaired", "adjusted"})
+# The kinds whose configuration is the model's own. Not its own: a random draw, a default that stands in for a reply, and a configuration
+# that was repaired in silence or changed by a rule after the reply.
+OWN = frozenset({"llm", "retry"})
 _RETRY = "llm-retry"
 
 
@@ -33,14 +34,15 @@ class Origins:
     own: int
 
 
-def kind_of(source: str) -> str:
-    """Return the kind of a trial's source, as KINDS calls it; a source that is not known there is its own kind, and not the model's."""
+def kind_of(trial: Trial) -> str:
+    """Return the kind of a trial's source, as KINDS calls it; a source that is not known there is its own kind, and not the model's.
+
+    A default that stood in for a reply is a fallback.
+    """
+    source = trial.proposal.source
+    if source == "default" and trial.proposal.note.get("replies"):
+        return "fallback"
     return KINDS.get(_RETRY if source.startswith(_RETRY) else source, source)
-
-
-def is_own(source: str) -> bool:
-    """Say whether a configuration from this source counts as the model's own."""
-    return kind_of(source) in OWN
 
 
 def origins(trials: Iterable[Trial], *, from_default: bool) -> Origins:
@@ -48,10 +50,9 @@ def origins(trials: Iterable[Trial], *, from_default: bool) -> Origins:
 
     Not asked were draws of the start-up, and the default that is tried first where the arm starts so (`from_default`).
     """
-    sources = [
-        trial.proposal.source
+    kinds = [
+        kind_of(trial)
         for trial in trials
-        if kind_of(trial.proposal.source) != "optimizer"
-        and not (from_default and trial.number == 1 and trial.proposal.source == "default")
+        if kind_of(trial) != "optimizer" and not (from_default and trial.number == 1 and kind_of(trial) == "default")
     ]
-    return Origins(len(sources), sum(map(is_own, sources)))
+    return Origins(len(kinds), sum(kind in OWN for kind in kinds))

@@ -64,7 +64,9 @@ STARTUP_NOTE = f"{STARTUP} the whole budget is the method's random start-up: ran
 
 def fallback_note(fallback_share: float) -> str:
     """Return the note of the double dagger."""
-    return f"{FALLBACK} more than {100 * fallback_share:g} % of the proposals are random draws that stood in for the LLM"
+    return (
+        f"{FALLBACK} more than {100 * fallback_share:g} % of the proposals are random draws, or defaults, that stood in for the LLM"
+    )
 
 
 def other_model_note(arm: Arm) -> str:

@@ -18,6 +18,13 @@ from harness.report.sections.findings import Findings
 from harness.report.sections.simulated import coverage_table, coverage_words, repeated_words
 from harness.report.study_data import StudyData, mapping
 
+_RELEASE = (
+    "Its authors released code in September 2025 (PSquare-Lab/LLM_TCS_HPT, commit 08a9a5b, without a licence). It holds both agents with "
+    "their prompts, the summary, the loop, and two of the six tasks with their spaces (butterfly images, SST-2); a third is named. It does "
+    "not hold the arms that the paper compares with (random search, Bayesian optimisation, GPT-3.5 and GPT-4, no summary), result "
+    "tables, the other tasks, or any seed of the loop. The arms named published rebuild that system from facts, in other sentences."
+)
+
 
 def facts_of(found: Findings) -> tuple[tuple[str, str], ...]:
     """Return the lines under the title."""
@@ -111,6 +118,7 @@ def about_section(found: Findings) -> Section:
         "The curves over trials carry Student's t intervals of mean scores, not of differences.",
         "The source of the method reports about 0.9 percentage points between its small LLMs and GPT-4, on its own six tasks with 10 "
         "trials; these are other tasks.",
+        _RELEASE,
         _tasks(study, found.objectives),
         _arms(arms),
         Fold("Versions and machines", (_versions(study),)),

@@ -11,10 +11,11 @@ import pandas as pd
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import rows_of
 from harness.report.analysis.options import Options
-from harness.report.analysis.provenance import KINDS, is_own, kind_of, origins
+from harness.report.analysis.provenance import KINDS, OWN, kind_of, origins
 from harness.report.render.document import Column, Figure, Item, Section, Table, Text, columns, listed, row, share
 from harness.report.render.marks import WITHHELD, Marks
 from harness.report.render.plots import stacked
+from harness.report.sections.published.chosen import chosen_table
 from harness.report.sources.calls import ABORTED, REPEAT, UNPARSED
 from harness.report.study_data import Call, CellData, State, StudyData
 
@@ -60,8 +61,8 @@ def _cell_funnel(cell: CellData, from_default: bool) -> dict[str, int]:
     parsed = [call for call in answered if call.problem_kind not in (ABORTED, UNPARSED)]
     valid = [call for call in parsed if call.problem_kind in (None, REPEAT)]
     new = [call for call in valid if call.problem_kind is None]
-    sources = Counter(kind_of(trial.proposal.source) for trial in cell.trials)
-    own = sum(trial.outcome.ok and is_own(trial.proposal.source) for trial in cell.trials)
+    sources = Counter(kind_of(trial) for trial in cell.trials)
+    own = sum(trial.outcome.ok and kind_of(trial) in OWN for trial in cell.trials)
     steps = dict(zip(STEPS, (len(proposals), len(answered), len(parsed), len(valid), len(new), own), strict=True))
     lost = Counter(_loss(call) for call in proposals)
     asked = origins(cell.trials, from_default=from_default)
@@ -108,8 +109,11 @@ def marked_arms(frame: pd.DataFrame, options: Options) -> set[str]:
     return set(sums.loc[over_fallback(sums, options), "arm"])
 
 
-def funnel_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Section:
-    """Build the section: the funnel and the provenance of trials; only a sentence when the study has no LLM arm."""
+def funnel_section(frame: pd.DataFrame, marks: Marks, options: Options, chosen: pd.DataFrame | None = None) -> Section:
+    """Build the section: the funnel and the provenance of trials; only a sentence when the study has no LLM arm.
+
+    `chosen` counts what became of single values, where an arm notes that (see `published/chosen.py`).
+    """
     title = "Validity funnel: what the LLMs said, and what was trained"
     if frame.empty:
         return Section(
@@ -131,6 +135,12 @@ def funnel_section(frame: pd.DataFrame, marks: Marks, options: Options) -> Secti
             f"An arm of which more than {100 * options.most_not_the_models:g} % of the configurations were not the model's is not judged "
             f"(report.most_not_the_models): {'; '.join(marks.withheld.values())}. Its rows stay, marked {WITHHELD}."
         )
+    if chosen is not None and len(chosen):
+        items.append(
+            "The published system refuses no reply: what it cannot read becomes the default without a word, and hidden rules change values "
+            "after the reply. So its replies all count as valid above, and the next table says what the LLM really chose."
+        )
+        items.append(chosen_table(chosen, marks))
     return Section("funnel", title, tuple(items))
 
 

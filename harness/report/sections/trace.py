@@ -15,6 +15,7 @@ from harness.report.analysis.objectives import Objectives
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, Verbatim, number, row
 from harness.report.render.plots import cell_drawing
 from harness.report.render.units import axis_of, difference_digits, lower_is_better, name_of, score_digits, score_of, unit_of
+from harness.report.sections.published.chosen import written_table
 from harness.report.study_data import Call, CellData, State, StudyData
 from harness.trial import Objective, Trial, incumbent
 
@@ -74,6 +75,8 @@ def _trace(cell: CellData, arm: Arm, objective: Objective, place: int) -> Fold:
     items: list[Item] = [f"{_card(cell)}{arm.in_words}, seed {cell.seed}, {len(cell.trials)} trials; {end}."]
     items.append(_figure(cell, objective, place))
     items.append(_table(cell, best, objective, place))
+    if written := written_table(cell, place):
+        items.append(written)
     items += [fold for trial in cell.trials if (fold := _exchange(trial, [c for c in cell.calls if c.trial == trial.number]))]
     return Fold(f"{cell.task} · {cell.arm} · seed {cell.seed}", tuple(items), opened=place == 1)
 
@@ -193,6 +196,15 @@ def _trial_frame(cell: CellData) -> pd.DataFrame:
     )
 
 
+def _cut(cut: Mapping[str, Any]) -> str:
+    """Say how much of a prompt its method cut off on purpose; nothing where it was whole."""
+    left_out = cut.get("characters_left_out")
+    if not left_out:
+        return ""
+    tokens = f"about {cut.get('estimated_tokens')} tokens for a window of {cut.get('window')}"
+    return f"The prompt of call {cut.get('call')} was cut on purpose: {tokens}, {left_out} characters lost at its front"
+
+
 def _exchange(trial: Trial, calls: Sequence[Call]) -> Fold | None:
     """Return the context and the replies of one trial; None for a trial without either."""
     note = trial.proposal.note
@@ -208,6 +220,7 @@ def _exchange(trial: Trial, calls: Sequence[Call]) -> Fold | None:
             items.append(Verbatim(f"Call {call.call}, reply of the {call.role}", capped(call.reply)))
         if call.problem or call.error:
             items.append(f"Call {call.call} was refused: {capped(str(call.problem or call.error))}")
+    items += [text for cut in note.get("cuts") or () if isinstance(cut, Mapping) and (text := _cut(cut))]
     if note.get("analysis") and not any(call.reply for call in calls):
         items.append(Verbatim("Its analysis", capped(str(note["analysis"]))))
     refused = sum(bool(call.problem or call.error) for call in calls)

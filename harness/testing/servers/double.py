@@ -16,7 +16,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self, TypeAlias
@@ -140,15 +140,17 @@ class Double:
             else:
                 self.injected[kind] += 1
 
-    def reply_text(self, step: Step, request: str, schema: Body | None) -> tuple[str, str]:
+    def reply_text(self, step: Step, request: str, schema: Body | None, messages: Sequence[Body] = ()) -> tuple[str, str]:
         """Return the text of the reply and the kind of fault in it. The same request gets the same text.
+
+        `messages` are read where there is no schema: they may ask for `name=value` pairs.
 
         A `repeat` is the last valid reply to the same schema. So the agent sees a repetition only while a single cell asks.
         """
         kind = step.do
         if kind == "text":
             return step.text, kind
-        text = answer(schema, keyed(request))
+        text = answer(schema, keyed(request), messages)
         with self._lock:
             place = json.dumps(schema, sort_keys=True)
             earlier = self._earlier.get(place)

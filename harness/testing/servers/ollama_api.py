@@ -199,7 +199,7 @@ class OllamaDouble(Double):
         """Return the kind of fault in the reply, and the answer that holds it."""
         # The real server answers a request without a seed at random. Here every text depends on the request only.
         earlier = dict(self._earlier)
-        text, kind = self.reply_text(step, request + self._drift(body), self._schema_of(body))
+        text, kind = self.reply_text(step, request + self._drift(body), self._schema_of(body), body["messages"])
         if kind == "example":
             text = example_in(body["messages"]) or text
         # A text that a test gives is sent unchanged.

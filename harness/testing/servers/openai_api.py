@@ -92,7 +92,7 @@ class OpenAIDouble(Double):
             prompt_tokens = max(1, prompt_tokens // 4)
         held = (body.get("response_format") or {}).get("json_schema") or {}
         schema = held.get("schema") or schema_in(body["messages"])
-        text, kind = self.reply_text(step, request, schema)
+        text, kind = self.reply_text(step, request, schema, body["messages"])
         answer = self._dressed(_answer(body, text, prompt_tokens, "length" if kind == "cut_json" else "stop"), body)
         if step.do in FORMS:
             _give_form(answer["choices"][0], step.do)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,9 @@ from harness.testing.servers.schema import Schema, draw, fits, numbers, properti
 
 CHATTER_BYTES = 2_000_000
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+# A line that asks for pairs, and a line that shows what a hyperparameter may be.
+_PAIRS = re.compile(r"^\w+=value(?:, \w+=value)*$", re.MULTILINE)
+_SHOWN = re.compile(r"^- (\w+): (.*) \(current: [^\n]*\)$", re.MULTILINE)
 _THOUGHT = "<think>\nThe last loss fell, so a smaller step may help. {maybe: 'json'}\n</think>\n"
 
 
@@ -44,8 +48,35 @@ def example_in(messages: Sequence[Mapping[str, object]]) -> str | None:
     return found
 
 
-def answer(schema: Schema | None, rng: random.Random) -> str:
-    """Return a reply that fits `schema`; without a schema, two sentences of analysis."""
+def pairs_in(messages: Sequence[Mapping[str, object]], rng: random.Random) -> str | None:
+    """Return an answer of `name=value` pairs, where a message asks for some and lists their ranges or options. None where none does."""
+    for message in reversed(messages):
+        text = str(message.get("content", ""))
+        asked = _PAIRS.findall(text)
+        if asked:
+            shown = dict(_SHOWN.findall(text))
+            names = [pair.partition("=")[0] for pair in asked[-1].split(", ")]
+            return "The analysis is clear.\n" + ", ".join(f"{name}={_drawn(shown.get(name, ''), rng)}" for name in names)
+    return None
+
+
+def _drawn(shown: str, rng: random.Random) -> object:
+    """Draw from `low to high` or `one of [...]`, as a prompt writes them; of a wide range, on a log scale."""
+    if shown.startswith("one of "):
+        return rng.choice(json.loads(shown.removeprefix("one of ")))
+    low, _, high = shown.partition(" to ")
+    if not high:
+        return "unknown"
+    ends = float(low), float(high)
+    wide = ends[0] > 0 and ends[1] / ends[0] > 100
+    drawn = math.exp(rng.uniform(*map(math.log, ends))) if wide else rng.uniform(*ends)
+    return round(drawn) if "." not in low + high and "e" not in low + high else f"{drawn:.3g}"
+
+
+def answer(schema: Schema | None, rng: random.Random, messages: Sequence[Mapping[str, object]] = ()) -> str:
+    """Return a reply that fits `schema`; without a schema, the pairs that `messages` ask for, or two sentences of analysis."""
+    if schema is None and (pairs := pairs_in(messages, rng)):
+        return pairs
     if schema is None:
         return f"The curve is still falling. Try a step {rng.choice(['half', 'twice'])} as large, and keep the rest."
     return json.dumps(draw(schema, rng))
