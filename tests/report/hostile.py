@@ -32,6 +32,9 @@ def _hostile(cell: CellData, text: str) -> CellData:
     call = Call(2, 1, problem=text, error=text, messages=message, reply=text, thinking=text, model=text, role=text)
     card = {"title": text, "domain": text, "data": text, "metric": text}
     manifest = {**cell.manifest, "settings": {"task": {"card": card}, "llm": {"name": text}}}
+    # The cells of a task must agree on its two ends, and not on the sentence.
+    ends = {"median": 60.0, "best": 80.0}
+    manifest["reference"] = {"val": ends, "test": ends, "source": text}
     manifest["environment"] = {"git": {"commit": text}, "machine": {"processor": text}, "packages": {text: text}}
     state = cell.state if cell.seed == 0 else State.BLOCKED
     return replace(cell, trials=tuple(trials), calls=(call,), manifest=manifest, state=state, reason=text, fix=text)

@@ -205,11 +205,11 @@ def test_their_contrasts_are_those_of_the_normalised_scores_counted_by_hand(unli
     ]
     assert entry["difference"] == pytest.approx(np.mean(differences))
     report = build_report(found)
-    assert table(report, "contrasts_start_4").title.endswith(": a, b and c, in normalised score")
+    assert table(report, "contrasts_start_4").title.endswith(": all 3 tasks, in normalised scores")
     assert table(report, "contrasts_start_4").columns[2].title == "difference, normalised score"
     lines = [line for answer in answers_of(found) for line in answer.lines]
     assert lines
-    assert all("in normalised score" in name for name, _ in lines)
+    assert all("on all 3 tasks, in normalised scores" in name for name, _ in lines)
 
 
 def test_without_a_scale_for_every_task_ranks_stand_for_the_average_as_before(unlike: StudyData) -> None:
@@ -227,6 +227,14 @@ def test_an_arm_that_lacks_a_task_has_no_mean_and_one_that_lacks_seeds_is_never_
     assert shown["rules"][1].text.endswith("(8/9)")
     assert not shown["rules"][1].strong
     assert shown["random+default"][1].strong
+
+
+def test_with_many_tasks_a_missing_seed_is_marked_at_the_average(findings_of: FindingsOf) -> None:
+    tasks = tuple(f"t{number}" for number in range(13))
+    report = build_report(findings_of(study({}, tasks, seeds=2), [("rules", "t3", 1)], resamples=200))
+    shown = table(report, "scores")
+    assert [row[1].text.endswith(" (25/26)") for row in shown.rows] == [row[0].text == "rules" for row in shown.rows]
+    assert any(note.startswith("(k/n)") for note in shown.notes)
 
 
 def test_many_tasks_are_rows_of_a_table_of_their_own(findings_of: FindingsOf) -> None:

@@ -319,7 +319,7 @@ def test_a_task_without_test_scores_is_marked_and_never_averaged_with_test_score
     assert means[0] == means[1]
     assert found.test.averages["mean"].isna().all()
     report = build_report(found)
-    note = "(val) web has no test score: its validation scores stand here, never averaged with test scores."
+    note = "(val) web has no test score: its validation scores stand here, averaged with test scores only where all are normalised."
     shown = table(report, "scores")
     assert shown.columns[2].title == "web\u00a0(val), %"
     assert note in shown.notes

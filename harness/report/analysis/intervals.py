@@ -241,9 +241,12 @@ def _drawn_tasks(strata: Strata, how: Resampling) -> Array:
         same = np.array([values for values in strata if len(values) == size])
         place = np.cumsum(sizes == size) - 1  # of a task among those of this size
         for slot in range(count):
-            here = sizes[chosen[:, slot]] == size
-            drawn = same[place[chosen[here, slot]]]
-            slots[here, slot] = np.einsum("rs,rs->r", _weights(int(size), slot, how)[here], drawn)
+            weights, tasks = _weights(int(size), slot, how), chosen[:, slot]
+            if len(same) == count:  # the usual case: no copy of the weights
+                slots[:, slot] = np.einsum("rs,rs->r", weights, same[tasks])
+            else:
+                here = sizes[tasks] == size
+                slots[here, slot] = np.einsum("rs,rs->r", weights[here], same[place[tasks[here]]])
     return slots
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from harness.report.analysis.normalised import NORMALISED
 from harness.report.analysis.objectives import Objectives
 from harness.report.render.document import listed
 from harness.report.render.escape import cut
@@ -50,7 +51,9 @@ def steps_of(objective: Objective) -> str:
 
 
 def score_of(objective: Objective) -> str:
-    """Return `test score`, `validation rmse` and the like."""
+    """Return `test score`, `validation rmse` and the like; normalised scores may be of both."""
+    if objective == NORMALISED:
+        return objective.name
     return f"{'test' if objective.test else 'validation'} {name_of(objective)}"
 
 
@@ -92,7 +95,7 @@ def validation_notes(objectives: Objectives) -> tuple[str, ...]:
     if not names:
         return ()
     have, their = ("have", "their") if len(names) > 1 else ("has", "its")
-    alone = ", never averaged with test scores" if len(names) < len(objectives.by_task) else ""
+    alone = ", averaged with test scores only where all are normalised" if len(names) < len(objectives.by_task) else ""
     return (f"{VALIDATION} {listed(names, 30)} {have} no test score: {their} validation scores stand here{alone}.",)
 
 

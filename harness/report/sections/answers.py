@@ -32,13 +32,18 @@ def answers_of(found: Findings) -> tuple[Answer, ...]:
         small = replace(small, text=f"{small.text} Planned, and not one cell done: {listed(found.absent)}; the coverage says why.")
     answers = [tcs_answer(contrasts, found.arms, found.marks), small, start_answer(contrasts, found.arms, found.marks)]
     said = [*answers, *parts_answers(contrasts, found.arms, found.marks)]
-    text = "".join(f" {note}" for note in _units(found.objectives))
+    text = "".join(f" {note}" for note in _units(found.objectives, normalised=found.normalised.pool is not None))
     return tuple(replace(answer, text=f"{answer.text}{text}") if answer.lines else answer for answer in said)
 
 
-def _units(objectives: Objectives) -> Iterator[str]:
-    """Yield what a reader must know of the figures where scores are no percentages to be maximised."""
-    if objectives.refusal:
+def _units(objectives: Objectives, *, normalised: bool) -> Iterator[str]:
+    """Yield what a reader must know of the figures where scores are no percentages to be maximised.
+
+    `normalised`: differences over all tasks are in normalised scores.
+    """
+    if objectives.refusal and normalised:
+        yield refused(objectives, "their points are not averaged. Differences are in normalised scores, verdicts by kind of score")
+    elif objectives.refusal:
         yield refused(objectives, "nothing is averaged over all of them, and each kind of score has its own lines")
     if any(objective.sign < 0 for objective in objectives.by_task.values()):
         yield "Above 0 is better, also where lower scores are."

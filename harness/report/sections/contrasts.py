@@ -23,6 +23,7 @@ from harness.report.analysis.intervals import (
     seed_interval,
     task_interval,
 )
+from harness.report.analysis.normalised import NORMALISED
 from harness.report.analysis.options import Options
 from harness.report.analysis.pairs import Pairs, ScoreIndex
 from harness.report.analysis.statistics import holm, rank_biserial, smallest_p
@@ -130,7 +131,14 @@ def contrast_section(found: Findings) -> Section:
         "weighs how many pairs favour an arm, and can disagree with the average."
     ]
     if found.objectives.refusal:
-        items.append(refused(found.objectives, "no difference is averaged over all of them. Each kind of score by itself"))
+        first = (
+            "in points is averaged over all of them. First all of them in normalised scores, then each"
+            if found.normalised.pool
+            else ""
+        )
+        items.append(
+            refused(found.objectives, f"no difference {first or 'is averaged over all of them. Each'} kind of score by itself")
+        )
     items += validation_notes(found.objectives)
     families: set[str] = set()
     for pool in (*([found.normalised.pool] if found.normalised.pool else []), *found.pools):
@@ -255,11 +263,12 @@ def _figure(pool: Pool, marks: Marks, percent: str) -> Figure:
         for family in FAMILIES
         for entry in rows_of(known[known["family"] == family])
     ]
+    unit = "" if pool.objective == NORMALISED else f", {steps_of(pool.objective)}"
     score, better = score_of(pool.objective), " (above 0: better)" if pool.objective.sign < 0 else ""
     return Figure(
         pool.key("contrasts"),
         f"Differences of {score} between arms that differ in one thing, with {percent} intervals for these tasks{pool.of}",
         f"{len(lines)} contrasts in {_differences(pool.objective)}.",
         pool.data(frame),
-        lambda: forest(lines, axis=f"difference of {score}, {steps_of(pool.objective)}{better}", margin=None),
+        lambda: forest(lines, axis=f"difference of {score}{unit}{better}", margin=None),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import Frames, rows_of
 from harness.report.analysis.intervals import Resampling
-from harness.report.analysis.normalised import Scales
+from harness.report.analysis.normalised import NORMALISED, Scales
 from harness.report.analysis.objectives import Objectives
 from harness.report.analysis.options import Options
 from harness.report.analysis.pairs import ScoreIndex
@@ -39,7 +39,9 @@ class Pool:
 
     @property
     def name(self) -> str:
-        """The tasks and their unit, `price, in k$`; empty where the study has one pool."""
+        """The tasks and their unit, `price, in k$`; empty where the study has one pool and it is not of normalised scores."""
+        if self.objective == NORMALISED:
+            return f"all {len(self.tasks)} tasks, in normalised scores"
         return pool_name(self.objective, self.tasks) if self.place else ""
 
     @property

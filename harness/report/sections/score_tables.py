@@ -127,7 +127,9 @@ def _overall(book: ScoreBook, normalised: ScoreBook | None) -> dict[str, Text]:
     found = {}
     for entry in rows_of(book.natural_averages):
         strong = entry["cells"] == entry["planned"] and number(entry["mean"], digits) == top != "–"
-        found[str(entry["arm"])] = Text(_mean_sd(entry, digits), strong=strong)
+        lacks = not _shown(book) and entry["cells"] < entry["planned"] and not pd.isna(entry["mean"])
+        short = f" ({entry['cells']}/{entry['planned']})" if lacks else ""
+        found[str(entry["arm"])] = Text(_mean_sd(entry, digits) + short, strong=strong, tone="warn" if short else "")
     return found
 
 
