@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.report.analysis.frames import Frames
 from harness.report.analysis.objectives import Objectives
+from harness.report.analysis.pairs import LEAST_POINTS
 from harness.report.study_data import CellData, State, StudyData, mapping
 from harness.trial import Objective
 
@@ -100,8 +101,12 @@ def _scale(cells: list[CellData], objective: Objective, score: str) -> Scale | s
     median, best = (_finite(mapping(ends).get(name)) for name in ("median", "best"))
     if math.isnan(median) or math.isnan(best):
         return UNREAD
-    if not best > median:
-        return FLAT if best == median else UPSIDE_DOWN
+    if abs(best - median) < LEAST_POINTS:
+        return FLAT
+    if best < median:
+        return UPSIDE_DOWN
+    if not math.isfinite((best - median) * objective.point):
+        return UNREAD
     return Scale(median * objective.point, best * objective.point, " ".join(str(first.get("source", "")).split()))
 
 

@@ -221,6 +221,7 @@ def _figure(about: tuple[str, str], frame: pd.DataFrame, histories: Histories, f
     names = {task: task_name(task, objectives[task]) for task in tasks}
     panels: dict[str, list[Curve]] = {name: [] for name in names.values()}
     many = len(tasks) > MOST_PANELS
+    # Small panels have room for neither bands nor grey curves.
     drawn = data[data["arm"].isin(list(accents))] if many else data
     for (arm, task), part in drawn.groupby(["arm", "task"], sort=False):
         test, low, high = ([float(value) for value in part[name]] for name in ("test", "low", "high"))
@@ -228,7 +229,8 @@ def _figure(about: tuple[str, str], frame: pd.DataFrame, histories: Histories, f
         panels[names[str(task)]].append(Curve(str(arm), test, low, high, accents.get(str(arm)), whole))
     shared = objectives.shared
     score = score_of(shared) if shared else "score"
-    text = f"{title}: {score} of the incumbent after each trial, with {100 * options.confidence:g} % intervals"
+    percent = f"{100 * options.confidence:g} % intervals"
+    text = f"{title}: {score} of the incumbent after each trial, {f'whose {percent} the CSV has' if many else f'with {percent}'}"
     alt = f"Curves over {int(data['trial'].max() or 0)} trials, in colour: {', '.join(accents)}."
     labels = {name: axis_of(shared or objectives[task]) for task, name in names.items()}
     draw = small_curves if many else curves

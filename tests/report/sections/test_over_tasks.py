@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from report.conftest import FindingsOf, in_memory
 from scipy import stats
+from support.hostile import HOSTILE
 
 from harness.report.analysis.frames import frames_of, rows_by
 from harness.report.analysis.intervals import Array, Resampling, seed_interval
@@ -22,6 +23,8 @@ from harness.report.analysis.scores import ScoreBook
 from harness.report.assemble import build_report
 from harness.report.compute import find
 from harness.report.render.document import Figure, Report, Table
+from harness.report.render.page import to_html
+from harness.report.render.plot_style import style, svg_of
 from harness.report.sections.findings import Findings
 from harness.report.sections.over_tasks.leave_one_out import contrast_rows
 from harness.report.sections.over_tasks.profile import profile_frame
@@ -294,8 +297,28 @@ def test_the_profile_says_what_lies_beyond_its_ends(findings_of: FindingsOf) -> 
     assert frame.groupby("arm")["share"].apply(lambda shares: shares.is_monotonic_decreasing).all()
     low = index_of({"x": {t: [-3.0, 0.5, 0.6] for t in names(12)}, "y": {t: [0.4, 0.5, 0.6] for t in names(12)}})
     part = profile_frame(low, Complete.of(low, ["x", "y"]), HOW)
-    assert part["tau"].min() == -3.0
+    # A far outlier does not push the axis away: what lies beyond is counted in words.
+    assert part["tau"].min() == -2.0
     assert rows_by(part, "arm", "tau")["x", 0.0]["share"] == pytest.approx(2 / 3)
+
+
+def test_hostile_names_are_drawn_and_escaped_in_every_figure_over_tasks() -> None:
+    tasks = (*HOSTILE[:10], "plain", "name")
+    data = in_memory(SyntheticStudy(ARMS, tasks, (0, 1), references=dict.fromkeys(tasks, SCALE)))
+    arms = {"random": HOSTILE[8], "rules": HOSTILE[0]}
+    cells = [replace(cell, arm=arms.get(cell.arm, cell.arm)) for cell in data.cells]
+    report = build_report(find(replace(data, cells=tuple(cells)), OPTIONS))
+    assert keys(report) == NEED_FOUR | NEED_TWELVE
+    drawings = {}
+    for item in (item for item in report.items() if isinstance(item, Figure)):
+        drawings[item.key] = "<svg></svg>"
+        if item.key in NEED_TWELVE | {"anytime_normalised"}:
+            with style():
+                drawings[item.key] = svg_of(item.draw(), item.key)
+    page = to_html(report, drawings)
+    assert "<script>alert" not in page
+    assert HOSTILE[3] not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in drawings["profile"]
 
 
 # What one task decides

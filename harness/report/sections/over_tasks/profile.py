@@ -17,8 +17,8 @@ from harness.report.render.task_plots import bands, curves_of
 # Of the scores that a profile is drawn for; the table has some of them.
 TAUS = 121
 SHOWN_TAUS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
-# The axis begins at the score that so many runs reach, or at 0.
-LOWEST_SHARE = 0.02
+# The axis begins where so many runs are worse, or at 0, and ends at the best run, or at 1; never beyond these places.
+LOWEST_SHARE, FIRST, LAST = 0.02, -2.0, 3.0
 
 
 def profile_frame(index: ScoreIndex, complete: Complete, how: Resampling) -> pd.DataFrame:
@@ -37,8 +37,9 @@ def profile_frame(index: ScoreIndex, complete: Complete, how: Resampling) -> pd.
 
 
 def _taus(scores: Array) -> Array:
-    """Return the places of the profile: from where nearly all runs are better, or 0, to the best run, or 1; with all of SHOWN_TAUS."""
-    first, last = min(0.0, float(np.quantile(scores, LOWEST_SHARE))), max(1.0, float(scores.max()))
+    """Return the places of the profile, with all of SHOWN_TAUS among them."""
+    first = max(FIRST, min(0.0, float(np.quantile(scores, LOWEST_SHARE))))
+    last = min(LAST, max(1.0, float(scores.max())))
     return np.unique(np.concatenate([np.linspace(first, last, TAUS), SHOWN_TAUS]))
 
 
@@ -53,6 +54,8 @@ def profile_items(
     title += f", with {percent} bands that draw tasks"
     notes = [f"{below} of {len(runs)} runs have a score below {number(first, 2)}, where the axis begins"] if below else []
     notes += [f"{above} of {len(runs)} runs have a score above 1, better than the best known"] if above else []
+    beyond = sum(value > taus[-1] for value in runs)
+    notes += [f"{beyond} of them above {number(taus[-1], 2)}, where the axis ends"] if beyond else []
     figure = Figure(
         "profile",
         title + "".join(f". {note}" for note in notes),
