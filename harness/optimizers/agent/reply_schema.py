@@ -76,12 +76,12 @@ def _splits(hp: Hyperparameter, space: Space) -> list[tuple[tuple[Value, ...], S
     # A number: one group per value that a condition names, and one for the rest. JSON schema cannot exclude values from a range, so the
     # rest of an integer with few values is listed.
     named = list(dict.fromkeys(value for allowed in conditions for value in allowed))
-    groups: list[tuple[tuple[Value, ...], Schema]] = [((value,), _enum([value])) for value in named]
+    alone: list[tuple[tuple[Value, ...], Schema]] = [((value,), _enum([value])) for value in named]
     other: tuple[Value, ...] = ("any other value",)
     if isinstance(hp, Number) and hp.integer and hp.high - hp.low < MOST_LISTED:
         rest = [value for value in range(int(hp.low), int(hp.high) + 1) if value not in named]
-        return [*groups, (other, _enum(rest))] if rest else groups
-    return [*groups, (other, _property(hp))]
+        return [*alone, (other, _enum(rest))] if rest else alone
+    return [*alone, (other, _property(hp))]
 
 
 def _property(hp: Hyperparameter) -> Schema:
