@@ -20,17 +20,6 @@ from harness.run.study import run_cells
 from harness.testing.servers.ollama_api import OllamaDouble
 
 HERE = Path(__file__).parent / "pinned"
-# Old dotted names, as the pinned identities hold them, and what they are called now. A name that ends in a dot stands for all below it.
-RENAMED: dict[str, str] = {
-    **{f"tasks.{name}.": f"harness.tasks.core.{name}." for name in ("digits", "friedman", "graph", "madelon", "ratings", "text")},
-    **{f"tasks.{name}.": f"harness.tasks.full.{name}." for name in ("cora_gcn", "movielens_fm", "water_potability")},
-    "tasks.toy.": "harness.tasks.toy.",
-    "harness.optimizers.rules.": "harness.optimizers.rules.policy.",
-    "harness.agent.": "harness.optimizers.agent.",
-    # The headers of these tables were rewritten with the new names; their arrays are the same bytes.
-    "c41765552b6c089c": "49ab9e2220c1c3bd",
-    "30de69eb9db7c3f1": "6e24c164dd71f55a",
-}
 TASKS = ("digits", "friedman", "graph", "madelon", "ratings", "text", "cora_gcn", "water_potability", "movielens_fm", "toy")
 ARMS = {
     "random": ("optimizer=random",),
@@ -59,27 +48,15 @@ ASKED = {
 
 
 def check(name: str, made: dict[str, Any], every: bool = True) -> None:
-    """Compare with the pinned file, old names mapped to new ones; or write it, where `made` holds every entry."""
+    """Compare with the pinned file; or write it, where `made` holds every entry."""
     path = HERE / name
     if os.environ.get(REMAKE) and every:
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
-    pinned = mapped(json.loads(path.read_text()))
+    pinned = json.loads(path.read_text())
     assert set(made) == set(pinned) if every else set(made) < set(pinned)
     for key, value in made.items():
         assert value == pinned[key], key
-
-
-def mapped(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: mapped(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [mapped(inner) for inner in value]
-    if isinstance(value, str):
-        for old, new in RENAMED.items():
-            if value == old or (old.endswith(".") and value.startswith(old)):
-                return new + value.removeprefix(old)
-    return value
 
 
 def without_varying(value: Any) -> Any:
