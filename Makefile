@@ -30,7 +30,7 @@ $(VENV)/.ready: pyproject.toml scripts/constraints.txt
 	  echo "setup: the LLM of optimizer=tcs_smollm2 did not come (all else is ready); make doctor names the commands"
 	@touch $@
 
-test: $(VENV)/.ready ## Run the tests (3.5 minutes on two quiet cores; ARGS=... goes to pytest)
+test: $(VENV)/.ready ## Run the tests (five minutes on two cores; ARGS=... goes to pytest)
 	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check-full: $(VENV)/.ready ## Run the exhaustive checks that make test leaves out (every scikit-learn estimator, coverage of intervals, ...)
@@ -45,7 +45,7 @@ lint: $(VENV)/.ready ## Check style and types (ruff, mypy --strict)
 	$(PY) -m mypy
 
 # The LLM arms come last: they take as long as their LLM does. One that is not there is reported as blocked.
-reproduce: $(VENV)/.ready ## Run the main study, 30 seeds from tables and 3 trained live, and print both (a quarter of an hour; a second run trains nothing)
+reproduce: $(VENV)/.ready ## Run the main study, 30 seeds from tables and 3 trained live, and print both (twenty minutes; a second run trains nothing)
 	$(PY) -m harness +experiment=reproduce_table $(ARGS)
 	$(PY) -m harness.report reproduce-table
 	$(PY) -m harness +experiment=reproduce $(ARGS)

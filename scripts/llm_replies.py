@@ -116,7 +116,7 @@ def _cases(
 ) -> Iterator[Case]:
     trials = tuple(Trial(n, Proposal(c), o) for n, (c, o) in enumerate(zip(configs, outcomes, strict=True), start=1))
     for count in shown:
-        yield Case(name, space, card, Trajectory(trials[:count]))
+        yield Case(name, space, card, Trajectory.of(trials[:count]))
 
 
 def ask(case: Case, arm: str, settings: Settings, seed: int) -> Answer:

@@ -293,9 +293,9 @@ def _grouped(lines: Iterable[str]) -> Iterator[str]:
 def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional: Collection[str] = ()) -> None:
     """Print one line per problem of a command.
 
-    Raises CellsFailed when cells are not done, or hold random draws in place of an LLM's proposals, or no trial with a score; SettingsError
-    when their settings are the only reason; StorageError when nothing could be written. `optional` holds the ids of cells that need not be
-    done.
+    Raises CellsFailed when cells are not done, which those are not whose every training crashed, or hold random draws in place of an LLM's
+    proposals; SettingsError when their settings are the only reason; StorageError when nothing could be written. A cell whose trainings
+    diverged or ran out of time is a result: it has a line. `optional` holds the ids of cells that need not be done.
     """
     if result.fatal:
         raise StorageError(result.fatal[0])
@@ -308,8 +308,8 @@ def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional
     left = sum(not is_done(study, cell) for study, cells in planned.items() for cell in cells if cell.id not in optional)
     done = list(_summaries(planned))
     drawn, lost = _random_draws(done), _without_score(done)
-    if total == 1 and ((left and problems) or drawn or lost):
-        raise kind((problems + drawn + lost)[0])
+    if total == 1 and ((left and problems) or drawn):
+        raise kind((problems + drawn)[0])
     for line in problems + drawn + lost:
         say(line)
     if left:
@@ -318,8 +318,6 @@ def conclude(planned: Mapping[Path, Sequence[Cell]], result: Result, *, optional
         raise CellsFailed(
             "the table rows of these cells say nothing about their model; when it answers, a new study=NAME asks it anew"
         )
-    if lost:
-        raise CellsFailed("the cells without a score stay as they are; other limits, or another range of the space, make new ones")
 
 
 def _summaries(planned: Mapping[Path, Sequence[Cell]]) -> Iterator[tuple[Cell, Mapping[str, object]]]:
