@@ -29,8 +29,8 @@ MEAN, DEVIATION = (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)
 STAGES, BLOCKS_PER_STAGE = 4, 2
 
 
-class Cifar10Cnn(datasets.OnPublicData):
-    """Classify colour images. `data_set` is `cifar10`, or `cifar10_subset` when only that is in the mirror."""
+class OnCifar10(datasets.OnPublicData):
+    """The images and the size of the network. `data_set` is `cifar10`, or `cifar10_subset` when only that is in the mirror."""
 
     def __init__(  # noqa: PLR0913 - the sizes of one experiment
         self,
@@ -39,7 +39,6 @@ class Cifar10Cnn(datasets.OnPublicData):
         *,
         data_set: str = "cifar10",
         device: str = "auto",
-        epochs: int = 6,
         width: int = 8,
         stem_stride: int = 2,
         train_size: int = 8_000,
@@ -48,7 +47,6 @@ class Cifar10Cnn(datasets.OnPublicData):
     ) -> None:
         self.space = space
         self.card = card
-        self._epochs = epochs
         self._shape = (width, stem_stride)
         self._device = pick_device(device)
         self._rows = images(data_set, Parts(train_size, val_size, test_size))
@@ -58,6 +56,14 @@ class Cifar10Cnn(datasets.OnPublicData):
     def needed(params: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the names of the data sets."""
         return (str(params.get("data_set", "cifar10")),)
+
+
+class Cifar10Cnn(OnCifar10):
+    """Classify colour images. `sizes`: see OnCifar10."""
+
+    def __init__(self, space: Space, card: TaskCard, *, epochs: int = 6, **sizes: Any) -> None:
+        super().__init__(space, card, **sizes)
+        self._epochs = epochs
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         plan = Plan(self._epochs, int(config["batch_size"]), SCHEDULES[str(config["schedule"])])

@@ -6,7 +6,7 @@ those of `cifar10_cnn` and `sst2_encoder`. Neither task has been run in full her
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -14,13 +14,10 @@ from torch import nn
 from torch.nn import functional
 
 from harness import Config, Epoch, SettingsError, Space, TaskCard
-from harness.tasks.common import datasets
-from harness.tasks.common.device import pick_device
-from harness.tasks.common.metrics import MULTICLASS, Parts
+from harness.tasks.common.metrics import MULTICLASS
 from harness.tasks.common.training_loop import Objective, Plan, fit
-from harness.tasks.full.cifar10 import images
-from harness.tasks.full.cifar10_cnn import PixelNetwork
-from harness.tasks.full.sst2_encoder import EncoderNetwork, Sst2Encoder, tokens, transformers, warmup_and_decay
+from harness.tasks.full.cifar10_cnn import OnCifar10, PixelNetwork
+from harness.tasks.full.sst2_encoder import EncoderNetwork, Sst2Encoder, transformers, warmup_and_decay
 
 PATIENCE = 10
 FALL = 10.0
@@ -53,38 +50,15 @@ class Plateau:
             self._factor, self._waited = self._factor / FALL, 0
 
 
-class Cifar10CnnPublished(datasets.OnPublicData):
+class Cifar10CnnPublished(OnCifar10):
     """Classify colour images in the released space of the butterfly task: epochs are a hyperparameter, and SGD the update rule.
 
-    `most_epochs` ends longer trainings early, for a try; None trains all that the configuration asks for.
+    `most_epochs` ends longer trainings early, for a try; None trains all that the configuration asks for. `sizes`: see OnCifar10.
     """
 
-    def __init__(  # noqa: PLR0913 - the sizes of one experiment
-        self,
-        space: Space,
-        card: TaskCard,
-        *,
-        data_set: str = "cifar10",
-        device: str = "auto",
-        most_epochs: int | None = None,
-        width: int = 8,
-        stem_stride: int = 2,
-        train_size: int = 8_000,
-        val_size: int = 2_000,
-        test_size: int = 2_000,
-    ) -> None:
-        self.space = space
-        self.card = card
+    def __init__(self, space: Space, card: TaskCard, *, most_epochs: int | None = None, **sizes: Any) -> None:
+        super().__init__(space, card, **sizes)
         self._most_epochs = most_epochs
-        self._shape = (width, stem_stride)
-        self._device = pick_device(device)
-        self._rows = images(data_set, Parts(train_size, val_size, test_size))
-        self.parts = self._rows.parts
-
-    @staticmethod
-    def needed(params: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the names of the data sets."""
-        return (str(params.get("data_set", "cifar10")),)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         plateau = Plateau()
@@ -121,17 +95,15 @@ class Sst2EncoderPublished(Sst2Encoder):
         known = transformers().AutoConfig.from_pretrained(weights, local_files_only=True)
         if missing := [name for name in ENCODER_SETTINGS if not hasattr(known, name)]:
             raise SettingsError(f"sst2_encoder_published needs a DistilBERT: {weights} has no setting '{missing[0]}'")
-        self._sentences, self._pad = tokens(weights, train_size, max_tokens)
-        self._pick = (weights, pick_device(device))
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         epochs = min(int(config["epochs"]), self._most_epochs or int(config["epochs"]))
         batch = int(config["batch_size"])
-        steps = epochs * -(-self._sentences.parts.train // batch)
+        steps = epochs * -(-self.parts.train // batch)
         plan = Plan(epochs, batch, partial(warmup_and_decay, warmup=WARMUP_STEPS / steps))
         objective = Objective(functional.cross_entropy, MULTICLASS)
-        return fit(lambda: self._encoder(config), self._sentences, objective, plan, {**config, "optimizer": "adamw"}, seed)
+        return fit(lambda: self._network(config), self._rows, objective, plan, {**config, "optimizer": "adamw"}, seed)
 
-    def _encoder(self, config: Config) -> nn.Module:
-        weights, device = self._pick
-        return EncoderNetwork(weights, self._pad, device, settings={name: config[name] for name in ENCODER_SETTINGS})
+    def _network(self, config: Config) -> nn.Module:
+        settings = {name: config[name] for name in ENCODER_SETTINGS}
+        return EncoderNetwork(self._weights, self._padding, self._device, settings=settings)
