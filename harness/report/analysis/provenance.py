@@ -50,9 +50,9 @@ def origins(trials: Iterable[Trial], *, from_default: bool) -> Origins:
 
     Not asked were draws of the start-up, and the default that is tried first where the arm starts so (`from_default`).
     """
-    kinds = [
-        kind_of(trial)
-        for trial in trials
-        if kind_of(trial) != "optimizer" and not (from_default and trial.number == 1 and kind_of(trial) == "default")
-    ]
+    kinds = [kind for trial in trials if (kind := kind_of(trial)) != "optimizer" and not (from_default and _is_start(trial, kind))]
     return Origins(len(kinds), sum(kind in OWN for kind in kinds))
+
+
+def _is_start(trial: Trial, kind: str) -> bool:
+    return trial.number == 1 and kind == "default"
