@@ -144,7 +144,8 @@ def _facts(dimension: Dimension, trainings: Sequence[Training], reader: Reader) 
         worst=rows[worst],
         impact=scores[_extreme(scores, largest=True)] - scores[_extreme(scores, largest=False)],
         mean=mean,
-        sd=math.sqrt(sum((score - mean) ** 2 for score in scores) / len(scores)),
+        # A product becomes infinite where a power of 2 would raise: a metric of a diverged training can be 1e200.
+        sd=math.sqrt(sum((score - mean) * (score - mean) for score in scores) / len(scores)),
         recent_best=(max(window) if higher else min(window)) if window else None,
         recent_count=len(window),
         tested=tuple(sorted({str(row.value) for row in rows})),

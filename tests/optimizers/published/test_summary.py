@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.published import BATCH, CONFIG, RATE, RULE, SPACE, reader, trained, trainings
 
@@ -276,6 +276,7 @@ def test_a_window_cuts_from_the_front_and_keeps_the_end() -> None:
     st.lists(st.floats(0, 1), max_size=8),
     st.sampled_from(["accuracy", "val_accuracy", "loss", "never heard of"]),
 )
+@example([0.5, 2.7e154], [], "accuracy")  # whose square is no float
 def test_any_scores_give_a_text_of_five_sections(scores: list[float | None], train: list[float], name: str) -> None:
     metric = Metric.named(name)
     found = summary_text(summarise(trainings(name, scores, train), SPACE, reader(name), Switches()), metric, Switches())
