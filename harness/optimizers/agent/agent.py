@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from harness import tcs
-from harness.errors import Exhausted, SettingsError, near
+from harness.errors import SettingsError, near
 from harness.llm.asking import Asking, LlmOptimizer
-from harness.llm.backend import ABORTED, Backend, Message, Reply, Request, digest
+from harness.llm.backend import ABORTED, Backend, Message, Reply, Request
 from harness.llm.build import takes_grammars
 from harness.llm.errors import TruncatedPrompt
 from harness.llm.truncation import kept_for_reply, prompt_token_range, rounded, token_range
+from harness.optimizers._untried import untried
 from harness.optimizers.agent.context import SUMMARISED, TABLE_CONTEXTS, Context
 from harness.optimizers.agent.names import Names
 from harness.optimizers.agent.prompt import (
@@ -36,7 +37,7 @@ from harness.optimizers.agent.prompt import (
 from harness.optimizers.agent.reply import Answer, BadReply, Kind, parse_reply, refuse_aborted, refuse_repeat, strip_thinking
 from harness.optimizers.agent.reply_schema import reply_schema
 from harness.optimizers.agent.table_form import TableForm
-from harness.seeding import keyed_random, keyed_seed
+from harness.seeding import keyed_seed
 from harness.space import Config, Space
 from harness.space.levels import level_space
 from harness.task import TaskCard
@@ -47,7 +48,6 @@ ANALYSIS_WORDS = 150
 ECHO_CHARACTERS = 4_000
 # The same for a reply that became a loop: a model that sees its own loop continues it.
 ECHO_OF_A_LOOP = 200
-DRAWS = 1_000
 LONGER_FIGURES = 4 / 3
 
 
@@ -99,8 +99,6 @@ class Agent(LlmOptimizer):
         self._analysis = _analysis(asking)
         self._schema = reply_schema(self._allowed, self._analysis, self._prompts.manner.longest_analysis)
         self._table = TableForm(self._allowed) if asking.form == "table" else None
-        # Arms whose draws are the same would look as if their contexts made no difference.
-        self._fallback_key = f"fallback {digest(self.identity(asking, card))}"
 
     @classmethod
     def identity(cls, asking: Asking, card: TaskCard) -> dict[str, object]:
@@ -199,11 +197,11 @@ class Agent(LlmOptimizer):
         return [Message("system", system_text(self._prompts, objective)), Message("user", task)]
 
     def _form(self, number: int) -> dict[str, object]:
-        manner, space = self._prompts.manner, self._names.space
-        form = form_text(space, manner, self._analysis)
-        explain = form_explained(space, self._analysis)
+        """Return what the templates may say of the form of an answer: an example in version 1, dots and an explanation in version 2."""
+        space = self._names.space
         example = json.dumps(space.default(), ensure_ascii=False)
-        return {"number": number, "words": ANALYSIS_WORDS, "form": form, "explain": explain, "example": example}
+        dots = {"form": form_text(space, self._analysis), "explain": form_explained(space, self._analysis)}
+        return {"number": number, "words": ANALYSIS_WORDS, "example": example, **dots}
 
     def _analyse(self, exchange: _Exchange, opening: list[Message]) -> str:
         question = self._prompts.fill("analyse", words=ANALYSIS_WORDS)
@@ -271,11 +269,11 @@ class Agent(LlmOptimizer):
     def _judge(self, reply: Reply, shown: Trajectory) -> Answer:
         refuse_aborted(reply.finish_reason)
         if self._table:
-            answer = self._table.read(reply.text)
-            refuse_repeat(answer.config, shown)
-            return answer
-        answer = parse_reply(reply.text, self._allowed, cut_off=self._limit_of(reply), thought=bool(reply.thinking))
-        refuse_repeat(answer.config, shown, self._prompts.manner.digits)
+            answer, digits = self._table.read(reply.text), None
+        else:
+            answer = parse_reply(reply.text, self._allowed, cut_off=self._limit_of(reply), thought=bool(reply.thinking))
+            digits = self._prompts.manner.digits
+        refuse_repeat(answer.config, shown, digits)
         return answer
 
     def _limit_of(self, reply: Reply) -> str:
@@ -293,15 +291,8 @@ class Agent(LlmOptimizer):
         return {"analysis": analysis, "context": context, "prompt": prompt, "replies": exchange.replies, "model": facts}
 
     def _draw(self, trajectory: Trajectory) -> Config:
-        """Draw a configuration that was not tried yet. Raises Exhausted when a thousand draws find none."""
-        tried = [trial.config for trial in trajectory]
-        rng = keyed_random(self._seed, self._fallback_key, len(trajectory) + 1)
         space = level_space(self._space) if _has_levels(self._asking) else self._space
-        for _ in range(DRAWS):
-            config = space.sample(rng)
-            if config not in tried:
-                return config
-        raise Exhausted
+        return untried(space, trajectory, self._seed, self.identity(self._asking, self._card))
 
 
 _KNOWN: Mapping[str, tuple[str, ...]] = {

@@ -31,7 +31,6 @@ class Manner:
 
     analysis: where the analysis stands in a reply, unless `agent.analysis` says so: none, after or before the configuration.
     longest_analysis: its most characters in the schema; None: any number.
-    shows_default: whether the form shown holds the default values. Small models copy them.
     echoes: whether a bad reply is shown to the model again; else it is asked anew, with the complaint in one more line.
     summary_of_nothing: whether the summary is shown before the first trial; else all contexts ask the same first question.
     digits: how many significant digits the numbers of a configuration are shown with, and compared with earlier ones by; None: all.
@@ -39,15 +38,14 @@ class Manner:
 
     analysis: str
     longest_analysis: int | None
-    shows_default: bool
     echoes: bool
     summary_of_nothing: bool
     digits: int | None
 
 
 MANNERS = {
-    "v1": Manner("before", None, shows_default=True, echoes=True, summary_of_nothing=True, digits=None),
-    "v2": Manner("after", ANALYSIS_CHARACTERS, shows_default=False, echoes=False, summary_of_nothing=False, digits=3),
+    "v1": Manner("before", None, echoes=True, summary_of_nothing=True, digits=None),
+    "v2": Manner("after", ANALYSIS_CHARACTERS, echoes=False, summary_of_nothing=False, digits=3),
 }
 
 
@@ -108,12 +106,9 @@ def space_text(space: Space, *, levels: bool = False) -> str:
     return "\n".join(_line(hp, levels) for hp in space)
 
 
-def form_text(space: Space, manner: Manner, analysis: str) -> str:
-    """Return the form of an answer: with the default values in it, or with dots in the place of every value."""
-    if manner.shows_default:
-        config = json.dumps(space.default(), ensure_ascii=False)
-    else:
-        config = f"{{{', '.join(f'{json.dumps(name, ensure_ascii=False)}: ...' for name in space.names)}}}"
+def form_text(space: Space, analysis: str) -> str:
+    """Return the form of an answer, with dots in the place of every value: small models copy the values that they are shown."""
+    config = f"{{{', '.join(f'{json.dumps(name, ensure_ascii=False)}: ...' for name in space.names)}}}"
     if analysis == "none":
         return f'{{"config": {config}}}'
     return f'{{"config": {config}, "analysis": "..."}}' if analysis == "after" else f'{{"analysis": "...", "config": {config}}}'

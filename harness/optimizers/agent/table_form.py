@@ -83,15 +83,17 @@ class TableForm:
         return Answer(self.space.check(config), "")
 
     @cached_property
-    def _branches(self) -> list[dict[str, tuple[Value, ...]]]:
-        if not self._loose:
-            return value_sets(self.space)
-        return [{hp.name: hp.choices for hp in self.space if isinstance(hp, Choice)}]
+    def _sets(self) -> list[dict[str, tuple[Value, ...]]]:
+        return value_sets(self.space)
 
-    @cached_property
+    @property
+    def _branches(self) -> list[dict[str, tuple[Value, ...]]]:
+        return [{hp.name: hp.choices for hp in self.space if isinstance(hp, Choice)}] if self._loose else self._sets
+
+    @property
     def _loose(self) -> bool:
         """Whether the conditions make so many branches that cells of conditional hyperparameters may be empty in any line."""
-        return len(value_sets(self.space)) > MOST_BRANCHES
+        return len(self._sets) > MOST_BRANCHES
 
     @cached_property
     def _values(self) -> Mapping[str, Mapping[str, Value]]:

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar
 
-from harness.errors import Exhausted, SettingsError
+from harness.errors import SettingsError
 from harness.llm.asking import Asking, LlmOptimizer
 from harness.llm.backend import Backend, Message, Reply
+from harness.optimizers._untried import untried
 from harness.optimizers.published.answer import Answered, RuleContext, answered, into_space, repaired_reply
 from harness.optimizers.published.dimension import completed, dimensions_of
 from harness.optimizers.published.front import cut_front
@@ -26,12 +27,10 @@ from harness.optimizers.published.rules import ROLES
 from harness.optimizers.published.strict import read
 from harness.optimizers.published.summary import summarise
 from harness.optimizers.published.switches import Switches
-from harness.seeding import keyed_random
-from harness.space import Config, Space
+from harness.space import Space
 from harness.task import TaskCard
 from harness.trial import Objective, Proposal, Trajectory
 
-DRAWS = 1_000
 ECHO_CHARACTERS = 4_000
 NO_REPLY = "no reply: default"
 EMPTY_ANALYSIS = "the analysis was empty"
@@ -168,6 +167,7 @@ class Published(LlmOptimizer):
 
     def _strict(self, messages: list[Message], state: _State, exchange: _Exchange, trajectory: Trajectory) -> Proposal:
         """Ask again, with the reason, while a value is missing or not allowed; after all attempts, draw at random."""
+        assert self._asking is not None
         opening = messages
         for attempt in range(self._attempts):
             text = without_thinking(self._ask(messages, exchange, "generator").text)
@@ -181,7 +181,8 @@ class Published(LlmOptimizer):
             exchange.replies[-1] |= {"problem": complaint, "kind": kind, "why": complaint}
             echo = Message("assistant", text[-ECHO_CHARACTERS:] or "(empty)")
             messages = [*opening, echo, Message("user", fill("complaint", complaint=complaint))]
-        return Proposal(self._draw(trajectory), "fallback")
+        arm = [self.identity(self._asking, self._card), self._switches.to_mapping(), self._attempts]
+        return Proposal(untried(self._space, trajectory, self._seed, arm), "fallback")
 
     def _ask(self, messages: list[Message], exchange: _Exchange, role: str) -> Reply:
         """Send messages without a schema and without a seed, as the release does; its other options are those of `llm`."""
@@ -224,16 +225,6 @@ class Published(LlmOptimizer):
             "model": facts,
             **cuts,
         }
-
-    def _draw(self, trajectory: Trajectory) -> Config:
-        """Draw a configuration that was not tried yet. Raises Exhausted when a thousand draws find none."""
-        tried = [trial.config for trial in trajectory]
-        rng = keyed_random(self._seed, "fallback", len(trajectory) + 1)
-        for _ in range(DRAWS):
-            config = self._space.sample(rng)
-            if config not in tried:
-                return config
-        raise Exhausted
 
 
 def _values(answer: Answered) -> dict[str, object]:

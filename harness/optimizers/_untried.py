@@ -1,0 +1,26 @@
+"""The random draw that stands in for the reply of an LLM."""
+
+from __future__ import annotations
+
+from harness.errors import Exhausted
+from harness.llm.backend import digest
+from harness.seeding import keyed_random
+from harness.space import Config, Space
+from harness.trial import Trajectory
+
+DRAWS = 1_000
+
+
+def untried(space: Space, trajectory: Trajectory, seed: int, arm: object) -> Config:
+    """Draw a configuration that was not tried yet. Raises Exhausted when a thousand draws find none.
+
+    `arm` is plain data that no other arm has, such as the identity of its settings: arms whose draws are the same would look as if their
+    contexts made no difference.
+    """
+    tried = [trial.config for trial in trajectory]
+    rng = keyed_random(seed, f"fallback {digest(arm)}", len(trajectory) + 1)
+    for _ in range(DRAWS):
+        config = space.sample(rng)
+        if config not in tried:
+            return config
+    raise Exhausted
