@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,8 +38,8 @@ def served() -> Iterator[LlmSettings]:
 
 def test_with_levels_the_server_holds_a_reply_to_the_space(served: LlmSettings) -> None:
     space = level_space(task_spec(conf_dir() / "task" / "digits.yaml").space)
-    config = reply_schema(space)["properties"]["config"]
-    request = served.request([Message("user", "Propose extreme values.")], schema=config, seed=1, trial=1, call=1)
+    properties: Any = reply_schema(space)["properties"]
+    request = served.request([Message("user", "Propose extreme values.")], schema=properties["config"], seed=1, trial=1, call=1)
     reply = build_backend(served, keep=lambda _: None).complete(request)
     space.check(json.loads(reply.text))
     assert reply.finish_reason == "stop"
