@@ -37,6 +37,7 @@ def main() -> None:
     params.model.path = str(file)
     params.n_ctx, params.n_parallel, params.port = options.num_ctx, 1, options.port
     params.cpuparams.n_threads = options.threads
+    params.cache_ram_mib = 0
     params.verbosity = -1
     server = xllamacpp.Server(params)
     print(f"llama.cpp at {server.listening_address}", flush=True)
