@@ -66,6 +66,12 @@ An expert block of your own:
     render            write a summary as text, JSON or Markdown, within a bound of tokens
     Format            text, json or markdown
 
+The results of a study:
+
+    load              read a study, a packed one, or one cell: typed trials, and a pandas frame with a row per trial
+    Results           what `load` returns
+    TrialRow          one of its trials, with task, arm, seed, tokens and price
+
 Errors, each one line for the user:
 
     HarnessError      the base
@@ -112,6 +118,7 @@ __all__ = [
     "Reply",
     "ReplyFormat",
     "Request",
+    "Results",
     "Scale",
     "Section",
     "SettingsError",
@@ -125,11 +132,13 @@ __all__ = [
     "Trajectory",
     "TransportFault",
     "Trial",
+    "TrialRow",
     "TruncatedPrompt",
     "Value",
     "View",
     "keyed_random",
     "keyed_seed",
+    "load",
     "near",
     "render",
     "summarize",
@@ -145,6 +154,8 @@ if TYPE_CHECKING:
     from harness.llm.settings import LlmSettings
     from harness.optimizer import DefaultFirst, Optimizer
     from harness.readiness import Readiness
+    from harness.report.analysis.trial_table import TrialRow
+    from harness.report.results import Results, load
     from harness.seeding import keyed_random, keyed_seed
     from harness.space import Choice, Config, Hyperparameter, Number, Space, Value
     from harness.task import NeedsData, Reference, Scale, Simulated, Task, TaskCard
@@ -161,6 +172,8 @@ else:
         "harness.llm.settings": "LlmSettings",
         "harness.optimizer": "DefaultFirst Optimizer",
         "harness.readiness": "Readiness",
+        "harness.report.analysis.trial_table": "TrialRow",
+        "harness.report.results": "Results load",
         "harness.seeding": "keyed_random keyed_seed",
         "harness.space": "Choice Config Hyperparameter Number Space Value",
         "harness.task": "NeedsData Reference Scale Simulated Task TaskCard",

@@ -16,6 +16,8 @@ def build_optimizer(cell: Cell, task: Task, folder: CellFolder) -> Optimizer:
     """Build a cell's method, wrapped for `start="default"`. Calls to an LLM are recorded in `folder`. Raises SettingsError."""
     spec = cell.optimizer
     options: dict[str, object] = dict(spec.options)
+    if cell.given and options.get("budget") == cell.budget:  # as its YAML says, `${budget}`: a method is told of all trials
+        options["budget"] = cell.all_trials
     if spec.startup_trials:
         options["startup_trials"] = spec.startup_trials
     if getattr(load_target(spec.target), "reads_card", False):
@@ -24,7 +26,7 @@ def build_optimizer(cell: Cell, task: Task, folder: CellFolder) -> Optimizer:
         options |= {
             "asking": cell.asking,
             "card": task.card,
-            "budget": cell.budget,
+            "budget": cell.all_trials,
             "backend": backend_of(cell, cell.asking, folder),
         }
     optimizer: Optimizer = call_target(spec.target, f"optimizer '{spec.name}'", task.space, cell.method_seed, **options)
