@@ -1,4 +1,4 @@
-"""Turn a scikit-learn estimator or a training loop into a tunable task.
+r"""Turn what people have into a tunable task: an estimator, a training loop, a command, an Optuna objective.
 
     Wine = tasks_from.sklearn(lambda config, seed: RandomForestClassifier(**config, random_state=seed), wine)
 
@@ -7,7 +7,11 @@
         ...
             yield Epoch(val_score_pct=...)
 
-The `_target_` of a task's YAML names the result (`Wine` or `Moons`) as it would name a class. The `params` of the YAML become keyword
+    Script = tasks_from.command([sys.executable, "train.py", "--lr={lr}"], curve=tasks_from.lines(r"rmse (?P<val_score>\S+)"))
+
+    Study = tasks_from.optuna(objective, direction="minimize")
+
+The `_target_` of a task's YAML names the result (`Wine`, `Moons`, ...) as it would name a class. The `params` of the YAML become keyword
 arguments.
 """
 
@@ -16,19 +20,34 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from harness.space import Config, Space
 from harness.task import Task, TaskCard
+from harness.tasks_from.commands import command
 from harness.tasks_from.data import Estimator, Part, Split, checked, split
 from harness.tasks_from.metrics import KNOWN, Metric, metric_of
-from harness.trial import Epoch, Objective
+from harness.tasks_from.objectives import optuna
+from harness.tasks_from.readings import json_lines, lines
+from harness.tasks_from.task import Factory, Loop
+from harness.trial import Epoch
 
-__all__ = ["METRICS", "Estimator", "Part", "Split", "curve", "loop", "sklearn", "split"]
+__all__ = [
+    "METRICS",
+    "Estimator",
+    "Part",
+    "Split",
+    "command",
+    "curve",
+    "json_lines",
+    "lines",
+    "loop",
+    "optuna",
+    "sklearn",
+    "split",
+]
 
 Make: TypeAlias = Callable[[Config, int], Estimator]
-Factory: TypeAlias = Callable[..., Task]
 METRICS = tuple(KNOWN)
 
 
@@ -45,7 +64,7 @@ def sklearn(
 
     def build(space: Space, card: TaskCard, *, epochs: int = usual) -> Task:
         parts = load()
-        return _Loop(space, card, lambda config, seed: _read(make(config, seed), parts, measure, epochs, seed), make, measure.check)
+        return Loop(space, card, lambda config, seed: _read(make(config, seed), parts, measure, epochs, seed), make, measure.check)
 
     return build
 
@@ -61,26 +80,9 @@ def loop(train: Callable[..., Iterator[Epoch]]) -> Factory:
             inspect.signature(train).bind({}, 0, **params)
         except TypeError as error:
             raise TypeError(f"{train.__name__}(config, seed) with its params {params or 'none'}: {error}") from error
-        return _Loop(space, card, lambda config, seed: train(config, seed, **params), train)
+        return Loop(space, card, lambda config, seed: train(config, seed, **params), train)
 
     return build
-
-
-@dataclass
-class _Loop:
-    space: Space
-    card: TaskCard
-    run: Callable[[Config, int], Iterator[Epoch]]
-    source: Callable[..., object]  # the user's own function, which is named where its training fails
-    check: Callable[[Objective], None] | None = None
-
-    def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
-        return self.run(config, seed)
-
-    def check_objective(self, objective: Objective) -> None:
-        """Raise SettingsError where the task's YAML says something else of its scores than the task measures."""
-        if self.check is not None:
-            self.check(objective)
 
 
 def curve(

@@ -200,7 +200,10 @@ def _kill_with_descendants(process: subprocess.Popen[bytes]) -> None:
         others = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     for other in others:
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error, OSError):
+            # What a program in a process group of its own has started may have lost its parent; it is still in the group.
+            if os.getpgid(other.pid) == other.pid:
+                os.killpg(other.pid, signal.SIGKILL)
             other.kill()
     process.wait()
 
