@@ -24,7 +24,7 @@ from harness.tasks_from.arguments import Argument, Arguments, filled
 from harness.tasks_from.processes import LineSplitter, Program
 from harness.tasks_from.readings import Collector, Reading
 from harness.tasks_from.task import Factory, Loop
-from harness.trial import Epoch
+from harness.trial import Epoch, Objective
 
 # How much of the output is kept for the error of a failed trial: lines in the records, and characters of the last ones in its one line.
 LAST_LINES = 40
@@ -49,7 +49,7 @@ def command(
     The program has the environment of the harness, and no standard input. It is killed, with all that it started, when a limit, Ctrl-C or a
     value that is not finite ends the trial, and what it left running is killed when it ends. An exit status that is not 0, or no score, is
     a crashed trial, whose error are the last lines of its output. Building the task raises SettingsError for placeholders that do not fit
-    the space, and for a program or a folder that is not there.
+    the space, for a program or a folder that is not there, and for a YAML without `metric`.
     """
     frame = inspect.currentframe()
     caller = Path(frame.f_back.f_code.co_filename if frame and frame.f_back else "")
@@ -61,9 +61,18 @@ def command(
         if "{" not in where:
             _check_program(given.program, home / where)
         script = _Script(given, curve, home, where, params)
-        return Loop(space, card, script.train, None)
+        return Loop(space, card, script.train, None, _check_declared)
 
     return build
+
+
+def _check_declared(objective: Objective) -> None:
+    """Refuse a YAML that does not say what the scores are: a program may give an error as well as a percentage."""
+    if objective.name == Objective().name:
+        examples = (
+            'metric: {name: rmse, direction: minimize, unit: "...", margin: ...}, or metric: {name: accuracy} for a percentage'
+        )
+        raise SettingsError(f"its YAML does not say what the command's scores are: write {examples}")
 
 
 def _check_program(program: str, folder: Path) -> None:
@@ -114,19 +123,24 @@ def _started(arguments: list[str], cwd: Path) -> Program:
 
 def _epochs(program: Program, curve: Reading, path: Path | None) -> Iterator[Epoch]:
     collector, kept, count = Collector(curve.names), _Output(), 0
-    try:
-        with _Followed(path) as file:
-            for line in _lines(program, kept, file):
-                for epoch in collector.add(curve.values(line)):
-                    count += 1
-                    yield epoch
-    except ValueError:
-        if not program.status:  # a program that failed may have left half a line
-            raise
+    unread: ValueError | None = None
+    with _Followed(path) as file:
+        for line in _lines(program, kept, file):
+            try:
+                values = curve.values(line)
+            except ValueError as error:
+                # The traceback of a program that fails may hold the line that prints a score, and its file half a line.
+                unread = unread or error
+                continue
+            for epoch in collector.add(values):
+                count += 1
+                yield epoch
     rest = list(collector.rest())
     yield from rest
     if program.status:
         raise kept.failure(_how(program.status))
+    if unread:
+        raise unread
     if not count and not rest:
         raise kept.failure(f"it ended with exit status 0 and no score: {curve.missing()}")
 
@@ -165,7 +179,7 @@ class _Output:
         """Return the error of a failed trial: its text is one line, and all the last lines are a note, which the records hold."""
         last = [foreign_text(line) for line in self._last]
         text = ""
-        for line in reversed(last):
+        for line in reversed([line for line in last if any(map(str.isalnum, line))]):  # not ^^^^ under a line of a traceback
             if len(text) + len(line) > ERROR_CHARACTERS and text:
                 break
             text = f"{line.strip()} | {text}" if text else line.strip()[:ERROR_CHARACTERS]

@@ -50,7 +50,7 @@ class Lines:
         return {name: _number(name, text, line) for name, text in groups.items() if text is not None}
 
     def missing(self) -> str:
-        return f"no line of its output gave val_score by the pattern {self.pattern.pattern!r}"
+        return "no line of its output gave val_score by the pattern of curve=lines(...)"
 
 
 @dataclass(frozen=True)

@@ -198,14 +198,23 @@ def _kill_with_descendants(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(psutil.Error):
         # Find them before killing their parent; afterwards they cannot be found.
         others = psutil.Process(process.pid).children(recursive=True)
+    groups = [other.pid for other in others if _leads_group(other.pid)]
     process.kill()
+    for group in groups:
+        # What a program in a process group of its own has started may have lost its parent; it is still in that group.
+        with contextlib.suppress(OSError):
+            os.killpg(group, signal.SIGKILL)
     for other in others:
-        with contextlib.suppress(psutil.Error, OSError):
-            # What a program in a process group of its own has started may have lost its parent; it is still in the group.
-            if os.getpgid(other.pid) == other.pid:
-                os.killpg(other.pid, signal.SIGKILL)
+        with contextlib.suppress(psutil.Error):
             other.kill()
     process.wait()
+
+
+def _leads_group(number: int) -> bool:
+    try:
+        return os.getpgid(number) == number
+    except OSError:
+        return False
 
 
 def end_idle() -> None:
