@@ -118,10 +118,11 @@ class InChild:
             InChild._idle = self
 
     def _kill(self) -> None:
-        if self._pipe is not None:
-            self._pipe.close()
+        # In this order: a child whose pipe is closed begins to end what it started, and would be killed half-way.
         if self._process is not None:
             _kill_with_descendants(self._process)
+        if self._pipe is not None:
+            self._pipe.close()
         self._process = self._pipe = None
         self._training = False
 

@@ -287,7 +287,6 @@ def test_a_time_limit_keeps_the_epochs_that_were_there_and_kills_the_rest(folder
     (trial,) = map(json.loads, trials.read_text().splitlines())
     assert trial["status"] == "timeout"
     assert set(trial["curve"]["val_score_pct"]) == {3.0}
-    # A process in a session of its own whose parent was killed is not found; this one's parent is the script.
     assert alive(folder) == []
 
 
