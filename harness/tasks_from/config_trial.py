@@ -42,7 +42,7 @@ class ConfigTrial(FixedTrial):
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         value = self._given(name)
         found = [choice for choice in choices if type(choice) is type(value) and choice == value]
-        found = found or [choice for choice in choices if not isinstance(choice, bool) and choice == value]
+        found = found or [choice for choice in choices if bool not in (type(choice), type(value)) and choice == value]
         found = found or [choice for choice in choices if str(choice) == value]
         if not found:
             raise NotInSpace(f"{name} is one of {', '.join(map(repr, choices))} in the objective, and {value!r} in the space")

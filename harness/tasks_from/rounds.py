@@ -12,9 +12,9 @@ from harness.tasks_from.data import Estimator
 
 
 def rounds_of(fitted: Estimator) -> int | None:
-    """Return the number of rounds that `predict` uses; None for an estimator of another library."""
+    """Return the number of rounds that `predict` uses; None for an estimator of another library, and for a linear one."""
     model: Any = fitted
-    if _is(fitted, "xgboost", "XGBModel"):
+    if _is(fitted, "xgboost", "XGBModel") and model.booster != "gblinear":  # that one has no members, and predicts with all rounds
         best = getattr(model, "best_iteration", None)  # only after early stopping
         return int(model.get_booster().num_boosted_rounds() if best is None else best + 1)
     if _is(fitted, "lightgbm", "LGBMModel"):
