@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -22,6 +21,7 @@ from harness.task import Task, TaskCard, TaskSpec
 from harness.tasks_from import command, json_lines, lines
 from harness.tasks_from.readings import Collector
 from harness.training.build import build_task
+from harness.training.subprocess import InChild
 from harness.training.trainer import InProcess
 from harness.trial import Direction, Objective, Outcome, Status
 
@@ -81,7 +81,10 @@ def test_the_arguments_hold_what_is_active_and_nothing_is_read_by_a_shell() -> N
         curve=lines(r"val (?P<val_score>\S+)|ARGS (?P<epoch>x)"),
     )(SPACE, CARD, size=3)
     script = task.run.__self__  # type: ignore[attr-defined]
-    words = lambda config: script.arguments.filled({"size": 3, "seed": 7, **config})[3:]  # noqa: E731
+
+    def words(config: Any) -> list[str]:
+        return list(script.arguments.filled({"size": 3, "seed": 7, **config})[3:])
+
     rest = ['--json={"s": 7}', "$HOME; {rule} *", "3"]
     assert words({"rule": "sgd", "momentum": 1e-05, "nesterov": True}) == ["--rule=sgd", "--momentum", "1e-05", "--nesterov", *rest]
     assert words({"rule": "sgd", "momentum": 0.5, "nesterov": False}) == ["--rule=sgd", "--momentum", "0.5", *rest]
@@ -278,15 +281,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_time_limit_keeps_the_epochs_that_were_there_and_kills_the_rest(folder: Path) -> None:
-    command_line = ["task=mine", "optimizer=random", "budget=1", "limits.trial_seconds=1.5", "tracking=off"]
-    with start(command_line, folder) as process:
-        _, error = process.communicate(timeout=60)
-    assert process.returncode == 0, error
-    (trials,) = (folder / "runs").glob("*/mine/random/*/trials.jsonl")
-    (trial,) = map(json.loads, trials.read_text().splitlines())
-    assert trial["status"] == "timeout"
-    assert set(trial["curve"]["val_score_pct"]) == {3.0}
+def test_a_time_limit_keeps_the_epochs_that_were_there_and_kills_the_rest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(folder))
+    trainer = InChild(TaskSpec("mine", "own_script.Script", ONE, CARD, objective=RMSE), 1.5)
+    try:
+        outcome = trainer.train({"x": 1.0}, seed=0)
+    finally:
+        trainer.close()
+    assert outcome.status is Status.TIMEOUT
+    assert {epoch.val_score_pct for epoch in outcome.curve} == {3.0}
     assert alive(folder) == []
 
 

@@ -149,7 +149,9 @@ def test_a_yaml_that_says_something_else_of_the_scores_is_one_line(target: str, 
 
 def test_a_frame_with_words_and_gaps_is_scored_by_f1() -> None:
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"plan": rng.choice(["basic", "plus", None], 300), "age": rng.integers(18, 80, 300).astype(float)})
+    frame = pd.DataFrame(
+        {"plan": rng.choice(np.array(["basic", "plus", None], dtype=object), 300), "age": rng.integers(18, 80, 300).astype(float)}
+    )
     frame.loc[rng.random(300) < 0.2, "age"] = np.nan
     leaves = pd.Series(np.where((frame["plan"] == "basic") & (rng.random(300) < 0.8), "yes", "no"), index=frame.index)
 

@@ -46,7 +46,7 @@ def objective(trial: Any, *, folds: int = 2) -> float:
         trial.report(10.0 - fold, fold)
         trial.report(99.0, fold)  # Optuna keeps the first of a step
         assert not trial.should_prune()
-    return C + gamma
+    return float(C + gamma)
 
 
 Study = tasks_from.optuna(objective, direction="minimize")
