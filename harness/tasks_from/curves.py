@@ -144,9 +144,9 @@ def _staged(fitted: Estimator, scale: Scale, epochs: int) -> Iterator[Epoch]:
 
 
 def _first_rounds(fitted: Estimator, scale: Scale, epochs: int) -> Iterator[Epoch]:
-    """XGBoost and LightGBM: yield points from the predictions of the first rounds."""
-    for end in _ends(rounds_of(fitted) or 0, epochs)[:-1]:
-        yield scale.epoch_of(fitted, scale.outputs(fitted, **first_rounds(fitted, end)))
+    """XGBoost and LightGBM: return points from the predictions of the first rounds."""
+    ends = _ends(rounds_of(fitted) or 0, epochs)[:-1]
+    return (scale.epoch_of(fitted, outputs) for outputs in first_rounds(fitted, scale, ends))
 
 
 def _stage_count(fitted: Estimator, stages: Callable[[], Iterator[object]]) -> int:

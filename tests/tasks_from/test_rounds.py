@@ -84,6 +84,19 @@ def test_the_last_point_is_the_plain_fit_to_the_last_bit(library: str) -> None:
         assert last.val_loss == log_loss(data.val.targets, fitted.predict_proba(data.val.features))
 
 
+@pytest.mark.parametrize("more", [{}, {"reg_sqrt": True}, {"boosting_type": "rf", "bagging_freq": 1, "bagging_fraction": 0.5}])
+def test_the_sum_of_lightgbms_trees_is_used_only_where_it_is_the_prediction(more: dict[str, Any]) -> None:
+    make = lgbm("LGBMRegressor", **more)
+    x, y = make_regression(200, 5, random_state=0)
+    data = split(x, y - y.min())
+    with threadpool_limits(1):
+        epochs = list(curve(make(8), data, metric="rmse", epochs=4))
+        for rounds, epoch in zip((2, 4, 6, 8), epochs, strict=True):
+            fitted = make(rounds).fit(data.train.features, data.train.targets)
+            theirs = root_mean_squared_error(data.val.targets, fitted.predict(data.val.features))
+            assert epoch.val_score_pct == pytest.approx(theirs, rel=1e-6)
+
+
 def test_a_booster_without_rounds_to_cut_has_one_point_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     linear = xgb("XGBRegressor", booster="gblinear", updater="coord_descent")(5).set_params(max_depth=None)
     epochs = list(curve(linear, split(*make_regression(100, 3, random_state=0)), metric="rmse", epochs=5))
