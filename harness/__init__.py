@@ -19,7 +19,7 @@ A task of your own:
     Config            one assignment of values: a dict from name to Value
     Value             one value of a configuration: a str, int, float or bool
     Readiness         what `python -m harness.doctor` says of a task or an LLM
-    tasks_from     a module: a task out of a scikit-learn estimator or a training loop
+    tasks_from        a module: a task out of an estimator, a training loop, a command or an Optuna objective
     keyed_random      a random generator that depends on (seed, purpose, number) alone
     keyed_seed        the same as an integer
 
