@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -39,7 +40,9 @@ def objective(trial: Any, *, folds: int = 2) -> float:
     kernel = trial.suggest_categorical("kernel", ["linear", "rbf"])
     gamma = trial.suggest_float("gamma", 0.0, 1.0) if kernel == "rbf" else 0.0
     width = trial.suggest_int("width", 16, 64, step=16)
-    layers = trial.suggest_categorical("layers", [(64,), None, 2])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Choices for a categorical distribution")
+        layers = trial.suggest_categorical("layers", [(64,), None, 2])
     scaled = trial.suggest_categorical("scaled", [True, False])
     SEEN[:] = [C, kernel, gamma, width, layers, scaled, trial.number]
     for fold in range(folds):
@@ -57,7 +60,6 @@ def outcome(objective: Callable[[Any], Any], config: dict[str, Any] | None = Non
     return InProcess(task, objective=LOSS).train(config or CONFIG, seed=7)
 
 
-@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
 def test_suggestions_are_the_configuration_and_reports_the_curve() -> None:
     done = outcome(objective, folds=3)
     assert SEEN == [2.0, "rbf", 0.25, 64, (64,), False, 7]
