@@ -34,6 +34,11 @@ A method of your own:
     DefaultFirst      a wrapper: the default configuration as trial 1, the rest by another method
     Exhausted         raised by a method that has nothing left to propose
 
+Tuning what you train yourself:
+
+    Tuner             ask and tell: `ask()` gives a configuration, `tell(config, result)` says what its training gave
+    ExpertBlockSampler  the same methods as a sampler for Optuna
+
 An LLM backend of your own:
 
     Backend           the contract: `complete(request)` returns a Reply
@@ -91,6 +96,7 @@ __all__ = [
     "Detail",
     "Epoch",
     "Exhausted",
+    "ExpertBlockSampler",
     "Format",
     "HarnessError",
     "Hyperparameter",
@@ -126,6 +132,7 @@ __all__ = [
     "TransportFault",
     "Trial",
     "TruncatedPrompt",
+    "Tuner",
     "Value",
     "View",
     "keyed_random",
@@ -152,6 +159,8 @@ if TYPE_CHECKING:
     from harness.tcs.view.render import Format, render
     from harness.tcs.view.section import Assignments, Block, Detail, Level, Phrase, Points, Section, Table, View
     from harness.trial import Epoch, Outcome, Proposal, Status, Trajectory, Trial
+    from harness.tuner.sampler import ExpertBlockSampler
+    from harness.tuner.tuner import Tuner
 else:
     # The same again, since `import harness` must cost nothing: a name's module is imported when the name is first used.
     _HOMES = {
@@ -168,6 +177,8 @@ else:
         "harness.tcs.view.render": "Format render",
         "harness.tcs.view.section": "Assignments Block Detail Level Phrase Points Section Table View",
         "harness.trial": "Epoch Outcome Proposal Status Trajectory Trial",
+        "harness.tuner.sampler": "ExpertBlockSampler",
+        "harness.tuner.tuner": "Tuner",
     }
     _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

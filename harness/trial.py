@@ -18,7 +18,8 @@ from typing import Any
 
 from harness.space import Config
 
-SOURCE = re.compile(r"optimizer|default|llm|llm-retry-[1-9][0-9]*|llm-repaired|llm-adjusted|fallback")
+SOURCE = re.compile(r"optimizer|default|given|llm|llm-retry-[1-9][0-9]*|llm-repaired|llm-adjusted|fallback")
+GIVEN = "given"  # the source of a trial that was evaluated before the cell began (setting `given`)
 
 
 class Status(StrEnum):
