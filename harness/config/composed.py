@@ -30,6 +30,9 @@ def composed_cell(task: TaskSpec, method: str, *, llm: str | None, seed: int, bu
     `method` and `llm` are names in conf/optimizer and conf/llm, or in the `conf` of the current folder. `settings` are keys of the command
     line with their values: `{"start": "default", "agent.names": "anonymous", "llm.temperature": 0.2}`. Raises SettingsError.
     """
+    for key in settings:
+        if key.partition(".")[0] not in GROUPS:
+            raise SettingsError(f"settings: {key!r} is none of a method; it takes {', '.join(GROUPS)} and what is below them")
     folders = own_conf()
     _check_choice("method", "optimizer", method, folders)
     if llm is not None:
@@ -37,8 +40,9 @@ def composed_cell(task: TaskSpec, method: str, *, llm: str | None, seed: int, bu
     chosen = [f"optimizer={method}", *([f"llm={llm}"] if llm is not None else [])]
     try:
         config = _composed(chosen, folders)
-        for key, value in {**settings, "seed": seed, "budget": budget}.items():
-            _set(config, key, value)
+        _set(config, settings)
+        for key, value in (("seed", seed), ("budget", budget)):
+            OmegaConf.update(config, key, value)
         asked = replace(resolved(config), task=task)
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_words(error)) from error
@@ -75,19 +79,18 @@ def _check_choice(argument: str, group: str, name: str, folders: Iterable[Path])
         raise SettingsError(f"{argument}={name!r}: there is none of that name in conf/{group}{near(str(name), known)}")
 
 
-def _set(config: DictConfig, key: str, value: object) -> None:
-    known = list(_keys(OmegaConf.to_container(config, resolve=False), ""))
-    if key not in ("seed", "budget") and key.partition(".")[0] not in GROUPS:
-        raise SettingsError(f"settings: {key!r} is none of a method; it takes {', '.join(GROUPS)} and what is below them")
-    is_open = key.startswith(f"{OPEN_GROUP}.")
-    if key not in known and not is_open:
-        raise SettingsError(f"settings: there is no '{key}'{near(key, known)}")
-    OmegaConf.update(config, key, value, merge=False, force_add=is_open)
+def _set(config: DictConfig, settings: Mapping[str, object]) -> None:
+    known = list(_keys(OmegaConf.to_container(config, resolve=False), "")) if settings else []
+    for key, value in settings.items():
+        is_open = key.startswith(f"{OPEN_GROUP}.")
+        if key not in known and not is_open:
+            raise SettingsError(f"settings: there is no '{key}'{near(key, known)}")
+        OmegaConf.update(config, key, value, merge=False, force_add=is_open)
 
 
 def _keys(entries: Any, prefix: str) -> Iterator[str]:
     for name, value in entries.items():
-        if prefix or name in (*GROUPS, "seed", "budget"):
+        if prefix or name in GROUPS:
             yield f"{prefix}{name}"
             if isinstance(value, Mapping):
                 yield from _keys(value, f"{prefix}{name}.")

@@ -14,7 +14,7 @@
     method.py           the method of a cell, on a trajectory
     record.py           the lines of the file
     told.py             from what is told to an outcome
-    user_space.py       spaces as users write them; `optuna_space.py`, `configspace.py`
+    spaces.py           spaces in the forms in which users have them: `optuna_space.py`, `configspace.py`, `user_space.py`
 
 Methods, LLMs and their settings are those of conf/, by name. Nothing else of a study is needed: no folder, no task, no command line.
 """

@@ -1,6 +1,7 @@
 """What a tuner has done, in memory, and in a file where it has one.
 
-The file holds one JSON object a line, each with a checksum. Its first line is the `tuner`: what was asked for, and its identity. Then
+The file holds one JSON object a line, each with a checksum. Its first line is the `tuner`: what was asked for, and its identity (a
+`sampler` for Optuna has its arguments there, and nothing but calls after it). Then
 follow, as they come: `llm_call` (a call, before its reply is used), `asked` (a proposal, before the user sees it), `trial` (what was
 told) and `budget` (another one, from here on). A crash may leave an incomplete last line. No reader takes it, and the next
 line replaces it.
@@ -23,16 +24,19 @@ from harness.store.lines import append_lines, read_lines
 
 SCHEMA = 1
 WHAT = "a line of a tuner's record"
-TUNER, ASKED, TRIAL, BUDGET = "tuner", "asked", "trial", "budget"
-_SCHEMAS = {TUNER: SCHEMA, ASKED: SCHEMA, TRIAL: codec.SCHEMA, BUDGET: SCHEMA, CALL: CALL_SCHEMA}
+TUNER, SAMPLER, ASKED, TRIAL, BUDGET = "tuner", "sampler", "asked", "trial", "budget"
+_SCHEMAS = {TUNER: SCHEMA, SAMPLER: SCHEMA, ASKED: SCHEMA, TRIAL: codec.SCHEMA, BUDGET: SCHEMA, CALL: CALL_SCHEMA}
 
 
 class Record:
-    """The lines of one tuner. Without a path they are in memory only. Raises RecordError for a file that is damaged or something else."""
+    """The lines of one tuner, or of a sampler (`first`). Without a path they are in memory only.
 
-    def __init__(self, path: Path | None = None) -> None:
+    Raises RecordError for a file that is damaged, or holds something else.
+    """
+
+    def __init__(self, path: Path | None = None, *, first: str = TUNER) -> None:
         self.path = path
-        self.rows = [] if path is None else list(_rows(path))
+        self.rows = [] if path is None else list(_rows(path, first))
         self._size = self._bytes()
 
     @property
@@ -68,11 +72,11 @@ class Record:
         return 0
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, first: str) -> Iterator[dict[str, Any]]:
     for number, (where, line) in enumerate(read_lines(path), start=1):
         row = codec.read_row(line, where, WHAT, None)
         kind = row.get("kind")
-        if kind not in _SCHEMAS or (kind == TUNER) != (number == 1):
-            raise RecordError(f"{where}: not {WHAT}, whose first line says what was asked for; give it another file=")
+        if kind not in _SCHEMAS or (kind == first) != (number == 1):
+            raise RecordError(f"{where}: not {WHAT}, which begins with what a {first} was asked for; give it another file=")
         codec.check_schema(row, _SCHEMAS[kind], where, WHAT)
         yield row

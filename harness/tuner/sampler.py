@@ -29,9 +29,10 @@ from harness.seeding import keyed_random, keyed_seed
 from harness.trial import Direction, Objective, Proposal
 from harness.tuner.method import Method
 from harness.tuner.optuna_space import from_distributions, is_usable, to_distributions
-from harness.tuner.record import Record
+from harness.tuner.record import SAMPLER, Record
+from harness.tuner.spaces import user_space
 from harness.tuner.study_trials import assumed_objective, trajectory_of
-from harness.tuner.user_space import UserSpace, user_space
+from harness.tuner.user_space import UserSpace
 from harness.tuner.wanted import Wanted, metric_of
 
 # The key of a trial's system attributes under which it says who proposed it.
@@ -56,7 +57,7 @@ class ExpertBlockSampler(BaseSampler):
 
     Trials that run have no result that could be shown. While there are some, the seed of a proposal depends on the trial's number, so that
     workers do not propose the same; an LLM at temperature 0 still may. When everything has been tried, a configuration is drawn at random.
-    `file` keeps the calls to an LLM, so that a repeated study does not pay for them again.
+    `file` keeps the calls to an LLM, so that a repeated study does not pay for them again; one process uses it.
 
     One objective only: several raise ValueError. Raises SettingsError for arguments that make no sense.
     """
@@ -87,11 +88,13 @@ class ExpertBlockSampler(BaseSampler):
         self._space = None if space is None else user_space(space)
         self._metric = None if metric is None else dict(metric)
         self._independent = independent_sampler or RandomSampler(seed=self._seed % 2**31)
-        self._record = Record(None if file is None else Path(file).expanduser())
+        self._record = Record(None if file is None else Path(file).expanduser(), first=SAMPLER)
         self._built: tuple[object, Method] | None = None
         self._cells: dict[int, Cell] = {}
         if self._metric and "direction" in self._metric:
             raise SettingsError("metric: the study says the direction; leave it out")
+        if not self._record.rows:
+            self._record.append(SAMPLER, {"asked_for": self._arguments})
 
     def infer_relative_search_space(
         self,

@@ -17,8 +17,9 @@ from harness.store.cell_folder import differing
 from harness.trial import GIVEN, Objective, Proposal, Trajectory, Trial, incumbent
 from harness.tuner.method import Asked, Method
 from harness.tuner.record import ASKED, BUDGET, TRIAL, TUNER, Record
+from harness.tuner.spaces import user_space
 from harness.tuner.told import outcome_of_told
-from harness.tuner.user_space import UserConfig, user_space
+from harness.tuner.user_space import UserConfig
 from harness.tuner.wanted import Wanted, metric_of
 
 if TYPE_CHECKING:
