@@ -31,7 +31,7 @@ def composed_cell(task: TaskSpec, method: str, *, llm: str | None, seed: int, bu
     line with their values: `{"start": "default", "agent.names": "anonymous", "llm.temperature": 0.2}`. Raises SettingsError.
     """
     for key in settings:
-        if key.partition(".")[0] not in GROUPS:
+        if str(key).partition(".")[0] not in GROUPS:
             raise SettingsError(f"settings: {key!r} is none of a method; it takes {', '.join(GROUPS)} and what is below them")
     folders = own_conf()
     _check_choice("method", "optimizer", method, folders)
@@ -41,7 +41,7 @@ def composed_cell(task: TaskSpec, method: str, *, llm: str | None, seed: int, bu
     try:
         config = _composed(chosen, folders)
         _set(config, settings)
-        for key, value in (("seed", seed), ("budget", budget)):
+        for key, value in (("seed", seed), ("budget", budget), *_told(task)):
             OmegaConf.update(config, key, value)
         asked = replace(resolved(config), task=task)
     except (HydraException, OmegaConfBaseException) as error:
@@ -49,6 +49,19 @@ def composed_cell(task: TaskSpec, method: str, *, llm: str | None, seed: int, bu
     for key in (*(["llm"] if llm is not None else []), *settings):
         _refuse_unused(key, method, asked)
     return next(cells(asked))
+
+
+def _told(task: TaskSpec) -> Iterator[tuple[str, object]]:
+    """Yield what the settings of a method may say of the task in a message. The task itself takes no way through Hydra."""
+    yield "task.name", _literal(task.name)
+    yield "task.card.metric", _literal(task.card.metric)
+    for key in ("name", "direction", "unit", "margin"):
+        value = task.objective.to_mapping()[key]
+        yield f"task.metric.{key}", _literal(value) if isinstance(value, str) else value
+
+
+def _literal(text: str) -> str:
+    return text.replace("${", "\\${")
 
 
 def _words(error: Exception) -> str:

@@ -22,7 +22,7 @@ def from_distributions(given: Mapping[str, object]) -> UserSpace:
         if not isinstance(distribution, BaseDistribution):
             raise SettingsError(f"hyperparameter '{name}': the others are Optuna distributions, and this is {distribution!r}")
         if distribution.single():
-            fixed[name] = only_value(distribution)
+            fixed[name] = only_value(name, distribution)
             continue
         axes.append(_axis(name, distribution))
         if (grid := _grid(distribution)) is not None:
@@ -34,10 +34,11 @@ def from_distributions(given: Mapping[str, object]) -> UserSpace:
     return UserSpace(Space(tuple(axes)), fixed, grids, tuple(nones))
 
 
-def only_value(distribution: BaseDistribution) -> object:
-    """Return the value of a distribution that has only one."""
+def only_value(name: str, distribution: BaseDistribution) -> object:
+    """Return the value of a distribution that has only one. Raises SettingsError for one that a file could not keep."""
     if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[0]
+        (value,) = {repr(choice): choice for choice in distribution.choices}.values()
+        return value if value is None else _choices(name, distribution)[0]
     assert isinstance(distribution, FloatDistribution | IntDistribution)
     return distribution.low
 

@@ -10,11 +10,12 @@ line replaces it.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import RecordError
+from harness.errors import RecordError, SettingsError
 from harness.llm.calls import KIND as CALL
 from harness.llm.calls import SCHEMA as CALL_SCHEMA
 from harness.llm.calls import CallRecord
@@ -70,6 +71,13 @@ class Record:
         with contextlib.suppress(OSError):
             return self.path.stat().st_size if self.path is not None else 0
         return 0
+
+
+def path_of(file: object) -> Path | None:
+    """Return the path of a file that a user names; None for none. Raises SettingsError."""
+    if file is not None and not isinstance(file, str | os.PathLike):
+        raise SettingsError(f"file={file!r}: give a path")
+    return None if file is None else Path(file).expanduser()
 
 
 def _rows(path: Path, first: str) -> Iterator[dict[str, Any]]:

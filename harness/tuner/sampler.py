@@ -14,7 +14,6 @@ import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -29,11 +28,11 @@ from harness.seeding import keyed_random, keyed_seed
 from harness.trial import Direction, Objective, Proposal
 from harness.tuner.method import Method
 from harness.tuner.optuna_space import from_distributions, is_usable, to_distributions
-from harness.tuner.record import SAMPLER, Record
+from harness.tuner.record import SAMPLER, Record, path_of
 from harness.tuner.spaces import user_space
 from harness.tuner.study_trials import assumed_objective, trajectory_of
 from harness.tuner.user_space import UserSpace
-from harness.tuner.wanted import Wanted, metric_of
+from harness.tuner.wanted import Wanted, metric_of, plain
 
 # The key of a trial's system attributes under which it says who proposed it.
 PROPOSAL = "harness:proposal"
@@ -79,8 +78,8 @@ class ExpertBlockSampler(BaseSampler):
         self._arguments: dict[str, Any] = {
             "method": method,
             "llm": llm,
-            "card": dict(card or {}),
-            "settings": dict(settings or {}),
+            "card": plain(card, "card"),
+            "settings": plain(settings, "settings"),
             "name": "optuna",
         }
         self._seed = secrets.randbits(32) if seed is None else seed
@@ -88,7 +87,7 @@ class ExpertBlockSampler(BaseSampler):
         self._space = None if space is None else user_space(space)
         self._metric = None if metric is None else dict(metric)
         self._independent = independent_sampler or RandomSampler(seed=self._seed % 2**31)
-        self._record = Record(None if file is None else Path(file).expanduser(), first=SAMPLER)
+        self._record = Record(path_of(file), first=SAMPLER)
         self._built: tuple[object, Method] | None = None
         self._cells: dict[int, Cell] = {}
         if self._metric and "direction" in self._metric:
@@ -104,7 +103,7 @@ class ExpertBlockSampler(BaseSampler):
         self._raise_error_if_multi_objective(study)
         if self._space is not None:
             return to_distributions(self._space)
-        common = intersection_search_space(study.get_trials(deepcopy=False), include_pruned=True)
+        common = intersection_search_space(_trials(study), include_pruned=True)
         return {name: distribution for name, distribution in common.items() if is_usable(name, distribution)}
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
@@ -131,7 +130,7 @@ class ExpertBlockSampler(BaseSampler):
         self._independent.reseed_rng()
 
     def _proposal(self, study: Study, trial: FrozenTrial, space: UserSpace) -> Proposal:
-        trials = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
+        trials = [other for other in _trials(study) if other.number != trial.number]
         running = [other.number for other in trials if other.state is TrialState.RUNNING]
         seed = keyed_seed(self._seed, "beside running trials", trial.number) if running else self._seed
         trajectory = trajectory_of(trials, space, self._objective(trials, space, Direction(study.direction.name.lower())))
@@ -163,3 +162,12 @@ class ExpertBlockSampler(BaseSampler):
             cell = replace(self._cells[budget], seed=seed, task=wanted.task())
             self._built = (key, Method.of(cell, space, self._record, self._built[1].backend if self._built else None))
         return self._built[1]
+
+
+def _trials(study: Study) -> list[FrozenTrial]:
+    """Return all trials of a study.
+
+    Hyperband shows a sampler those of one bracket only; a method that sees nothing else would begin each bracket with the same proposals.
+    """
+    whole: Study = getattr(study, "_study", study)
+    return whole.get_trials(deepcopy=False)

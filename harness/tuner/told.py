@@ -54,9 +54,9 @@ def _curve(told: Any, objective: Objective, *, may_be_empty: bool) -> list[Epoch
 
 
 def _rows(told: Any) -> list[Any]:
-    if told is None or isinstance(told, Mapping | Epoch):
-        if isinstance(told, Epoch):
-            return [told]
+    if isinstance(told, Epoch):
+        return [told]
+    if told is None or isinstance(told, Mapping | set | frozenset | bytes):
         raise SettingsError(f"tell: {type(told).__name__} is nothing that can be told: give {WHAT}")
     try:
         found: Iterable[Any] = iter(told)  # a number of NumPy or torch has no epochs either

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.console import say_once
@@ -16,11 +16,11 @@ from harness.store import codec
 from harness.store.cell_folder import differing
 from harness.trial import GIVEN, Objective, Proposal, Trajectory, Trial, incumbent
 from harness.tuner.method import Asked, Method
-from harness.tuner.record import ASKED, BUDGET, TRIAL, TUNER, Record
+from harness.tuner.record import ASKED, BUDGET, TRIAL, TUNER, Record, path_of
 from harness.tuner.spaces import user_space
 from harness.tuner.told import outcome_of_told
 from harness.tuner.user_space import UserConfig
-from harness.tuner.wanted import Wanted, metric_of
+from harness.tuner.wanted import Wanted, metric_of, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,14 +69,21 @@ class Tuner:
         file: str | os.PathLike[str] | None = None,
     ) -> None:
         wanted = Wanted(
-            user_space(space), method, llm, seed, metric_of(metric, direction), dict(card or {}), name, dict(settings or {})
+            user_space(space),
+            method,
+            llm,
+            seed,
+            metric_of(metric, direction),
+            plain(card, "card"),
+            name,
+            plain(settings, "settings"),
         )
-        self._open(wanted, Record(None if file is None else Path(file).expanduser()), budget)
+        self._open(wanted, Record(path_of(file)), budget)
 
     @classmethod
     def resume(cls, file: str | os.PathLike[str], *, budget: int | None = None) -> Tuner:
         """Return the tuner of a file, as it was. `budget` gives it another one. Raises RecordError and CellMismatch."""
-        record = Record(Path(file).expanduser())
+        record = Record(path_of(file))
         if not record.rows:
             raise RecordError(f"{file}: holds no tuner; Tuner(space, ..., file={str(file)!r}) begins one")
         try:
@@ -192,6 +199,10 @@ class Tuner:
         Raises InvalidConfig for a configuration that is not in the space, and SettingsError for what else makes no sense. Nothing is
         lost then: the proposal still waits.
         """
+        if not isinstance(config, Mapping):
+            raise SettingsError(f"tell: first the configuration, a dict, and then its result; not {config!r}")
+        if seconds is not None and not (isinstance(seconds, int | float) and 0 <= seconds < math.inf):
+            raise SettingsError(f"tell: seconds={seconds!r}: give a number, 0 or more")
         checked = self._wanted.space.space.check(self._wanted.space.to_harness(config))
         asked = self._pending if self._pending and repr(self._pending.config) == repr(checked) else None
         if asked is None and not given:

@@ -9,6 +9,7 @@ from typing import Any
 from harness.cell import Cell
 from harness.config.composed import composed_cell
 from harness.errors import SettingsError, near
+from harness.store import codec
 from harness.task import TaskCard, TaskSpec
 from harness.trial import Direction
 from harness.tuner.user_space import UserSpace
@@ -39,6 +40,12 @@ class Wanted:
     name: str = "tuning"
     settings: Mapping[str, Any] = field(default_factory=dict)
     _composed: dict[int, Cell] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            codec.json_text(self.to_mapping())
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"card, settings and fixed values are kept as JSON, and one of them cannot be: {error}") from error
 
     def task(self) -> TaskSpec:
         """Return the task. Raises SettingsError for a metric or a card that makes no sense."""
@@ -77,6 +84,13 @@ class Wanted:
         """Read what `to_mapping` returned. Raises KeyError or SettingsError for anything else."""
         plain = {name: row[name] for name in ("method", "llm", "seed", "name", "metric", "card", "settings")}
         return cls(UserSpace.from_mapping(row), **plain)
+
+
+def plain(given: Mapping[str, Any] | None, argument: str) -> dict[str, Any]:
+    """Return a copy of an argument that is a dict; None is an empty one. Raises SettingsError."""
+    if given is not None and not isinstance(given, Mapping):
+        raise SettingsError(f"{argument}={given!r}: give a dict")
+    return {str(key): value for key, value in (given or {}).items()}
 
 
 def metric_of(metric: Mapping[str, Any] | None, direction: str | None) -> dict[str, Any]:

@@ -132,6 +132,23 @@ def test_workers_beside_each_other_are_not_proposed_the_same() -> None:
     assert proposals(study)[5]["running"] == [3, 4]
 
 
+def test_the_brackets_of_hyperband_do_not_begin_with_the_same_proposals() -> None:
+    sampler = ExpertBlockSampler(seed=0, budget=8, space=RANGES)
+    study = optuna.create_study(sampler=sampler, pruner=optuna.pruners.HyperbandPruner(max_resource=6))
+
+    def pruned(trial: optuna.Trial) -> float:
+        rate, width = trial.suggest_float("rate", 1e-5, 1.0, log=True), trial.suggest_int("width", 8, 64, step=8)
+        for step in range(6):
+            trial.report(abs(math.log10(rate) + 2) + 1 / width, step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return abs(math.log10(rate) + 2) + 1 / width
+
+    study.optimize(pruned, n_trials=8)
+    assert [shown["trials_shown"] for shown in proposals(study)] == [*range(8)]
+    assert len({str(trial.params) for trial in study.trials}) == 8
+
+
 def test_parameters_that_no_method_can_be_shown_are_drawn_by_the_independent_sampler() -> None:
     study = optuna.create_study(sampler=ExpertBlockSampler(seed=0, independent_sampler=optuna.samplers.RandomSampler(seed=3)))
 

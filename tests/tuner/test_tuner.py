@@ -210,6 +210,10 @@ def test_what_cannot_be_told_is_one_line_and_the_proposal_still_waits(result: ob
         shared.tell(config, result)
     assert "\n" not in str(raised.value)
     assert (shared.ask(), shared.trials) == (config, before)
+    with pytest.raises(SettingsError, match="first the configuration, a dict, and then its result"):
+        shared.tell(3, config)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="seconds=-1: give a number, 0 or more"):
+        shared.tell(config, 3, seconds=-1)
     with pytest.raises(InvalidConfig, match="layers: 9 is above the maximum 8"):
         shared.tell({**config, "layers": 9}, 3)
 
@@ -250,6 +254,10 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: Tuner(SPACE, direction="maximize", metric={"direction": "minimize", **RMSE}), "leave one out"),
     (lambda: Tuner(SPACE, direction="down"), "direction=down; there is: maximize, minimize"),
     (lambda: Tuner(SPACE, card={"titel": "x"}), r"card: unknown field 'titel'; did you mean 'title'\?"),
+    (lambda: Tuner(SPACE, card="x"), "card='x': give a dict"),  # type: ignore[arg-type]
+    (lambda: Tuner(SPACE, settings=["start"]), "settings=.*: give a dict"),  # type: ignore[arg-type]
+    (lambda: Tuner(SPACE, card={"title": object()}), "kept as JSON, and one of them cannot be"),
+    (lambda: Tuner(SPACE, file=3), "file=3: give a path"),  # type: ignore[arg-type]
     (lambda: Tuner([1]), "space: give a dict as in a task's YAML"),
     (lambda: Tuner({"a": 3}), "hyperparameter 'a': give a dict such as"),
     (lambda: Tuner({"a": {"type": "flaot"}}), r"unknown type 'flaot'; did you mean 'float'\?"),
