@@ -32,7 +32,7 @@ A method of your own:
     Outcome           what one training returned: status, curve, scores, seconds, error
     Status            how a training ended: ok, diverged, crashed or timeout
     DefaultFirst      a wrapper: the default configuration as trial 1, the rest by another method
-    Exhausted         raised by a method that has nothing left to propose
+    Exhausted         raised by a method that has nothing left to propose, and by a Tuner whose budget is spent
 
 Tuning what you train yourself:
 
