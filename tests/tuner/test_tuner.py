@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -118,13 +119,11 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"settings": {"agent.names": "anonymous"}}, "names: 'real' there, 'anonymous' here"),
     ],
 )
-def test_a_file_of_other_arguments_is_refused_with_the_difference(other: dict[str, Any], difference: str, tmp_path: Path) -> None:
-    file = tmp_path / "t.jsonl"
-    Tuner(SPACE, file=file)
-    before = Path(file).read_bytes()
+def test_a_file_of_other_arguments_is_refused_with_the_difference(other: dict[str, Any], difference: str, begun: Path) -> None:
+    before = begun.read_bytes()
     with pytest.raises(CellMismatch, match=difference):
-        Tuner(**{"space": SPACE, "file": file, **other})
-    assert Path(file).read_bytes() == before
+        Tuner(**{"space": SPACE, "file": begun, **other})
+    assert begun.read_bytes() == before
 
 
 def test_a_larger_budget_goes_on_and_stays(tmp_path: Path) -> None:
@@ -246,6 +245,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: Tuner(SPACE, llm="qwen"), "llm: method 'rules' does not use it; leave it out"),
     (lambda: Tuner(SPACE, settings={"agent.name": 1}), r"no 'agent.name'; did you mean 'agent.names'\?"),
     (lambda: Tuner(SPACE, settings={"study": "x"}), "'study' is none of a method"),
+    (lambda: Tuner(SPACE, settings={"llm": "qwen"}), "'llm' is a group: give what is below it; method= and llm= choose"),
     (lambda: Tuner(SPACE, settings={"agent.names": "anon"}), r"unknown 'anon'; did you mean 'anonymous'\?"),
     (lambda: Tuner(SPACE, "tcs", llm="qwen", settings={"agent.attempts": "x"}), "agent.attempts: Value 'x'"),
     (lambda: Tuner(SPACE, direction="minimize"), "direction=minimize: say what is measured"),
@@ -276,6 +276,24 @@ def test_wrong_arguments_are_one_line_that_says_what_helps(wrong: Callable[[], o
     with pytest.raises(HarnessError, match=line) as raised:
         wrong()
     assert "\n" not in str(raised.value)
+
+
+def test_a_method_of_ones_own_is_found_in_the_conf_of_the_folder_and_read_again_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "conf" / "optimizer" / "mine.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("name: mine\n_target_: support.methods.Odd\noptions: {good: 1, then: exhausted}\n")
+    tuner = tuned(Tuner(SPACE, "mine"), 1)
+    with pytest.raises(Exhausted, match="the method has nothing left to propose"):
+        tuner.ask()
+    own.write_text("name: mine\n_target_: support.methods.Odd\noptions: {good: 2, then: exhausted}\n")
+    os.utime(own, (1, 1))
+    tuned(Tuner(SPACE, "mine"), 2)
+    own.write_text("name: mine\n_target_: [\n")
+    with pytest.raises(SettingsError, match=r"conf/optimizer/mine\.yaml, line "):
+        Tuner(SPACE, "mine")
 
 
 def test_a_file_that_another_tuner_has_written_to_is_left_alone(tmp_path: Path) -> None:
