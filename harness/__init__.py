@@ -19,7 +19,7 @@ A task of your own:
     Config            one assignment of values: a dict from name to Value
     Value             one value of a configuration: a str, int, float or bool
     Readiness         what `python -m harness.doctor` says of a task or an LLM
-    tasks_from     a module: a task out of a scikit-learn estimator or a training loop
+    tasks_from        a module: a task out of an estimator, a training loop, a command or an Optuna objective
     keyed_random      a random generator that depends on (seed, purpose, number) alone
     keyed_seed        the same as an integer
 
@@ -71,6 +71,12 @@ An expert block of your own:
     render            write a summary as text, JSON or Markdown, within a bound of tokens
     Format            text, json or markdown
 
+The results of a study:
+
+    load              read a study, a packed one, or one cell: typed trials, and a pandas frame with a row per trial
+    Results           what `load` returns
+    TrialRow          one of its trials, with task, arm, seed, tokens and price
+
 Errors, each one line for the user:
 
     HarnessError      the base
@@ -118,6 +124,7 @@ __all__ = [
     "Reply",
     "ReplyFormat",
     "Request",
+    "Results",
     "Scale",
     "Section",
     "SettingsError",
@@ -131,12 +138,14 @@ __all__ = [
     "Trajectory",
     "TransportFault",
     "Trial",
+    "TrialRow",
     "TruncatedPrompt",
     "Tuner",
     "Value",
     "View",
     "keyed_random",
     "keyed_seed",
+    "load",
     "near",
     "render",
     "summarize",
@@ -152,6 +161,8 @@ if TYPE_CHECKING:
     from harness.llm.settings import LlmSettings
     from harness.optimizer import DefaultFirst, Optimizer
     from harness.readiness import Readiness
+    from harness.report.analysis.trial_table import TrialRow
+    from harness.report.results import Results, load
     from harness.seeding import keyed_random, keyed_seed
     from harness.space import Choice, Config, Hyperparameter, Number, Space, Value
     from harness.task import NeedsData, Reference, Scale, Simulated, Task, TaskCard
@@ -170,6 +181,8 @@ else:
         "harness.llm.settings": "LlmSettings",
         "harness.optimizer": "DefaultFirst Optimizer",
         "harness.readiness": "Readiness",
+        "harness.report.analysis.trial_table": "TrialRow",
+        "harness.report.results": "Results load",
         "harness.seeding": "keyed_random keyed_seed",
         "harness.space": "Choice Config Hyperparameter Number Space Value",
         "harness.task": "NeedsData Reference Scale Simulated Task TaskCard",

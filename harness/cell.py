@@ -13,9 +13,26 @@ from harness.llm.asking import Asking
 from harness.optimizer import OptimizerSpec
 from harness.seeding import keyed_seed
 from harness.store.cell_folder import SCHEMA
+from harness.store.codec import json_text, to_row
 from harness.task import TaskSpec
 from harness.training.evaluator import NO_LIMITS, Evaluator, Limits
-from harness.trial import PERCENT
+from harness.trial import PERCENT, Trial
+
+
+@dataclass(frozen=True)
+class Given:
+    """Trials that were evaluated before a cell begins, numbered from 1. Every method sees them, and none of them is trained again."""
+
+    trials: tuple[Trial, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    @cached_property
+    def identity(self) -> dict[str, object]:
+        """How many trials there are, and sixteen hexadecimal digits of the SHA-256 of all that the file says of them."""
+        text = json_text([to_row(trial) for trial in self.trials])
+        return {"trials": len(self.trials), "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
 @dataclass(frozen=True)
@@ -23,7 +40,8 @@ class Cell:
     """One task, tuned by one method, from one seed.
 
     `asking` holds the settings of a method that asks an LLM, None for any other method; `asking_identity` holds those of them that decide
-    the result. `versions` are the versions of the code that decides the result (see `harness.importing`).
+    the result. `versions` are the versions of the code that decides the result (see `harness.importing`). `given` are trials that come
+    before those of the budget.
     """
 
     study: str
@@ -39,6 +57,12 @@ class Cell:
     asking: Asking | None = None
     asking_identity: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
+    given: Given = Given()
+
+    @property
+    def all_trials(self) -> int:
+        """How many trials the cell holds when its budget is spent: those that were given, and its own."""
+        return len(self.given) + self.budget
 
     @property
     def method_seed(self) -> int:
@@ -75,6 +99,7 @@ class Cell:
             # Left out when unset, so that cells keep their ids when the harness gets new limits or evaluators.
             **({} if limits.trial_memory_mb is None else {"memory_limit_mb": limits.trial_memory_mb}),
             **({"evaluator": dict(self.evaluator.identity)} if self.evaluator.identity else {}),
+            **({"given": self.given.identity} if self.given else {}),
             **self.asking_identity,
         }
 

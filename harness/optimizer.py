@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from harness.space import Space
-from harness.trial import Proposal, Trajectory
+from harness.trial import Proposal, Trajectory, tried
 
 # What a method is to the report: the `role` in its YAML (conf/optimizer), which the manifest of every cell records.
 ROLES = {
@@ -32,8 +32,9 @@ class Optimizer(Protocol):
     def propose(self, trajectory: Trajectory) -> Proposal:
         """Return the configuration of trial `len(trajectory) + 1`.
 
-        The answer is a function of (space, seed, trajectory) alone, so that resuming is replaying: a new object shown the same
-        trials must propose the same. Raises Exhausted when there is nothing left to try.
+        The answer is a function of (space, seed, trajectory) alone, so that resuming is replaying: a new object shown the same trials must
+        propose the same. The trajectory may begin with trials that the user gave (source `given`). Raises Exhausted when there is nothing
+        left to try.
         """
         ...
 
@@ -58,14 +59,17 @@ class OptimizerSpec:
 
 
 class DefaultFirst:
-    """Try the space's default configuration as trial 1, then leave the rest to `inner` (which sees that trial)."""
+    """Try the space's default configuration first, then leave the rest to `inner` (which sees that trial).
+
+    Trials that were given come before it; when the default is one of them, it is not tried again.
+    """
 
     def __init__(self, inner: Optimizer, space: Space) -> None:
         self._inner = inner
         self._space = space
 
     def propose(self, trajectory: Trajectory) -> Proposal:
-        """Return the default for trial 1, then what `inner` says."""
-        if len(trajectory) == 0:
+        """Return the default for the first trial that is not given, unless it was given; then what `inner` says."""
+        if all(trial.given for trial in trajectory) and not tried(self._space.default(), trajectory):
             return Proposal(self._space.default(), source="default")
         return self._inner.propose(trajectory)

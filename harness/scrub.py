@@ -49,7 +49,9 @@ _REMEMBERED: set[str] = set()
 
 def remember(variable: str) -> None:
     """Treat the value of an environment variable as a secret from now on, whatever its name."""
+    global _last
     _REMEMBERED.add(variable)
+    _last = _NOTHING_YET
 
 
 def without_secrets(text: str, *, foreign: bool = False) -> str:
@@ -114,6 +116,19 @@ def scrub_tracebacks() -> None:
 
 def _secrets() -> tuple[tuple[str, str], ...]:
     """Return (replacement, value) for every secret in the current environment."""
+    global _last  # one assignment of a pair, so that no thread sees half of it
+    # os.environ keeps bytes in `_data`. To compare them takes a microsecond, to read all variables seventy.
+    variables: Mapping[bytes, bytes] = vars(os.environ)["_data"]
+    if variables != _last[0]:
+        _last = (dict(variables), _secrets_now())
+    return _last[1]
+
+
+_NOTHING_YET: tuple[Mapping[bytes, bytes], tuple[tuple[str, str], ...]] = ({}, ())
+_last = _NOTHING_YET
+
+
+def _secrets_now() -> tuple[tuple[str, str], ...]:
     found = []
     for name in os.environ:
         if name in _REMEMBERED or _is_secret_name(name):

@@ -215,10 +215,10 @@ class Outcome:
 class Proposal:
     """A configuration and where it came from.
 
-    `source` is one of optimizer, default, llm, llm-retry-N, llm-repaired, llm-adjusted, fallback. It shows whether the LLM needed N
-    corrections, whether values were repaired without telling it or changed by rules after its reply, and whether a random
-    configuration replaced its proposal. `note` holds what the method wants to record with the trial (an analysis text, call records); plain
-    JSON data.
+    `source` is one of optimizer, default, given, llm, llm-retry-N, llm-repaired, llm-adjusted, fallback. It shows whether the LLM needed N
+    corrections, whether values were repaired without telling it or changed by rules after its reply, whether a random configuration
+    replaced its proposal, and whether nobody proposed it because the user gave the trial. `note` holds what the method wants to record
+    with the trial (an analysis text, call records); plain JSON data.
     """
 
     config: Config
@@ -248,6 +248,11 @@ class Trial:
     def score(self) -> float | None:
         """The validation score in percent, None when the training failed."""
         return self.outcome.val_score_pct
+
+    @property
+    def given(self) -> bool:
+        """Whether the user gave the trial: it was evaluated before the cell began, and is no part of its budget."""
+        return self.proposal.source == GIVEN
 
     def without_test(self) -> Trial:
         """Return the trial without test scores, as a method may see it."""
@@ -333,6 +338,11 @@ def incumbents(trials: Iterable[Trial], objective: Objective = PERCENT) -> Itera
 def incumbent(trials: Iterable[Trial], objective: Objective = PERCENT) -> Trial | None:
     """Return the trial with the best validation score, the first on a tie; None when none has a score."""
     return [None, *incumbents(trials, objective)][-1]
+
+
+def tried(config: Config, trials: Iterable[Trial]) -> Trial | None:
+    """Return the first trial of a configuration; None when there is none. Values of other types differ: True is not 1."""
+    return next((trial for trial in trials if trial.config == config and repr(trial.config) == repr(config)), None)
 
 
 def _refuse_test_scores(trial: Trial) -> None:

@@ -6,8 +6,9 @@
 
 The trials that are shown are the default and random draws, trained live (the development family's scores are computed). Each question
 is asked once: a bad reply is counted, not asked again. `in the space` counts replies whose configuration is a member of the space, and
-`usable` those that were not tried before. Seconds are of the processor, of this process: of a model at a server they say nothing. Prints
-Markdown; `--out` also writes each reply as a line of JSON.
+`usable` those that were not tried before. A question that does not fit the window is not asked, and counted apart. Seconds are of the
+processor, of this process: of a model at a server they say nothing. Prints Markdown; `--out` also writes each reply as a line of JSON, and
+the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from harness.config.settings import conf_dir, register, resolved
 from harness.config.values import Settings
 from harness.llm.backend import Reply
 from harness.llm.build import build_backend
+from harness.llm.errors import TruncatedPrompt
 from harness.optimizers.agent.agent import Agent
 from harness.seeding import keyed_random
 from harness.space import Config, Space
@@ -43,6 +45,7 @@ BUDGET = 10
 CORE = ("digits", "text", "graph", "madelon", "friedman", "ratings")
 DEVELOPMENT = 6
 NOT_MEMBERS = ("unparsed", "invalid", "aborted")
+TOO_LONG = "too long"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Answer:
     task: str
     arm: str
     trials: int
+    seed: int
     kind: str
     is_default: bool
     tokens_in: int
@@ -127,13 +131,16 @@ def ask(case: Case, arm: str, settings: Settings, seed: int) -> Answer:
     asking = replace(settings.asking, attempts=1)
     agent = Agent(case.space, seed, asking=asking, card=case.card, budget=BUDGET, backend=backend)
     start = time.process_time()
-    proposal = agent.propose(case.trajectory)
+    try:
+        last = agent.propose(case.trajectory).note["replies"][-1]
+    except TruncatedPrompt:
+        last = {"kind": TOO_LONG, "problem": ""}
     seconds = time.process_time() - start
-    last = proposal.note["replies"][-1]
     return Answer(
         task=case.task,
         arm=arm,
         trials=len(case.trajectory),
+        seed=seed,
         kind=str(last.get("kind", "")),
         is_default="of trial 1;" in str(last["problem"]),  # the default was tried first, so that a copy of it is a repeat
         tokens_in=sum(reply.prompt_tokens or 0 for reply in replies),
@@ -143,14 +150,22 @@ def ask(case: Case, arm: str, settings: Settings, seed: int) -> Answer:
     )
 
 
+def kept(file: Path | None) -> list[Answer]:
+    """Return the answers that an earlier run wrote."""
+    if file is None or not file.exists():
+        return []
+    return [Answer(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
 def table(answers: Sequence[Answer], by: str) -> str:
     """Return a Markdown table of shares and means for each arm or task."""
     lines = [
-        f"| {by} | calls | in the space | usable | why not | the default | tokens in | tokens out | CPU, s |",
-        "|" + "---|" * 9,
+        f"| {by} | calls | in the space | usable | why not | the default | tokens in | tokens out | CPU, s | too long to ask |",
+        "|" + "---|" * 10,
     ]
-    for name in dict.fromkeys(getattr(answer, by) for answer in answers):
-        mine = [answer for answer in answers if getattr(answer, by) == name]
+    asked = [answer for answer in answers if answer.kind != TOO_LONG]
+    for name in dict.fromkeys(getattr(answer, by) for answer in asked):
+        mine = [answer for answer in asked if getattr(answer, by) == name]
         members = sum(answer.kind not in NOT_MEMBERS for answer in mine)
         why = Counter(answer.kind for answer in mine if answer.kind)
         cells = [
@@ -163,6 +178,7 @@ def table(answers: Sequence[Answer], by: str) -> str:
             round(mean(a.tokens_in for a in mine)),
             round(mean(a.tokens_out for a in mine)),
             f"{mean(a.seconds for a in mine):.1f}",
+            sum(getattr(answer, by) == name for answer in answers) - len(mine),
         ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
@@ -184,18 +200,19 @@ def main() -> None:
     cases = list(
         development_cases(options.trials) if options.tasks == ["development"] else core_cases(options.tasks, options.trials)
     )
-    answers: list[Answer] = []
-    for seed in itertools.count():
-        for case, arm in itertools.product(cases, arms):
-            if len(answers) == options.calls:
-                break
-            answers.append(ask(case, arm, arms[arm], seed))
-            if options.out:
-                with options.out.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(vars(answers[-1]), ensure_ascii=False) + "\n")
-            print(f"\r{len(answers)}/{options.calls}", end="", file=sys.stderr)
-        if len(answers) == options.calls:
+    answers = kept(options.out)
+    known = {(a.task, a.arm, a.trials, a.seed) for a in answers}
+    questions = ((seed, case, arm) for seed in itertools.count() for case, arm in itertools.product(cases, arms))
+    for seed, case, arm in questions:
+        if sum(answer.kind != TOO_LONG for answer in answers) >= options.calls:
             break
+        if (case.task, arm, len(case.trajectory), seed) in known:
+            continue
+        answers.append(ask(case, arm, arms[arm], seed))
+        if options.out:
+            with options.out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(vars(answers[-1]), ensure_ascii=False) + "\n")
+        print(f"\r{len(answers)}/{options.calls}", end="", file=sys.stderr)
     print(file=sys.stderr)
     print(table(answers, "arm"))
     print()

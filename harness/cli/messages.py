@@ -33,7 +33,15 @@ def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
             return f"'{error.override}' is not a setting: write key=value (python -m harness --help)"
         return f"cannot read '{error.override}': {_first_line(error)} (in a shell, quote what holds brackets or spaces)"
     if not isinstance(error, HydraException | OmegaConfBaseException):
-        return f"these settings do not compose: {_first_line(error)}" if _raised_while_composing(error) else None
+        if not _raised_while_composing(error):
+            return None
+        if "Unexpected type for root" in str(error):  # a key inside of a value that is ${computed}
+            inside = [argument for argument in arguments if argument.lstrip("+").startswith("task.reference.")]
+            return (
+                f"{' '.join(inside) or 'one of these settings'}: lies inside a value that the YAML computes; give the whole value, such as "
+                "'++task.reference={val: {median: 70, best: 80}, source: mine}'"
+            )
+        return f"these settings do not compose: {_first_line(error)}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, GrammarParseError) and (broken := _file_of(error)):
         key = f"{cause.full_key}: " if cause.full_key else ""
@@ -87,6 +95,8 @@ def _raised_while_composing(error: BaseException) -> bool:
 
 def _unknown_key(key: str, arguments: Sequence[str]) -> str:
     keys = [] if key.startswith("hydra") else _known_keys(arguments)
+    if key in keys:  # what was given has keys that it does not have
+        return f"'{key}' has no such entries; to set them write ++{key}=..."
     parent = key.rpartition(".")[0]
     if parent in OPEN_KEYS and parent in keys and "startup_trials" not in meant(key, keys):
         return (

@@ -22,6 +22,7 @@ from harness.console import duration, say
 from harness.errors import shown
 from harness.store.archive import packed
 from harness.store.cell_folder import FAILURE, SUMMARY, TRIALS, every_trial_crashed
+from harness.trial import GIVEN
 
 POLL_SECONDS = 0.25
 # A scan of very many cells must not eat the time of the training beside it.
@@ -106,7 +107,7 @@ class Watched:
         score = row.get("val_score_pct")
         if score is not None and (self.best is None or self.cell.task.objective.better(score, self.best)):
             self.best = float(score)
-        if row.get("status") == "crashed":
+        if row.get("status") == "crashed" and row.get("source") != GIVEN:
             self.crashes.append(Crashed(self.trials + 1, str(row.get("error")), str(row.get("raised_at") or "")))
 
     def failure_ns(self) -> int:
@@ -163,12 +164,12 @@ class Tally:
     @property
     def trials(self) -> int:
         """How many trials are behind us; a cell that ended counts in full, also when it ended early."""
-        return sum(watched.cell.budget if watched.done or watched.failed else watched.trials for watched in self.cells)
+        return sum(watched.cell.all_trials if watched.done or watched.failed else watched.trials for watched in self.cells)
 
     def seconds_left(self) -> float | None:
         """Estimate from the trials since the start; None while there are none."""
         done = self.trials - self.trials_before
-        left = sum(watched.cell.budget for watched in self.cells) - self.trials
+        left = sum(watched.cell.all_trials for watched in self.cells) - self.trials
         return (time.monotonic() - self.started) / done * left if done else None
 
 
@@ -289,7 +290,7 @@ class LiveView(PlainView):
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        tally, total = self.tally, sum(watched.cell.budget for watched in self.tally.cells)
+        tally, total = self.tally, sum(watched.cell.all_trials for watched in self.tally.cells)
         left = tally.seconds_left()
         head = f"{tally.done} of {len(tally.cells)} cells"
         tail = f"{duration(left)} left" if left is not None else "starting"
@@ -298,7 +299,7 @@ class LiveView(PlainView):
         lines = Table.grid(padding=(0, 1))
         running = [w for w in tally.cells if w.trials and not w.done and not w.failed]
         for watched in running[:SHOWN_CELLS]:
-            lines.add_row(Text(watched.label), Text(f"trial {watched.trials}/{watched.cell.budget}"), Text(watched.best_text))
+            lines.add_row(Text(watched.label), Text(f"trial {watched.trials}/{watched.cell.all_trials}"), Text(watched.best_text))
         if len(running) > SHOWN_CELLS:
             lines.add_row(Text(f"and {len(running) - SHOWN_CELLS} more"))
         self._live.update(Group(bar, lines), refresh=True)

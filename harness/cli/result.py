@@ -95,7 +95,9 @@ def _result(study: Path, each: Ended) -> str:
     test = summary.get("test_score_pct")
     best = objective.text(each.score).replace(" ", NO_BREAK)
     tail = f", test {objective.text(test)}".replace(" ", NO_BREAK).replace(NO_BREAK, " ", 1) if test is not None else ""
-    return f"{label}: best validation {best} (trial {summary['incumbent']} of {summary['trials']}){tail}"
+    given = summary.get("given", 0)
+    known = f", {'one' if summary['incumbent'] <= given else 'none'} of the {given} given" if given else ""
+    return f"{label}: best validation {best} (trial {summary['incumbent']} of {summary['trials']}{known}){tail}"
 
 
 def _why(folder: Path, summary: Mapping[str, Any]) -> str:

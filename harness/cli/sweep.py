@@ -25,7 +25,7 @@ from harness.cli.progress import watch
 from harness.cli.result import tell
 from harness.config.overrides import conf_dir, expand_suites, split_start
 from harness.config.seeds import as_text
-from harness.config.settings import cells, refuse_unused, resolved
+from harness.config.settings import cells, refuse_given_to_several, refuse_unused, resolved
 from harness.config.values import Settings
 from harness.console import say
 from harness.errors import CellsFailed, SettingsError
@@ -126,6 +126,7 @@ def compose_all(sweeper: Any, arguments: list[str]) -> list[Combination]:
             entries.append(f"seeds={_seeds_text(seeds)}")
         jobs.append(_Job.of(rest, entries, resolved(loader.load_sweep_config(sweeper.config, entries))))
     refuse_unused((entry.partition("=")[0] for job in jobs for entry in job.rest), [job.settings for job in jobs])
+    refuse_given_to_several([job.settings for job in jobs])
     return named_combinations(jobs, swept)
 
 

@@ -248,6 +248,8 @@ class Settings:
     """seed of the training; null: the same as seed (tables: in turn)"""
     budget: int = 10
     """trials per cell"""
+    given: str | None = None
+    """file (.csv, .jsonl) of trials that were evaluated before: every method sees them, and the budget does not count them"""
     arm: str | None = None
     """name of the table row; null: from optimizer, LLM and start"""
     variant: str = ""

@@ -22,8 +22,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationValidationError, OmegaConfBaseException
 from yaml import YAMLError
 
-from harness.cell import Cell
+from harness.cell import Cell, Given
 from harness.config import schema
+from harness.config.given import read_given
 from harness.config.other_words import meant
 from harness.config.overrides import conf_dir as conf_dir
 from harness.config.published import ATTEMPTS, GROUP, reads, reads_switches, refuse_table, told_of, with_switches
@@ -167,6 +168,7 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
         progress=typed.progress.name,
         unready=typed.unready.name,
         recorded=_recorded(plain, task, evaluator, spec, asking),
+        given=None if typed.given is None else read_given(_folder("given", typed.given), task),
     )
 
 
@@ -299,6 +301,20 @@ def refuse_unused(keys: Iterable[str], asked: Sequence[Settings]) -> None:
             raise SettingsError(f"{key}: {listed} would not use it; leave it out, or add {reader}")
 
 
+def refuse_given_to_several(asked: Sequence[Settings]) -> None:
+    """Raise SettingsError when one file gives its rows to several tasks, and does not say which belong to which."""
+    tasks: dict[str, dict[str, None]] = {}
+    for settings in asked:
+        if settings.given and not settings.given.by_task:
+            tasks.setdefault(settings.given.path, {})[settings.task.name] = None
+    for path, names in tasks.items():
+        if len(names) > 1:
+            listed = ", ".join([*names][:3]) + (", ..." if len(names) > 3 else "")
+            raise SettingsError(
+                f"given={path}: its rows would count for {len(names)} tasks ({listed}): name each row's in a column 'task'"
+            )
+
+
 def _reads(settings: Settings, key: str) -> bool:
     if _under(key, ["task.table"]):
         return not settings.evaluator.trains
@@ -340,6 +356,7 @@ def cells(settings: Settings) -> Iterator[Cell]:
             asking=settings.asking,
             asking_identity=identity,
             versions={**versions, **settings.evaluator.versions},
+            given=settings.given.given if settings.given else Given(),
         )
 
 
@@ -394,6 +411,8 @@ def _arm_name(settings: Settings, start: str) -> str:
         name += "+default"
     if not settings.arm and asks and settings.task.renamed:
         name += "+renamed"
+    if not settings.arm and settings.given:
+        name += "+given"
     return f"{name}[{settings.variant}]" if settings.variant else name
 
 

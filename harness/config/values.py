@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.config.given import GivenFile
 from harness.llm.asking import Asking
 from harness.llm.settings import LlmSettings
 from harness.optimizer import OptimizerSpec
@@ -51,6 +52,7 @@ class Settings:
     progress: str
     unready: str
     recorded: Mapping[str, Any]
+    given: GivenFile | None = None
 
     def named(self, variant: str) -> Settings:
         """Return the same settings with the name of a sweep's variant."""

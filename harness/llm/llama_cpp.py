@@ -56,7 +56,9 @@ class LlamaCpp:
             return Readiness(settings.name, False, reason, "end other programs, or set a smaller llm.num_ctx or a smaller model")
         window = header.of_architecture("context_length")
         reason = f"{file.name} is there; it takes about {megabytes(needed)} of memory ({_licence(settings, header)})"
-        return Readiness(settings.name, True, reason, warning=window_warning(settings, window), notice=_licence(settings, header))
+        # Without llm.num_ctx the engine takes the whole window, so that there is nothing to warn of.
+        warning = "" if settings.num_ctx is None else window_warning(settings, window)
+        return Readiness(settings.name, True, reason, warning=warning, notice=_licence(settings, header))
 
     def complete(self, request: Request) -> Reply:
         self._refuse()

@@ -32,6 +32,8 @@ class LlmSettings:
     """name of the model at the server"""
     small: bool | None = None
     """whether the report counts it as a small local model; null: where its backend is local"""
+    remark: str = ""
+    """what the report says of results with this model, in a sentence"""
     base_url: str | None = None
     """address of the server; null: OLLAMA_HOST, OPENAI_BASE_URL, else the client's own default"""
     proxy: str | None = None

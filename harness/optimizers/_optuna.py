@@ -41,7 +41,7 @@ class OptunaSession:
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         return config
 
-    def tell(self, config: Config, score_pct: float) -> None:
+    def tell(self, config: Config, score_pct: float, *, more: bool = False) -> None:  # noqa: ARG002 - it models when it is asked
         params = {name: encode(self._space[name], value) for name, value in config.items()}
         distributions = {name: self._distributions[name] for name in params}
         self._study.add_trial(optuna.create_trial(params=params, distributions=distributions, value=score_pct))

@@ -5,9 +5,10 @@ integers after scaling them, which gives the first and the last level only half 
 as soon as it builds a model.
 
 Replay. The library's object is a cache of the trajectory that it has seen. When a trajectory extends the cached one, the new trials are
-reported to the object. Any other trajectory is replayed into a new object. During a replay, the object is also asked once before each
-trial that the library itself had proposed, because asking advances the library's random generator. So the object always has the state
-of an uninterrupted run, and a proposal depends on (space, seed, trajectory) only.
+reported to the object. Any other trajectory is replayed into a new object, and so is one with more trials that the user gave, which are
+told together. During a replay, the object is also asked once before each trial that the library itself had proposed, because asking
+advances the library's random generator. So the object always has the state of an uninterrupted run, and a proposal depends on (space,
+seed, trajectory) only.
 
 Imports. Neither this module nor the module of a method imports a library before the first proposal, so a finished cell stays fast.
 """
@@ -22,7 +23,7 @@ from harness.errors import SettingsError
 from harness.seeding import keyed_random, keyed_seed
 from harness.space import Config, Space, Value
 from harness.space.hyperparameter import Choice, Hyperparameter, Number
-from harness.trial import Proposal, Trajectory, Trial
+from harness.trial import GIVEN, Proposal, Trajectory, Trial
 
 LOWEST_SCORE_PCT = -1e9
 
@@ -46,8 +47,11 @@ class Session(Protocol):
         """Return the next configuration, a member of the space in exact Python types. It may advance the library's generator."""
         ...
 
-    def tell(self, config: Config, score_pct: float) -> None:
-        """Report the finite score (in percent, higher is better) of any member of the space, whether it was asked for or not."""
+    def tell(self, config: Config, score_pct: float, *, more: bool = False) -> None:
+        """Report the finite score (in percent, higher is better) of any member of the space, whether it was asked for or not.
+
+        `more`: it was given, and another given one follows, so that no model is needed yet.
+        """
         ...
 
 
@@ -96,8 +100,9 @@ class ReplayedOptimizer(ABC):
             drawn = self._draws(trajectory.trials[:place])
             if trajectory[place].proposal.source == "optimizer" and not drawn and self._asked is None:
                 self._session.ask()
+            more = place + 1 < len(seen) and trajectory[place + 1].given
             for config, score in reports(trajectory.trials[: place + 1]):
-                self._session.tell(config, score)
+                self._session.tell(config, score, more=more)
             self._seen.append(seen[place])
             self._asked = None
         return self._session
@@ -107,6 +112,8 @@ class ReplayedOptimizer(ABC):
         past = len(self._seen)
         if seen[:past] != self._seen:
             return False
+        if past and len(seen) > past and seen[past][0] == GIVEN:
+            return False  # the last one told would have had `more`
         return self._asked is None or len(seen) == past or seen[past][0] == "optimizer"
 
 

@@ -43,13 +43,13 @@ class SkoptSession:
         self._asked = {hp.name: decode(hp, coded) for hp, coded in zip(self._space, point, strict=True)}
         return self._space.restrict(self._asked)
 
-    def tell(self, config: Config, score_pct: float) -> None:
+    def tell(self, config: Config, score_pct: float, *, more: bool = False) -> None:
         own = self._asked and self._space.restrict(self._asked) == config
         values = (self._asked if own else {hp.name: hp.default for hp in self._space}) | config
         point = [encode(hp, values[hp.name]) for hp in self._space]
         # For matrices this small, two threads are up to 15 times slower than one, and may give different last bits.
         with self._threads.limit(limits=1):
-            self._optimizer.tell(point, -score_pct)
+            self._optimizer.tell(point, -score_pct, fit=not more)  # each fit of 100 trials takes most of a second
 
 
 class _Shares(Transformer):  # type: ignore[misc] # the library has no types

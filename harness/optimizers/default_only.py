@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from harness.errors import Exhausted
 from harness.space import Space
-from harness.trial import Proposal, Trajectory
+from harness.trial import Proposal, Trajectory, tried
 
 
 class DefaultOnly:
-    """Propose the default configuration as trial 1, and nothing after it. The seed changes nothing."""
+    """Propose the default configuration once, and nothing after it. The seed changes nothing."""
 
     versions: ClassVar = {"default_only": 1}
 
@@ -18,7 +18,7 @@ class DefaultOnly:
         self._space = space
 
     def propose(self, trajectory: Trajectory) -> Proposal:
-        """Return the default configuration. Raises Exhausted from the second trial on."""
-        if len(trajectory):
+        """Return the default configuration. Raises Exhausted once it was tried, in this cell or in a given trial."""
+        if tried(self._space.default(), trajectory) or not all(trial.given for trial in trajectory):
             raise Exhausted("the default configuration has been tried")
         return Proposal(self._space.default(), source="default")

@@ -45,5 +45,5 @@ class _OptunaGPSession:
         with self._threads.limit(limits=1):
             return self._inner.ask()
 
-    def tell(self, config: Config, score_pct: float) -> None:
-        self._inner.tell(config, score_pct)
+    def tell(self, config: Config, score_pct: float, *, more: bool = False) -> None:
+        self._inner.tell(config, score_pct, more=more)

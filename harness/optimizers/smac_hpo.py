@@ -78,7 +78,7 @@ class _SmacSession:
                 config[hp.name] = decode(hp, coded.get(hp.name, encode(hp, hp.default)))
         return config
 
-    def tell(self, config: Config, score_pct: float) -> None:
+    def tell(self, config: Config, score_pct: float, *, more: bool = False) -> None:  # noqa: ARG002 - it models when it is asked
         from smac.runhistory import TrialInfo, TrialValue  # noqa: PLC0415 - as above
 
         # SMAC uses seed 0 for every trial of a deterministic objective.

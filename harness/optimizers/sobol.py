@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from harness.seeding import keyed_seed
 from harness.space import Space
-from harness.trial import Proposal, Trajectory
+from harness.trial import GIVEN, Proposal, Trajectory
 
 
 class Sobol:
@@ -23,8 +23,9 @@ class Sobol:
         self._seed = keyed_seed(seed, "sobol")
 
     def propose(self, trajectory: Trajectory) -> Proposal:
-        # A default configuration as first trial replaces no point: a sequence without its first point is not balanced (Owen 2020).
-        index = sum(trial.proposal.source != "default" for trial in trajectory)
+        # A default configuration as first trial, or a given one, replaces no point: a sequence without its first point is not balanced
+        # (Owen 2020).
+        index = sum(trial.proposal.source not in ("default", GIVEN) for trial in trajectory)
         return Proposal(self._space.from_unit(self._point(index)))
 
     def _point(self, index: int) -> list[float]:

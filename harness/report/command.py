@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from harness.report.analysis.options import Options, with_overrides
+from harness.report.analysis.trial_table import trial_rows, trial_table
 from harness.report.assemble import build_report
 from harness.report.compute import find
 from harness.report.render.escape import clean
@@ -34,8 +35,8 @@ def produce(folder: Path | None, given: argparse.Namespace) -> int:
     report = build_report(findings, given.cell, outcomes)
     print(to_terminal(report, TERMINAL_SECTIONS), end="")
     out = given.out or default_out(folder, given.source, name)
-    write_report(report, out)
-    print(f"\nWritten: {clean(str(out / 'report.html'))}, report.md, csv/, latex/, figures/")
+    write_report(report, out, trial_table(tuple(trial_rows(study))))
+    print(f"\nWritten: {clean(str(out / 'report.html'))}, report.md, trials.csv, csv/, latex/, figures/")
     return print_outcomes(outcomes)
 
 

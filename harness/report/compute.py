@@ -20,6 +20,7 @@ from harness.report.render.marks import Marks
 from harness.report.sections.contrasts import contrast_frame
 from harness.report.sections.findings import Findings, Normalised, Pool
 from harness.report.sections.funnel import funnel_frame, marked_arms, not_the_models
+from harness.report.sections.given import given_unlike, given_without_test, given_words
 from harness.report.sections.noninferiority import NONINFERIORITY_COLUMNS, noninferiority_frame
 from harness.report.study_data import StudyData
 
@@ -32,7 +33,7 @@ def find(study: StudyData, options: Options) -> Findings:
     ran = {name: arm for name, arm in arms.items() if (frames.done["arm"] == name).any()}
     reference = choose_reference(arms, ran, options)
     funnel = funnel_frame(study, arms)
-    withheld = not_the_models(funnel, options)
+    withheld = not_the_models(funnel, options) | given_without_test(frames, arms)
     normalised = normalised_of(study, frames, ran, withheld, options)
     test, val = (ScoreBook.of(frames, score) for score in ("test", "val"))
     return Findings(
@@ -46,7 +47,7 @@ def find(study: StudyData, options: Options) -> Findings:
         test=in_order(test, normalised.test),
         val=in_order(val, normalised.val),
         funnel=funnel,
-        marks=Marks(arms, marked_arms(funnel, options), options.fallback_share, withheld),
+        marks=Marks(arms, marked_arms(funnel, options), options.fallback_share, withheld, given_words(frames, arms)),
         normalised=normalised,
     )
 
@@ -74,7 +75,7 @@ def in_order(book: ScoreBook, normalised: ScoreBook) -> ScoreBook:
 
 
 def pools_of(
-    frames: Frames, arms: Mapping[str, Arm], reference: Arm, withheld: Mapping[str, str], options: Options
+    frames: Frames, arms: Mapping[str, Arm], reference: Arm, withheld: dict[str, str], options: Options
 ) -> tuple[Pool, ...]:
     """Compute gaps, verdicts and contrasts over each set of tasks whose scores may be averaged."""
     test, first_test = ScoreIndex.of(frames), ScoreIndex.of(frames, "first_test")
@@ -82,7 +83,7 @@ def pools_of(
     several = len(frames.objectives.pools) > 1
     for place, (objective, tasks) in enumerate(frames.objectives.pools, start=1):
         margin, here = margin_of(objective, options), test.only(tasks)
-        gaps = noninferiority_frame(here, arms, (reference, margin), withheld, options)
+        gaps = noninferiority_frame(here, arms, (reference, margin), withheld | given_unlike(arms, reference), options)
         contrasts = contrast_frame(arms, here, first_test, options, withheld)
         found.append(Pool(objective, tasks, margin, gaps, contrasts, place if several else 0))
     return tuple(found)

@@ -73,6 +73,16 @@ class CellData:
     calls: tuple[Call, ...] = ()
 
     @property
+    def own(self) -> tuple[Trial, ...]:
+        """The trials of the budget: all but those that were given."""
+        return tuple(trial for trial in self.trials if not trial.given)
+
+    @property
+    def given(self) -> str:
+        """The digest of the trials that were given (setting `given`); empty where none were."""
+        return str(mapping(self.identity.get("given")).get("digest", ""))
+
+    @property
     def identity(self) -> Mapping[str, Any]:
         """Everything that decides the result of the cell; empty without a manifest that can be read."""
         return mapping(self.manifest.get("identity"))

@@ -23,6 +23,8 @@ def optimizer_with(cell: Cell, space: Space, card: TaskCard, backend: Backend | 
     """Build a cell's method on a space; `backend` is its LLM, None for a method that asks none. Raises SettingsError."""
     spec = cell.optimizer
     options: dict[str, object] = dict(spec.options)
+    if cell.given and options.get("budget") == cell.budget:  # as its YAML says, `${budget}`: a method is told of all trials
+        options["budget"] = cell.all_trials
     if spec.startup_trials:
         options["startup_trials"] = spec.startup_trials
     if getattr(load_target(spec.target), "reads_card", False):
@@ -31,7 +33,7 @@ def optimizer_with(cell: Cell, space: Space, card: TaskCard, backend: Backend | 
         options |= {
             "asking": cell.asking,
             "card": card,
-            "budget": cell.budget,
+            "budget": cell.all_trials,
             "backend": backend,
         }
     optimizer: Optimizer = call_target(spec.target, f"optimizer '{spec.name}'", space, cell.method_seed, **options)

@@ -2,13 +2,14 @@
 
 A cell is one task tuned by one method from one seed. `run_cell` reads the trials in the folder and repeats until the budget is spent: the
 method proposes a configuration, the trainer trains it, and the trial is written to the folder. Everything that happens between `propose`
-and `append` is in this file.
+and `append` is in this file. Trials that the user gave (`given=FILE`) stand before the cell's own; what was given is not trained again.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +21,10 @@ from harness.run.replies import UNUSABLE, unusable
 from harness.signals import stop_if_asked
 from harness.store.cell_folder import SCHEMA, CellFolder
 from harness.training.trainer import Trainer
-from harness.trial import Objective, Proposal, Status, Trajectory, Trial, incumbent
+from harness.trial import Objective, Proposal, Status, Trajectory, Trial, incumbent, tried
+
+# The key of a trial's note that holds the number of the given trial whose configuration it repeats, and whose outcome it takes.
+SAME_AS_GIVEN = "same_as_given"
 
 
 class EveryTrialCrashed(HarnessError):
@@ -63,9 +67,11 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
     task, trainer = cell.evaluator.open(cell.task, cell.limits)
     optimizer = build_optimizer(cell, task, folder)
     try:
-        tracker.start(cell, manifest, folder.trials)
-        trajectory = Trajectory.of(folder.trials, cell.task.objective)
-        while len(trajectory) < cell.budget:
+        # They are written with the first trial of the cell's own, so that a cell without one leaves no records.
+        given = cell.given.trials[len(folder.trials) :]
+        tracker.start(cell, manifest, (*folder.trials, *given))
+        trajectory = Trajectory.of((*folder.trials, *given), cell.task.objective)
+        while len(trajectory) < cell.all_trials:
             stop_if_asked()
             started = time.perf_counter()
             try:
@@ -75,10 +81,12 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
                 break
             stop_if_asked()  # a method that handles failures (of an LLM call) may have handled the stop as one
             proposal = Proposal(task.space.check(proposal.config), proposal.source, proposal.note)
-            trial = _train(trainer, len(trajectory) + 1, proposal, cell.train_seed, time.perf_counter() - started)
-            folder.append(trial)
+            trial = _trial(cell, trainer, len(trajectory) + 1, proposal, time.perf_counter() - started)
+            folder.append(*given, trial)
+            given = ()
             tracker.trial(trial)
             trajectory = trajectory.then(trial)
+        folder.append(*given)
         _refuse_crashes(folder.trials)
         _warn_of_shares(cell, folder.trials)
         summary = summarise(folder.trials, cell.task.objective)
@@ -94,16 +102,21 @@ def run_cell(cell: Cell, folder: CellFolder, tracker: Tracker, manifest: Mapping
     return summary
 
 
-def _train(trainer: Trainer, number: int, proposal: Proposal, seed: int, propose_seconds: float) -> Trial:
-    return Trial(number, proposal, trainer.train(proposal.config, seed=seed), propose_seconds)
+def _trial(cell: Cell, trainer: Trainer, number: int, proposal: Proposal, propose_seconds: float) -> Trial:
+    """Train a proposal. One that repeats a given trial takes its outcome, and its note says which trial that is."""
+    known = tried(proposal.config, cell.given.trials)
+    if known is None:
+        return Trial(number, proposal, trainer.train(proposal.config, seed=cell.train_seed), propose_seconds)
+    repeat = replace(proposal, note={**proposal.note, SAME_AS_GIVEN: known.number})
+    return Trial(number, repeat, replace(known.outcome, seconds=0.0), propose_seconds)
 
 
 def summarise(trials: tuple[Trial, ...], objective: Objective) -> dict[str, object]:
     """Return the contents of `summary.json`: the trial with the best validation score, its test score, and counts.
 
-    Scores are in the objective's own unit, also when their names end in `_pct`.
+    Scores are in the objective's own unit, also when their names end in `_pct`. The seconds are those of the cell's own trials.
     """
-    best = incumbent(trials, objective)
+    best, own = incumbent(trials, objective), [trial for trial in trials if not trial.given]
     failures: dict[str, int] = {}
     for trial in trials:
         if not trial.outcome.ok:
@@ -111,19 +124,21 @@ def summarise(trials: tuple[Trial, ...], objective: Objective) -> dict[str, obje
     return {
         "schema": SCHEMA,
         "trials": len(trials),
+        **({"given": len(trials) - len(own)} if len(own) < len(trials) else {}),
         "failures": failures,
         "incumbent": best.number if best else None,
         "config": best.config if best else None,
         "val_score_pct": best.score if best else None,
         "test_score_pct": best.outcome.test_score_pct if best else None,
-        "train_seconds": round(sum(trial.outcome.seconds for trial in trials), 6),
+        "train_seconds": round(sum(trial.outcome.seconds for trial in own), 6),
         "propose_seconds": round(sum(trial.propose_seconds for trial in trials), 6),
     }
 
 
 def _refuse_crashes(trials: tuple[Trial, ...]) -> None:
-    if trials and all(trial.outcome.status is Status.CRASHED for trial in trials):
-        raise EveryTrialCrashed(trials)
+    trained = tuple(trial for trial in trials if not trial.given and SAME_AS_GIVEN not in trial.proposal.note)
+    if trained and all(trial.outcome.status is Status.CRASHED for trial in trained):
+        raise EveryTrialCrashed(trained)
 
 
 def _warn_of_shares(cell: Cell, trials: tuple[Trial, ...]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from harness.trial import Trial
+from harness.trial import GIVEN, Trial
 
 # The key of `summary.json` that holds the sentence; absent where a reply was usable.
 UNUSABLE = "unusable_replies"
@@ -15,9 +15,10 @@ _LONGEST_REASON = 200
 def unusable(trials: Sequence[Trial], model: str) -> str:
     """Return one sentence when every proposal that was asked of the LLM ended in a random draw or in the default, else nothing.
 
-    The default configuration that is tried first was not asked for: its trial has no replies.
+    The default configuration that is tried first was not asked for: its trial has no replies. Nor was a trial that was given.
     """
-    asked = [trial for trial in trials if trial.proposal.source != "default" or trial.proposal.note.get("replies")]
+    not_asked = ("default", GIVEN)
+    asked = [trial for trial in trials if trial.proposal.source not in not_asked or trial.proposal.note.get("replies")]
     if not asked or any(trial.proposal.source not in ("fallback", "default") for trial in asked):
         return ""
     kinds = Counter(kind for kind, _ in _problems(asked))

@@ -107,7 +107,7 @@ class Number(Hyperparameter):
         if self.integer and not number.is_integer():
             return f"{self.name}: {_digits(number)} is not an integer"
         if self.integer:
-            number = int(value) if isinstance(value, SupportsIndex) else int(number)  # a float has 53 bits
+            number = int(value) if isinstance(value, (int, SupportsIndex)) else int(number)  # a float has 53 bits
         if not self.low <= number <= self.high:
             side = f"below the minimum {_digits(self.low)}" if number < self.low else f"above the maximum {_digits(self.high)}"
             return f"{self.name}: {_digits(number)} is {side}"

@@ -97,16 +97,17 @@ class CellFolder:
             (self.path / TRIALS).rename(self.path / f"trials-failed-{failed_launches(self.path) + 1}.jsonl")
         (self.path / FAILURE).unlink()
 
-    def append(self, trial: Trial) -> None:
-        """Write one trial as one line. With `sync="trial"` it is on the disk on return.
+    def append(self, *trials: Trial) -> None:
+        """Write trials, a line each. With `sync="trial"` they are on the disk on return.
 
         Raises StorageError, and CellBusy when another machine has taken the cell over.
         """
         assert self._trials_file is not None
         with storage_errors(self.path):
             self._lock.check()
-            self._trials_file.append(record.to_line(trial), sync=self._sync_each)
-        self.trials = (*self.trials, trial)
+            for place, trial in enumerate(trials, start=1):
+                self._trials_file.append(record.to_line(trial), sync=self._sync_each and place == len(trials))
+        self.trials = (*self.trials, *trials)
 
     def append_call(self, row: Mapping[str, object]) -> None:
         """Write one call to an LLM as one line, and sync it, because it cost money. Raises StorageError and CellBusy, as `append` does."""

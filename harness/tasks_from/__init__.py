@@ -1,4 +1,4 @@
-"""Turn a scikit-learn estimator or a training loop into a tunable task.
+r"""Turn what people have into a tunable task: an estimator, a training loop, a command, an Optuna objective.
 
     Wine = tasks_from.sklearn(lambda config, seed: RandomForestClassifier(**config, random_state=seed), wine)
 
@@ -7,7 +7,11 @@
         ...
             yield Epoch(val_score_pct=...)
 
-The `_target_` of a task's YAML names the result (`Wine` or `Moons`) as it would name a class. The `params` of the YAML become keyword
+    Script = tasks_from.command([sys.executable, "train.py", "--lr={lr}"], curve=tasks_from.lines(r"rmse (?P<val_score>\S+)"))
+
+    Study = tasks_from.optuna(objective, direction="minimize")
+
+The `_target_` of a task's YAML names the result (`Wine`, `Moons`, ...) as it would name a class. The `params` of the YAML become keyword
 arguments.
 """
 
@@ -16,34 +20,51 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
-from harness.errors import SettingsError, near
 from harness.space import Config, Space
 from harness.task import Task, TaskCard
+from harness.tasks_from.commands import command
 from harness.tasks_from.data import Estimator, Part, Split, checked, split
+from harness.tasks_from.metrics import KNOWN, Metric, metric_of
+from harness.tasks_from.objectives import optuna
+from harness.tasks_from.readings import json_lines, lines
+from harness.tasks_from.task import Factory, Loop
 from harness.trial import Epoch
 
-__all__ = ["METRICS", "Estimator", "Part", "Split", "curve", "loop", "sklearn", "split"]
+__all__ = [
+    "METRICS",
+    "Estimator",
+    "Part",
+    "Split",
+    "command",
+    "curve",
+    "json_lines",
+    "lines",
+    "loop",
+    "optuna",
+    "sklearn",
+    "split",
+]
 
 Make: TypeAlias = Callable[[Config, int], Estimator]
-Factory: TypeAlias = Callable[..., Task]
-METRICS = ("accuracy", "auc", "r2")
+METRICS = tuple(KNOWN)
 
 
-def sklearn(make: Make, data: Callable[[], Split], *, metric: str = "accuracy", epochs: int = 50) -> Factory:
-    """Return a task that trains the estimator from `make(config, seed)`; `curve` explains its training curve.
+def sklearn(
+    make: Make, data: Callable[[], Split], *, metric: str = "accuracy", positive: object = None, epochs: int = 50
+) -> Factory:
+    """Return a task that trains the estimator from `make(config, seed)`; `curve` explains its training curve, metrics and `positive`.
 
     `data` is called once per process. The task's YAML may set `params: {epochs: ...}`. Raises SettingsError for an unknown metric. Building
-    the task raises SettingsError for data that cannot be scored (see `curve`).
+    the task raises SettingsError for data that cannot be scored (see `curve`), and for a YAML whose `metric` is another.
     """
-    _check(metric)
-    load, usual = functools.cache(lambda: checked(data(), metric)), epochs
+    measure, usual = metric_of(metric, positive), epochs
+    load = functools.cache(lambda: checked(data(), measure))
 
     def build(space: Space, card: TaskCard, *, epochs: int = usual) -> Task:
         parts = load()
-        return _Loop(space, card, lambda config, seed: _read(make(config, seed), parts, metric, epochs, seed), make)
+        return Loop(space, card, lambda config, seed: _read(make(config, seed), parts, measure, epochs, seed), make, measure.check)
 
     return build
 
@@ -59,28 +80,26 @@ def loop(train: Callable[..., Iterator[Epoch]]) -> Factory:
             inspect.signature(train).bind({}, 0, **params)
         except TypeError as error:
             raise TypeError(f"{train.__name__}(config, seed) with its params {params or 'none'}: {error}") from error
-        return _Loop(space, card, lambda config, seed: train(config, seed, **params), train)
+        return Loop(space, card, lambda config, seed: train(config, seed, **params), train)
 
     return build
 
 
-@dataclass
-class _Loop:
-    space: Space
-    card: TaskCard
-    run: Callable[[Config, int], Iterator[Epoch]]
-    source: Callable[..., object]  # the user's own function, which is named where its training fails
-
-    def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
-        return self.run(config, seed)
-
-
-def curve(estimator: Estimator, data: Split, *, metric: str = "accuracy", epochs: int = 50, seed: int = 0) -> Iterator[Epoch]:
+def curve(
+    estimator: Estimator,
+    data: Split,
+    *,
+    metric: str = "accuracy",
+    positive: object = None,
+    epochs: int = 50,
+    seed: int = 0,
+) -> Iterator[Epoch]:
     """Fit a scikit-learn estimator and yield up to `epochs` points of its training curve. The last point is the result of a plain `fit`.
 
     How the points before the last are obtained depends on the estimator:
 
-    - Boosting, forests and bagging: it is fitted once. A point is the ensemble of its first members, in equal steps.
+    - Boosting (scikit-learn, XGBoost, LightGBM), forests and bagging: it is fitted once. A point is the ensemble of its first members,
+      in equal steps.
     - A network (MLP) trained by sgd or adam: it is fitted once, and measured during the fit, in equal steps of `max_iter`.
     - Another estimator that learns in passes (with `partial_fit` and `max_iter`, such as SGD): it is fitted again with a half, a quarter,
       ... of its passes. This doubles the time.
@@ -89,21 +108,19 @@ def curve(estimator: Estimator, data: Split, *, metric: str = "accuracy", epochs
     The points are yielded after the fit, so a training that a time limit stops has none. The steps of a pipeline before the last one are
     fitted once. `seed` replaces a `random_state` of None where points depend on it.
 
-    `metric` is accuracy (of `predict`), auc (for two classes) or r2 (0 if negative); the score is a percentage. The loss is the log loss
-    for an estimator with probabilities, and the squared error for r2. It is None without probabilities, and for a part with a class that
-    is not in the training part. Targets have shape (n,) or (n, 1). Raises SettingsError for other targets, for an unknown metric, and for
-    an estimator without the method that the metric needs.
+    `metric` is one of METRICS. Percentages, higher is better: accuracy and balanced_accuracy (of `predict`); f1, of two classes, for the
+    class `positive` (1 unless it is given); f1_macro, the mean over all classes; auc, of two classes; r2 (0 if negative). Lower is
+    better, in their own units: log_loss (natural logarithm), rmse and mae. The loss is the squared error for regression, and the log loss
+    for an estimator with probabilities. It is None without probabilities, and for a part with a class that is not in the training part.
+
+    Targets have shape (n,) or (n, 1). Raises SettingsError for other targets, for an unknown metric, for classes that do not allow it,
+    and for an estimator without the method that it needs.
     """
-    _check(metric)
-    return _read(estimator, checked(data, metric), metric, epochs, seed)
+    measure = metric_of(metric, positive)
+    return _read(estimator, checked(data, measure), measure, epochs, seed)
 
 
-def _read(estimator: Estimator, data: Split, metric: str, epochs: int, seed: int) -> Iterator[Epoch]:
+def _read(estimator: Estimator, data: Split, metric: Metric, epochs: int, seed: int) -> Iterator[Epoch]:
     from harness.tasks_from.curves import read  # noqa: PLC0415 - scikit-learn takes a second, and a loop does not need it
 
     return read(estimator, data, metric=metric, epochs=epochs, seed=seed)
-
-
-def _check(metric: str) -> None:
-    if metric not in METRICS:
-        raise SettingsError(f"metric '{metric}' is not known{near(metric, METRICS)}")

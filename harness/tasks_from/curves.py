@@ -36,6 +36,8 @@ from sklearn.utils import check_random_state
 from harness.errors import printable
 from harness.seeding import keyed_seed
 from harness.tasks_from.data import Estimator, Part, Split
+from harness.tasks_from.metrics import Metric
+from harness.tasks_from.rounds import first_rounds, rounds_of
 from harness.tasks_from.scores import Outputs, Scale
 from harness.trial import Epoch
 
@@ -67,7 +69,7 @@ class Network(LearnsInPasses, Protocol):
     loss_curve_: list[float]
 
 
-def read(estimator: Estimator, data: Split, *, metric: str, epochs: int, seed: int) -> Iterator[Epoch]:
+def read(estimator: Estimator, data: Split, *, metric: Metric, epochs: int, seed: int) -> Iterator[Epoch]:
     """Fit, then yield at most `epochs` points of the curve (see `harness.tasks_from.curve`). `data` comes from `checked`."""
     last, train, seen = _unwrap(estimator, data)
     scale = Scale(metric, seen)
@@ -113,6 +115,8 @@ def _reader_of(fitted: Estimator, scale: Scale) -> EarlierPoints | None:
         return _first_members
     if hasattr(fitted, f"staged_{method}"):
         return _staged
+    if rounds_of(fitted) is not None:
+        return _first_rounds
     return _means if its_own in MEANS else None
 
 
@@ -137,6 +141,12 @@ def _staged(fitted: Estimator, scale: Scale, epochs: int) -> Iterator[Epoch]:
     for number, outputs in enumerate(islice(stages, max(ends, default=0)), start=1):
         if number in ends:
             yield scale.epoch_of(fitted, [np.asarray(output) for output in outputs])
+
+
+def _first_rounds(fitted: Estimator, scale: Scale, epochs: int) -> Iterator[Epoch]:
+    """XGBoost and LightGBM: return points from the predictions of the first rounds."""
+    ends = _ends(rounds_of(fitted) or 0, epochs)[:-1]
+    return (scale.epoch_of(fitted, outputs) for outputs in first_rounds(fitted, scale, ends))
 
 
 def _stage_count(fitted: Estimator, stages: Callable[[], Iterator[object]]) -> int:

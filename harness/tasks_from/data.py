@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from harness.errors import SettingsError
+from harness.tasks_from.metrics import Metric
 
 
 class Estimator(Protocol):
@@ -57,14 +59,14 @@ def split(features: object, targets: object, *, val_share: float = 0.2, test_sha
     return Split(Part(x, y), Part(x_val, y_val), Part(x_test, y_test))
 
 
-def checked(data: Split, metric: str) -> Split:
+def checked(data: Split, metric: Metric) -> Split:
     """Return the data with targets of shape (n,); targets of shape (n, 1) are flattened.
 
-    Raises SettingsError when a row has several targets and, for auc, when the parts do not all hold the same two classes.
+    Raises SettingsError when a row has several targets, and when the classes of the parts do not allow the metric.
     """
     parts = {name: _one_target(getattr(data, name), name) for name in ("train", "val", "test")}
-    if metric == "auc":
-        _need_two_classes(parts)
+    if metric.name in ("auc", "f1", "log_loss"):
+        _check_classes({name: _classes_of(part) for name, part in parts.items()}, metric)
     return Split(**parts)
 
 
@@ -82,13 +84,33 @@ def _one_target(part: Part, name: str) -> Part:
     return part
 
 
-def _need_two_classes(parts: dict[str, Part]) -> None:
+def _classes_of(part: Part) -> set[object]:
+    """Return the classes among the targets of a part, as Python's own values."""
     import numpy as np  # noqa: PLC0415
 
-    everywhere = {label for part in parts.values() for label in np.asarray(part.targets).tolist()}
-    for name, part in parts.items():
-        here = len(set(np.asarray(part.targets).tolist()))
-        if here != 2 or len(everywhere) != 2:
-            raise SettingsError(
-                f"auc needs the same two classes in every part; {name} has {here} of {len(everywhere)}; try accuracy"
-            )
+    return set(np.asarray(part.targets).tolist())
+
+
+def _check_classes(classes: Mapping[str, set[object]], metric: Metric) -> None:
+    everywhere = set[object]().union(*classes.values())
+    for name, here in classes.items():
+        if metric.name == "log_loss":
+            if unseen := here - classes["train"]:
+                text = f"log_loss is infinite for a class that train lacks, and {name} has {_listed(unseen)}; try stratify=True"
+                raise SettingsError(text)
+        elif len(here) != 2 or len(everywhere) != 2:
+            text = f"{metric.name} needs the same two classes in every part; {name} has {len(here)} of {len(everywhere)}"
+            raise SettingsError(f"{text}; try {'f1_macro' if metric.name == 'f1' else 'accuracy'}")
+    if metric.name == "f1":
+        _check_positive(everywhere, metric.positive)
+
+
+def _check_positive(classes: set[object], positive: object) -> None:
+    if (1 if positive is None else positive) not in classes:
+        said = "give the one that f1 counts" if positive is None else f"positive={positive!r} is none of them; give one"
+        example = max(map(repr, classes))
+        raise SettingsError(f"f1: the classes are {_listed(classes)}: {said}, as in positive={example}, or metric='f1_macro'")
+
+
+def _listed(classes: set[object]) -> str:
+    return ", ".join(sorted(map(repr, classes)))

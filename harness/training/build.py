@@ -10,8 +10,14 @@ from harness.task import Task, TaskSpec
 
 
 def build_task(spec: TaskSpec) -> Task:
-    """Build a task. Raises SettingsError."""
+    """Build a task, and let it compare the scores that it gives with what its YAML says of them. Raises SettingsError."""
     task: Task = call_target(spec.target, f"task '{spec.name}'", spec.space, spec.card, **spec.params)
+    check = getattr(task, "check_objective", None)  # what `harness.tasks_from` makes has one
+    if callable(check):
+        try:
+            check(spec.objective)
+        except SettingsError as error:
+            raise SettingsError(f"task '{spec.name}': {error}") from error
     return task
 
 

@@ -118,10 +118,11 @@ class InChild:
             InChild._idle = self
 
     def _kill(self) -> None:
-        if self._pipe is not None:
-            self._pipe.close()
+        # In this order: a child whose pipe is closed begins to end what it started, and would be killed half-way.
         if self._process is not None:
             _kill_with_descendants(self._process)
+        if self._pipe is not None:
+            self._pipe.close()
         self._process = self._pipe = None
         self._training = False
 
@@ -198,11 +199,23 @@ def _kill_with_descendants(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(psutil.Error):
         # Find them before killing their parent; afterwards they cannot be found.
         others = psutil.Process(process.pid).children(recursive=True)
+    groups = [other.pid for other in others if _leads_group(other.pid)]
     process.kill()
+    for group in groups:
+        # What a program in a process group of its own has started may have lost its parent; it is still in that group.
+        with contextlib.suppress(OSError):
+            os.killpg(group, signal.SIGKILL)
     for other in others:
         with contextlib.suppress(psutil.Error):
             other.kill()
     process.wait()
+
+
+def _leads_group(number: int) -> bool:
+    try:
+        return os.getpgid(number) == number
+    except OSError:
+        return False
 
 
 def end_idle() -> None:

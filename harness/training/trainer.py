@@ -95,11 +95,13 @@ def _checked(task: Task, made: Iterator[Any], objective: Objective) -> Iterator[
     for number, given in enumerate(made, start=1):
         if not isinstance(given, Epoch):
             raise no_epoch(task, made, given)
-        values = measures_of(given)
+        values, epoch = measures_of(given), given
         if values[0] is None or not _PLAIN.issuperset(map(type, values)):
             # Converted, because JSON cannot hold a NumPy or torch scalar.
             values = tuple(_number(number, name, value) for name, value in zip(MEASURES, values, strict=True))
-        epoch = Epoch(*values, number)  # type: ignore[call-arg]
+            epoch = Epoch(*values, number)  # type: ignore[call-arg]
+        elif given.number != number:
+            epoch = Epoch(*values, number)  # type: ignore[call-arg]
         if at_most_100 and (epoch.val_score_pct > 100.0 or (epoch.test_score_pct or 0.0) > 100.0):
             raise ValueError(
                 f"epoch {number} has a score above 100; scores are percentages, unless the task's YAML says what they are: "

@@ -139,7 +139,7 @@ class Tuner:
         elif row["kind"] == TRIAL:
             trial = codec.from_row(row)
             self.trials = (*self.trials, trial)
-            if trial.proposal.source != GIVEN:
+            if not trial.given:
                 self._pending = None
 
     @property
@@ -155,7 +155,7 @@ class Tuner:
     @property
     def left(self) -> int:
         """How many proposals of the budget are left, the one that waits included."""
-        return max(0, self.budget - sum(trial.proposal.source != GIVEN for trial in self.trials))
+        return max(0, self.budget - sum(not trial.given for trial in self.trials))
 
     @property
     def best(self) -> Best | None:
@@ -235,7 +235,7 @@ class Tuner:
 
     def _ready(self) -> Method:
         """Return the method. A given trial is one more than the budget, which the method plans with: then it is built anew."""
-        total = self.budget + sum(trial.proposal.source == GIVEN for trial in self.trials)
+        total = self.budget + sum(trial.given for trial in self.trials)
         if self._method is None or self._planned != total:
             backend = self._method.backend if self._method else None
             self._method = Method.of(self._wanted.cell(total), self._wanted.space, self._record, backend)

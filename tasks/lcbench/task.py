@@ -54,8 +54,8 @@ class LCBench(datasets.OnPublicData):
         super().prepare(params)
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:  # noqa: ARG002 - one curve for all seeds
-        for row in self._curve(config):
-            yield Epoch(100.0 * row[VAL], row[LOSS], test_score_pct=100.0 * row[TEST])
+        for number, row in enumerate(self._curve(config), start=1):
+            yield Epoch(100.0 * row[VAL], row[LOSS], test_score_pct=100.0 * row[TEST], number=number)
 
     def clock(self, config: Config, *, seed: int) -> Sequence[float]:  # noqa: ARG002
         """Return the seconds at the end of each epoch. Where the surrogate goes back in time, the largest so far counts."""

@@ -52,6 +52,8 @@ MISTAKES = {
     "~task": "~task cannot be left out; write task=NAME",
     "task=toy budget=${task}": "budget: takes int, not ",
     "task=null": "these settings do not compose: Config group override must be a string or a list. Got NoneType",
+    "task=lcbench_3945 task.reference.val=3": "task.reference.val=3: lies inside a value that the YAML computes; give the whole",
+    "task=lcbench_3945 task.params={openml:3}": "'task.params' has no such entries; to set them write ++task.params=...",
     "task=toy -m optimizer=random,nope": "there is no optimizer 'nope'; there is: ",
 }
 

@@ -14,7 +14,7 @@ study_data  studies
 sources  analysis
 render
 sections
-compute
+compute  results
 assemble
 command
 __main__

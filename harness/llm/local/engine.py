@@ -120,6 +120,7 @@ def loaded(file: Path, num_ctx: int, chat_template: str | None, threads: int) ->
     params.n_batch = _BATCH_TOKENS
     params.cpuparams.n_threads = threads
     params.warmup = False
+    params.cache_ram_mib = 0  # or it keeps past prompts, up to 8 GB of them, which no request uses
     params.verbosity = -1  # its log would overwrite the progress display
     # The engine also listens on a local port. With this random key, no other program gets an answer there.
     key = secrets.token_hex(16)

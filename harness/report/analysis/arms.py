@@ -32,7 +32,7 @@ _ROLES_BEFORE = {
 }
 _DIGEST_SHOWN = 19  # characters of a model's digest, its kind included
 # What differs between the cells of one arm. The card is the task's own, and a table is of one task.
-_OF_THE_CELL = ("task", "seed", "train_seed", "card", "evaluator")
+_OF_THE_CELL = ("task", "seed", "train_seed", "card", "evaluator", "given")
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class Arm:
 
     `role` is a word of `harness.optimizer.ROLES`; it is empty when no cell of the arm has a manifest. `context`, `model` and `llm` are
     empty without an LLM. `setting` is the identity without task and seeds. `startup_trials` are the method's, `budget` is in trials.
-    `knows_default`: the method sees the default configuration even where it is not tried first. `small` is what the settings say of
-    the LLM, None where they say nothing. `backend` is the class that asks the LLM.
+    `given` maps each task on which trials were given to the digest of those trials, of which each cell has at least `given_trials`.
+    `knows_default`: the method sees the default configuration even where it is not tried first. `small` is what the settings say of the
+    LLM, None where they say nothing. `backend` is the class that asks the LLM.
     """
 
     name: str
@@ -59,11 +60,19 @@ class Arm:
     knows_default: bool = False
     answered: Answered = field(default_factory=Answered)
     setting: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
+    given_trials: int = 0
+
+    def given_alike(self, other: Arm) -> bool:
+        """Say whether both arms began from the same given trials on the tasks that both have, or both from none."""
+        if not self.given or not other.given:
+            return not self.given and not other.given
+        return all(self.given[task] == other.given[task] for task in self.given.keys() & other.given.keys())
 
     @property
     def all_startup(self) -> bool:
         """Whether the whole budget is start-up trials, so that the arm is random search under another name."""
-        return 0 < self.budget <= self.startup_trials
+        return 0 < self.budget <= self.startup_trials - self.given_trials
 
     @property
     def small_llm(self) -> bool:
@@ -87,7 +96,7 @@ class Arm:
             parts["tuner"] = "the published system's hidden rules without an LLM"
         text = parts.get(self.role, self.method.rpartition(".")[2] or "not started")
         start = {"default": ", default first"}.get(self.start, "")
-        return f"{text}{start}"
+        return f"{text}{start}{', after given trials' if self.given else ''}"
 
 
 def arms_of(study: StudyData) -> dict[str, Arm]:
@@ -101,14 +110,22 @@ def arms_of(study: StudyData) -> dict[str, Arm]:
 def mixed_arms(study: StudyData) -> list[str]:
     """Return a line for each arm whose cells were not all made with the same settings."""
     settings: dict[str, dict[str, list[CellData]]] = {}
+    given: dict[tuple[str, str], dict[str, CellData]] = {}
     for cell in study.cells:
         if cell.identity:
             text = json.dumps(_setting(cell), sort_keys=True)
             settings.setdefault(cell.arm, {}).setdefault(text, []).append(cell)
-    return [
+            given.setdefault((cell.arm, cell.task), {}).setdefault(cell.given, cell)
+    lines = [
         f"arm {name}: its cells were made with {len(kinds)} different settings (e.g. {' and '.join(c[0].label for c in kinds.values())})"
         for name, kinds in settings.items()
         if len(kinds) > 1
+    ]
+    return lines + [
+        f"arm {arm} on {task}: its cells began from {len(kinds)} different sets of given trials "
+        f"(e.g. {' and '.join(cell.label for cell in kinds.values())})"
+        for (arm, task), kinds in given.items()
+        if len(kinds) > 1 and all(kinds)
     ]
 
 
@@ -116,7 +133,8 @@ def _setting(cell: CellData) -> dict[str, Any]:
     """Return what all cells of an arm share: the identity without task and seeds, and the kind of card and of evaluator."""
     setting = {key: value for key, value in cell.identity.items() if key not in _OF_THE_CELL}
     renamed = "card" in cell.identity and bool(mapping(cell.settings.get("task")).get("renamed"))
-    return setting | {"renamed": renamed, "tables": "evaluator" in cell.identity}
+    given = {"given": True} if cell.given else {}
+    return setting | {"renamed": renamed, "tables": "evaluator" in cell.identity} | given
 
 
 def _arm(cell: CellData, cells: Sequence[CellData]) -> Arm:
@@ -140,7 +158,14 @@ def _arm(cell: CellData, cells: Sequence[CellData]) -> Arm:
         knows_default=_knows_default(cell, role),
         answered=answered(cells, model) if role == "llm" else Answered(),
         setting=_setting(cell),
+        given={cell.task: cell.given for cell in cells if cell.given},
+        given_trials=min((_count_given(cell) for cell in cells if cell.identity), default=0),
     )
+
+
+def _count_given(cell: CellData) -> int:
+    count = mapping(cell.identity.get("given")).get("trials", 0)
+    return count if isinstance(count, int) else 0
 
 
 def _model(cell: CellData, llm: Mapping[str, Any]) -> str:

@@ -55,6 +55,8 @@ def _family(one: Arm, other: Arm) -> str | None:
 
     None when they differ in more than one thing, or when the pair belongs to the family the other way round.
     """
+    if not one.given_alike(other):
+        return None
     if one.setting.get("renamed") is False and other.setting.get("renamed") and _rest(one, "renamed") == _rest(other, "renamed"):
         return "card"
     if one.role == other.role == "llm":
@@ -88,9 +90,10 @@ def _reads_alike(agent: Arm, rules: Arm) -> bool:
 
 
 def _beyond_random(one: Arm, other: Arm) -> bool:
-    """Say whether `one` searches in another way than at random, and `other` is random search from the same start and budget."""
+    """Say whether `one` searches in another way than at random, and `other` at random, from the same start, budget and given trials."""
     searches = one.role not in ("random", "default")
-    return searches and other.role == "random" and one.start == other.start and one.budget == other.budget > 1
+    alike = one.start == other.start and one.budget == other.budget > 1 and one.given_alike(other)
+    return searches and other.role == "random" and alike
 
 
 def _unlike(one: Arm, other: Arm, arms: Mapping[str, Arm]) -> str:
@@ -109,7 +112,8 @@ def _unlike(one: Arm, other: Arm, arms: Mapping[str, Arm]) -> str:
 
 def _started(arm: Arm, arms: Mapping[str, Arm]) -> Arm | None:
     """Return the arm that tries the default first and is otherwise the same as `arm`."""
-    return next((o for o in arms.values() if o.start == "default" and _rest(o, "start") == _rest(arm, "start")), None)
+    alike = (o for o in arms.values() if _rest(o, "start") == _rest(arm, "start") and o.given_alike(arm))
+    return next((other for other in alike if other.start == "default"), None)
 
 
 def _same_agent(one: Arm, other: Arm, *but: str) -> bool:

@@ -32,6 +32,9 @@ TRIAL_COLUMNS = (
 class Frames:
     """`cells` has one row per planned cell; `trials` has one row per trial of a done cell, with the incumbent's scores after it.
 
+    A trial that was given has no row and no number here, and may be the incumbent. A cell without a trial of its own has one row, of the
+    last given one, as trial 0.
+
     Scores are oriented: in the unit of the task's objective, times -1 where lower is better. `test` is the test score of the trial that
     validation chose, NaN where no trial succeeded; the validation score where the task has no test score.
     """
@@ -72,7 +75,8 @@ def frames_of(study: StudyData) -> Frames:
 def _cell_row(cell: CellData, objective: Objective) -> dict[str, object]:
     best = incumbent(cell.trials, objective)
     val, test = oriented(best.outcome if best else None, objective)
-    first_val, first_test = oriented(cell.trials[0].outcome if cell.trials else None, objective)
+    own = cell.own
+    first_val, first_test = oriented(own[0].outcome if own else None, objective)
     return {
         "task": cell.task,
         "arm": cell.arm,
@@ -81,26 +85,31 @@ def _cell_row(cell: CellData, objective: Objective) -> dict[str, object]:
         "state": cell.state.value,
         "reason": cell.reason,
         "fix": cell.fix,
-        "trials": len(cell.trials),
-        "failed_trials": sum(not trial.outcome.ok for trial in cell.trials),
+        "trials": len(own),
+        "given": len(cell.trials) - len(own),
+        "failed_trials": sum(not trial.outcome.ok for trial in own),
         "incumbent": best.number if best else None,
+        "chose_given": best is not None and best.given,
         "val": val,
         "test": test,
         "first_val": first_val,
         "first_test": first_test,
-        "train_seconds": sum(trial.outcome.seconds for trial in cell.trials),
-        "propose_seconds": sum(trial.propose_seconds for trial in cell.trials),
+        "train_seconds": sum(trial.outcome.seconds for trial in own),
+        "propose_seconds": sum(trial.propose_seconds for trial in own),
         "cell": cell.cell,
     }
 
 
 def _trial_rows(number: int, cell: CellData, objective: Objective) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
+    given = len(cell.trials) - len(cell.own)
     for trial, best in zip(cell.trials, incumbents(cell.trials, objective), strict=True):
+        if trial.given and given < len(cell.trials):
+            continue
         scores = (*oriented(trial.outcome, objective), *oriented(best.outcome if best else None, objective))
-        key = (number, cell.task, cell.arm, cell.seed, trial.number, trial.proposal.source, trial.outcome.status.value)
+        key = (number, cell.task, cell.arm, cell.seed, trial.number - given, trial.proposal.source, trial.outcome.status.value)
         rows.append((*key, *scores, trial.outcome.seconds, trial.propose_seconds))
-    return rows
+    return rows if given < len(cell.trials) else rows[-1:]
 
 
 def oriented(outcome: Outcome | None, objective: Objective) -> tuple[float, float]:

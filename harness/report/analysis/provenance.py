@@ -14,6 +14,7 @@ from harness.trial import Trial
 KINDS = {
     "default": "default",
     "optimizer": "optimizer",
+    "given": "given",
     "llm": "llm",
     "llm-retry": "retry",
     "llm-repaired": "repaired",
@@ -48,11 +49,10 @@ def kind_of(trial: Trial) -> str:
 def origins(trials: Iterable[Trial], *, from_default: bool) -> Origins:
     """Count the configurations that were asked of a model.
 
-    Not asked were draws of the start-up, and the default that is tried first where the arm starts so (`from_default`).
+    Not asked were trials that were given, draws of the start-up, and the default that is tried first where the arm starts so
+    (`from_default`).
     """
-    kinds = [kind for trial in trials if (kind := kind_of(trial)) != "optimizer" and not (from_default and _is_start(trial, kind))]
+    own = [trial for trial in trials if not trial.given]
+    start = own[:1] if from_default and own and kind_of(own[0]) == "default" else []
+    kinds = [kind for trial in own[len(start) :] if (kind := kind_of(trial)) != "optimizer"]
     return Origins(len(kinds), sum(kind in OWN for kind in kinds))
-
-
-def _is_start(trial: Trial, kind: str) -> bool:
-    return trial.number == 1 and kind == "default"

@@ -40,6 +40,7 @@ _LATEX = {
     "‡": r"\textdaggerdbl{}",
     "¶": r"\P{}",
     "‖": r"\textbardbl{}",
+    "◇": r"$\diamond$",
     "§": r"\S{}",
     "→": r"$\rightarrow$",
     "↓": r"$\downarrow$",

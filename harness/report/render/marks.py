@@ -10,7 +10,7 @@ from harness.report.render.document import listed
 
 # Between a name and its mark, so that no line ends there.
 NO_BREAK = "\u00a0"
-STARTUP, FALLBACK, OTHER_MODEL, WITHHELD = "†", "‡", "¶", "‖"
+STARTUP, FALLBACK, OTHER_MODEL, WITHHELD, GIVEN = "†", "‡", "¶", "‖", "◇"
 DOUBLE = "(test double)"
 
 
@@ -19,13 +19,14 @@ class Marks:
     """The marks of a study's arms.
 
     `fallback`: the arms whose share of fallback trials is above `fallback_share`. `withheld`: for each arm of which nothing is
-    concluded, the sentence why.
+    concluded, the sentence why. `given`: for each arm whose cells began from given trials, in how many of its cells one was chosen.
     """
 
     arms: Mapping[str, Arm] = field(default_factory=dict)
     fallback: Collection[str] = ()
     fallback_share: float = 0.1
     withheld: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
 
     def name(self, arm: str, gap: str = NO_BREAK) -> str:
         """Return an arm's name with its marks."""
@@ -43,6 +44,8 @@ class Marks:
             yield WITHHELD
         if known.answered.others:
             yield OTHER_MODEL
+        if arm in self.given:
+            yield GIVEN
 
     def notes(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return a note for every mark of these arms."""
@@ -52,6 +55,10 @@ class Marks:
             notes.append(fallback_note(self.fallback_share))
         notes += [f"{WITHHELD} {self.withheld[arm.name]}" for arm in shown if arm.name in self.withheld]
         notes += [other_model_note(arm) for arm in shown if arm.answered.others]
+        if began := [f"{arm.name} in {self.given[arm.name]}" for arm in shown if arm.name in self.given]:
+            notes.append(
+                f"{GIVEN} began from given trials, which the budget does not count; validation chose one: {listed(began, 30)}"
+            )
         if doubles := [arm.name for arm in shown if arm.answered.double]:
             notes.append(
                 f"{DOUBLE} the answers of {listed(doubles, 30)} came from a test double, so its scores say nothing of any model"

@@ -23,8 +23,11 @@ _FORMULA = ("=", "@", "+", "-")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)", re.IGNORECASE)
 
 
-def write_report(report: Report, out: Path) -> None:
-    """Write everything into `out`, and remove the files of an earlier report from its subfolders. Raises StorageError."""
+def write_report(report: Report, out: Path, trials: pd.DataFrame | None = None) -> None:
+    """Write everything into `out`, and remove the files of an earlier report from its subfolders. Raises StorageError.
+
+    `trials` is the table of all trials, for `trials.csv`.
+    """
     try:
         for part in PARTS:
             shutil.rmtree(out / part, ignore_errors=True)
@@ -32,9 +35,11 @@ def write_report(report: Report, out: Path) -> None:
         drawings = {item.key: _write(item, out) for item in report.items() if isinstance(item, Figure)}
         for item in report.items():
             if isinstance(item, Table | Figure):
-                _plain(item.data).to_csv(out / "csv" / f"{item.key}.csv", index=False, lineterminator="\n")
+                _write_csv(item.data, out / "csv" / f"{item.key}.csv")
             if isinstance(item, Table):
                 write_whole(out / "latex" / f"{item.key}.tex", to_latex(item).encode(), sync=False)
+        if trials is not None:
+            _write_csv(trials, out / "trials.csv")
         write_whole(out / "report.md", to_markdown(report).encode(), sync=False)
         write_whole(out / "report.html", to_html(report, drawings).encode(), sync=False)
     except OSError as error:
@@ -52,6 +57,10 @@ def _write(figure: Figure, out: Path) -> str:
         (out / "figures" / f"{figure.key}.png").write_bytes(png_of(canvas))
     write_whole(out / "figures" / f"{figure.key}.svg", svg.encode(), sync=False)
     return svg
+
+
+def _write_csv(data: pd.DataFrame, path: Path) -> None:
+    _plain(data).to_csv(path, index=False, lineterminator="\n")
 
 
 def _plain(data: pd.DataFrame) -> pd.DataFrame:

@@ -44,6 +44,7 @@ def facts_of(found: Findings) -> tuple[tuple[str, str], ...]:
         ("Coverage", coverage_sentence(frames)),
         ("Reference arm", f"{reference[0]} ({reference[1]})"),
         *_run_fact(study),
+        *_remarks(study),
         *_table_fact(study),
         *_repeated_fact(study),
         ("Read from", f"{study.origin} ({study.caveat})" if study.caveat else study.origin),
@@ -60,6 +61,13 @@ def _run_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
     parts += [f"commit {listed(commits, 3)}"] if commits else []
     parts += [f"{_many(dirty, 'cell')} with uncommitted changes"] if dirty else []
     return (("Run", ", ".join(parts)),) if parts else ()
+
+
+def _remarks(study: StudyData) -> tuple[tuple[str, str], ...]:
+    """Repeat what the settings of an LLM say of results with it."""
+    settings = [mapping(cell.settings.get("llm")) for cell in study.cells]
+    said = dict.fromkeys((str(llm.get("name")), str(llm["remark"])) for llm in settings if llm.get("remark"))
+    return tuple((f"The LLM {name}", remark) for name, remark in said)
 
 
 def _table_fact(study: StudyData) -> tuple[tuple[str, str], ...]:

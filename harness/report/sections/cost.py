@@ -39,8 +39,8 @@ def _cell_cost(cell: CellData) -> dict[str, float | None]:
         "prompt_tokens": total("prompt_tokens"),
         "completion_tokens": total("completion_tokens"),
         "llm_seconds": total("seconds"),
-        "propose_seconds": sum(trial.propose_seconds for trial in cell.trials),
-        "train_seconds": sum(trial.outcome.seconds for trial in cell.trials),
+        "propose_seconds": sum(trial.propose_seconds for trial in cell.own),
+        "train_seconds": sum(trial.outcome.seconds for trial in cell.own),
         "usd": total("usd"),
     }
 

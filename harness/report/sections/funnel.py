@@ -18,6 +18,7 @@ from harness.report.render.plots import stacked
 from harness.report.sections.published.chosen import chosen_table
 from harness.report.sources.calls import ABORTED, REPEAT, UNPARSED
 from harness.report.study_data import Call, CellData, State, StudyData
+from harness.trial import GIVEN
 
 PROVENANCE = tuple(KINDS.values())
 # What a call is lost to, in the order of the steps, and what the figure calls it.
@@ -29,7 +30,7 @@ LOSSES = {
     "repeat": "repeat",
 }
 # A column of the table only where a study has such a trial.
-RARE = {"repaired", "adjusted"}
+RARE = {"repaired", "adjusted", "given"}
 HEADS: dict[str, str] = {
     "llm": "LLM",
     "retry": "LLM, asked again",
@@ -70,7 +71,7 @@ def _cell_funnel(cell: CellData, from_default: bool) -> dict[str, int]:
         "analyses": len(cell.calls) - len(proposals),
         **steps,
         **{name: lost[name] for name in LOSSES},
-        "trials": len(cell.trials),
+        "trials": len(cell.own),
         "asked": asked.asked,
         "own": asked.own,
         **{name: sources[name] for name in PROVENANCE},
@@ -200,7 +201,13 @@ def _provenance_table(sums: pd.DataFrame, cells: pd.DataFrame, marks: Marks, opt
     rows = []
     for entry in rows_of(sums):
         over = f"{entry['cells_over']} of {entry['cells']}"
-        shares = [Text(share(entry[name], entry["trials"]), tone=_tone(name, entry["arm"] in marks.fallback)) for name in shown]
+        # What was given is beside the trials of the budget, and so has no share of them.
+        shares = [
+            Text(str(entry[name]))
+            if name == GIVEN
+            else Text(share(entry[name], entry["trials"]), tone=_tone(name, entry["arm"] in marks.fallback))
+            for name in shown
+        ]
         rows.append(
             row(marks.name(entry["arm"]), str(entry["trials"]), *shares, Text(over, tone="warn" if entry["cells_over"] else ""))
         )

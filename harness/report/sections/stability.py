@@ -30,7 +30,7 @@ def stability_frame(study: StudyData, options: Options) -> pd.DataFrame:
     rows = []
     objectives = Objectives.of(study)
     for cell in study.cells:
-        if cell.state is State.DONE and cell.trials:
+        if cell.state is State.DONE and cell.own:
             if cell.task not in spaces:
                 spaces[cell.task] = _space(cell)
             measures = cell_measures(cell, spaces[cell.task], options, objectives[cell.task])
@@ -42,14 +42,14 @@ MEASURES = ("test", "catastrophic", "failed", "new_bests", "trend", "exact_repea
 
 
 def cell_measures(cell: CellData, space: Space | None, options: Options, objective: Objective = PERCENT) -> dict[str, float]:
-    """Return a cell's measures; shares are of its trials (of its numbers, for `boundary`), `move` is in [0, 1].
+    """Return a cell's measures; shares are of its own trials (of its numbers, for `boundary`), `move` is in [0, 1].
 
     catastrophic: failed, or further from the best so far than `options.catastrophe_points`. new_bests: share of trials after the
     first that improved on all before. trend: Kendall's tau between trial and validation score. near_repeats: every hyperparameter
     within `options.near_repeat` of its range from an earlier trial, exact repeats not counted. boundary: numbers at an end of their
     range. move: root mean square distance to the trial before, each hyperparameter on its own scale, 0 or 1 for categories.
     """
-    scores = np.array([oriented(trial.outcome, objective)[0] for trial in cell.trials])
+    scores = np.array([oriented(trial.outcome, objective)[0] for trial in cell.own])
     so_far = np.fmax.accumulate(scores)
     before = np.concatenate([[NAN], so_far[:-1]])
     failed = np.isnan(scores)
@@ -76,7 +76,7 @@ def _tau(scores: Array) -> float:
 
 
 def _search_measures(cell: CellData, space: Space | None, options: Options) -> dict[str, float]:
-    configs = [trial.config for trial in cell.trials]
+    configs = [trial.config for trial in cell.own]
     exact = sum(config in configs[:place] for place, config in enumerate(configs))
     none = {"exact_repeats": exact / len(configs), "near_repeats": NAN, "boundary": NAN, "move": NAN}
     if space is None:
@@ -108,7 +108,7 @@ def _boundary(space: Space, cell: CellData) -> float:
     for hp in space:
         if not isinstance(hp, Number) or (hp.integer and hp.high - hp.low + 1 < LEAST_VALUES):
             continue
-        for trial in cell.trials:
+        for trial in cell.own:
             if hp.name in trial.config:
                 value, place = trial.config[hp.name], hp.to_unit(trial.config[hp.name])
                 at_end = value in (hp.low, hp.high) if hp.integer else min(place, 1 - place) <= AT_END

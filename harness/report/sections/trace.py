@@ -72,7 +72,9 @@ def _find(study: StudyData, name: str) -> CellData:
 def _trace(cell: CellData, arm: Arm, objective: Objective, place: int) -> Fold:
     best = incumbent(cell.trials, objective)
     end = f"validation chose trial {best.number}, {_score(best, objective)}" if best else "no trial succeeded"
-    items: list[Item] = [f"{_card(cell)}{arm.in_words}, seed {cell.seed}, {len(cell.trials)} trials; {end}."]
+    given = len(cell.trials) - len(cell.own)
+    count = f"{len(cell.own)} trials" + (f" after {given} that were given" if given else "")
+    items: list[Item] = [f"{_card(cell)}{arm.in_words}, seed {cell.seed}, {count}; {end}."]
     items.append(_figure(cell, objective, place))
     items.append(_table(cell, best, objective, place))
     if written := written_table(cell, place):

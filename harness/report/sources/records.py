@@ -40,6 +40,28 @@ def read_study(folder: Path) -> StudyData:
     return StudyData(name, f"the records in {name}/", tuple(cells), tuple(problems), in_full=lambda cell: _in_full(folder, cell))
 
 
+def find_cell(path: Path) -> Path | None:
+    """Return the path of a cell, on the disk or in the pack of the study above it; None where there is no cell."""
+    if (path / MANIFEST).is_file():
+        return path
+    pack = packed(path.parents[2]) if len(path.parts) > 3 else None
+    return path if pack and "/".join(path.parts[-3:]) in pack else None
+
+
+def read_cell(path: Path) -> StudyData:
+    """Read one cell, wherever its folder lies, as a study. Raises RecordError where its records are damaged."""
+    folder, pack, name = path.resolve().parent, None, path.resolve().name
+    if not (path / MANIFEST).is_file():
+        folder, name = path.parents[2], "/".join(path.parts[-3:])
+        pack = packed(folder)
+    reader = _Reader(folder, pack, [])
+    manifest = read_manifest((pack.open(name) if pack else path) / MANIFEST)
+    cell = reader.cell(replace(cell_of_manifest(manifest, name), folder=name))
+    if cell.state is State.UNREADABLE:
+        raise RecordError(cell.reason)
+    return StudyData(str(manifest.get("study")), f"the cell {name}", (cell,), in_full=lambda cell: _in_full(folder, cell))
+
+
 def _in_full(folder: Path, cell: CellData) -> CellData:
     pack = packed(folder)
     path: Path | PackedFolder = pack.open(cell.folder) if pack and cell.folder in pack else folder / cell.folder
@@ -119,7 +141,9 @@ class _Reader:
             return replace(cell, state=State.DONE)
         if FAILURE in names:
             return replace(cell, state=State.FAILED, reason=_failure(path / FAILURE))
-        return replace(cell, state=State.UNFINISHED, reason=f"broken off, or running, after {len(trials)} of {cell.budget} trials")
+        return replace(
+            cell, state=State.UNFINISHED, reason=f"broken off, or running, after {len(cell.own)} of {cell.budget} trials"
+        )
 
     def _open(self, name: str) -> tuple[Path | PackedFolder, Collection[str]]:
         """Return where a cell's records lie, and the names of its files."""

@@ -32,7 +32,9 @@ def to_cell(run: MirroredRun) -> CellData:
     if numbers != list(range(1, len(trials) + 1)):
         raise RecordError(f"{run.where}: its history holds the trials {numbers}, not 1 to {len(trials)}")
     state = State.DONE if run.finished else State.UNFINISHED
-    reason = "" if run.finished else f"broken off, or running, after {len(trials)} of {cell.budget} trials"
+    reason = (
+        "" if run.finished else f"broken off, or running, after {sum(not trial.given for trial in trials)} of {cell.budget} trials"
+    )
     return replace(cell, trials=trials, state=state, reason=reason)
 
 

@@ -217,6 +217,14 @@ class OptimizerContract:
         for trial in whole:
             NASTY.check(trial.config)
 
+    def test_it_goes_on_from_given_trials_and_a_new_object_shown_them_proposes_the_same(self) -> None:
+        shown = given(["given"] * 4)
+        whole = run(self.make(), bumpy, 6, shown)
+        for trial in whole:
+            NASTY.check(trial.config)
+        for length in range(4, len(whole)):
+            assert ask(self.make(), Trajectory(whole.trials[:length])) == configs(whole)[length]
+
     def test_it_leaves_global_state_alone_and_is_silent(self, capfd: pytest.CaptureFixture[str]) -> None:
         ask(self.make(1), given(["optimizer"] * 4))  # its imports may change the state
         logger, heard = logging.getLogger("optuna"), Listener()

@@ -99,3 +99,8 @@ def test_a_study_is_replayed_where_neither_weights_nor_engine_are(tiny_gguf: Pat
     assert (arm_shown.model, arm_shown.context, arm_shown.backend) == ("SmolLM2-135M-Instruct", "tcs", "LlamaCpp")
     again = ran(tmp_path / "again", "llm.path=pkg:no_such_package_at_all/w.gguf", f"llm.replay={tmp_path / 'first' / 'main'}")
     assert again == first
+
+
+def test_without_a_window_in_the_settings_nothing_is_warned_of() -> None:
+    assert LlamaCpp.ready(replace(SETTINGS, num_ctx=None)).warning == ""
+    assert "more than the window" in LlamaCpp.ready(replace(SETTINGS, num_ctx=100_000)).warning

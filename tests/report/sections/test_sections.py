@@ -296,6 +296,13 @@ def draws(versions: dict[str, int] | None, tasks: str) -> str:
     return dict(build_report(find(study(*cells), OPTIONS)).facts).get("Draws", "")
 
 
+def test_what_the_settings_say_of_a_model_is_a_fact_of_the_page() -> None:
+    small = {"llm": {"name": "tiny", "remark": "a test of the machinery"}}
+    cells = [replace(cell([1.0], seed=seed), manifest={**cell([1.0]).manifest, "settings": small}) for seed in range(2)]
+    facts = build_report(find(study(*cells, cell([1.0], arm="y")), OPTIONS)).facts
+    assert [fact for fact in facts if fact[0].startswith("The LLM")] == [("The LLM tiny", "a test of the machinery")]
+
+
 def test_cells_whose_draws_repeat_over_tasks_are_said_to_have_intervals_that_are_too_short() -> None:
     assert "intervals over several tasks are too short" in draws(None, "ab")
     assert draws(None, "a") == ""

@@ -168,12 +168,22 @@ def made_of(sources: Sequence[str]) -> list[Trial]:
 
 
 def test_one_place_says_which_sources_are_the_model_s_own() -> None:
-    assert {kind for kind in KINDS.values() if kind not in OWN} == {"default", "optimizer", "fallback", "repaired", "adjusted"}
+    assert {kind for kind in KINDS.values() if kind not in OWN} == {
+        "default",
+        "optimizer",
+        "given",
+        "fallback",
+        "repaired",
+        "adjusted",
+    }
     sources = ("llm", "llm-retry-12", "llm-repaired", "llm-adjusted", "fallback")
     assert [kind_of(trial) for trial in made_of(sources)] == ["llm", "retry", "repaired", "adjusted", "fallback"]
     trials = made_of(["default", "llm", "llm-retry-1", "fallback", "optimizer", "default"])
     assert vars_of(origins(trials, from_default=True)) == (4, 2)  # the last default stood in for a reply
     assert vars_of(origins(trials, from_default=False)) == (5, 2)
+    after = made_of(["given", "given", "default", "llm", "fallback"])
+    assert vars_of(origins(after, from_default=True)) == (2, 1)
+    assert vars_of(origins(after, from_default=False)) == (3, 1)
 
 
 def vars_of(found: Any) -> tuple[int, int]:
