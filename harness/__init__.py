@@ -32,7 +32,12 @@ A method of your own:
     Outcome           what one training returned: status, curve, scores, seconds, error
     Status            how a training ended: ok, diverged, crashed or timeout
     DefaultFirst      a wrapper: the default configuration as trial 1, the rest by another method
-    Exhausted         raised by a method that has nothing left to propose
+    Exhausted         raised by a method that has nothing left to propose, and by a Tuner whose budget is spent
+
+Tuning what you train yourself:
+
+    Tuner             ask and tell: `ask()` gives a configuration, `tell(config, result)` says what its training gave
+    ExpertBlockSampler  the same methods as a sampler for Optuna
 
 An LLM backend of your own:
 
@@ -97,6 +102,7 @@ __all__ = [
     "Detail",
     "Epoch",
     "Exhausted",
+    "ExpertBlockSampler",
     "Format",
     "HarnessError",
     "Hyperparameter",
@@ -134,6 +140,7 @@ __all__ = [
     "Trial",
     "TrialRow",
     "TruncatedPrompt",
+    "Tuner",
     "Value",
     "View",
     "keyed_random",
@@ -163,6 +170,8 @@ if TYPE_CHECKING:
     from harness.tcs.view.render import Format, render
     from harness.tcs.view.section import Assignments, Block, Detail, Level, Phrase, Points, Section, Table, View
     from harness.trial import Epoch, Outcome, Proposal, Status, Trajectory, Trial
+    from harness.tuner.sampler import ExpertBlockSampler
+    from harness.tuner.tuner import Tuner
 else:
     # The same again, since `import harness` must cost nothing: a name's module is imported when the name is first used.
     _HOMES = {
@@ -181,6 +190,8 @@ else:
         "harness.tcs.view.render": "Format render",
         "harness.tcs.view.section": "Assignments Block Detail Level Phrase Points Section Table View",
         "harness.trial": "Epoch Outcome Proposal Status Trajectory Trial",
+        "harness.tuner.sampler": "ExpertBlockSampler",
+        "harness.tuner.tuner": "Tuner",
     }
     _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -69,7 +69,10 @@ class CellsFailed(HarnessError):
 
 
 class Exhausted(Exception):
-    """Raised by `Optimizer.propose` when it has nothing left to try: the cell ends early, and is complete."""
+    """Raised by `Optimizer.propose` when it has nothing left to try: the cell ends early, and is complete.
+
+    `Tuner.ask` raises it too, and when the budget is spent.
+    """
 
 
 def printable(text: str) -> str:

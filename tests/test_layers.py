@@ -26,11 +26,12 @@ cell
 tabular  optimizers
 config
 run
-report  cli  doctor  tabulate  pack  testing
+report  cli  doctor  tabulate  pack  testing  tuner
 __main__  plugin
 """
 PLACE = {name: step for step, names in enumerate(STEPS.strip().splitlines()) for name in names.split()}
 HYDRA_FILES = {
+    "config/composed.py",
     "config/schema.py",
     "config/settings.py",
     "config/tracking.py",
@@ -156,7 +157,7 @@ def test_the_core_is_standard_library_only() -> None:
         assert not foreign, f"harness/{name} imports {foreign}"
 
 
-LIGHT = [p for p in modules("harness") if own_part(p) not in ("report", "optimizers", "doctor", "tasks_from", "testing")]
+LIGHT = [p for p in modules("harness") if own_part(p) not in ("report", "optimizers", "doctor", "tasks_from", "testing", "tuner")]
 
 
 @pytest.mark.parametrize("path", LIGHT, ids=lambda p: str(p.relative_to(ROOT)))
