@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -53,6 +54,8 @@ def _run(arguments: list[str]) -> tuple[int, str]:
         _advise(parsed(arguments), started)
     except HarnessError as error:
         return error.exit_status, str(error)
+    except BrokenPipeError:  # the reader of the advice has ended (`| head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         from harness.cli.messages import one_line  # noqa: PLC0415 - only a mistake needs it
 

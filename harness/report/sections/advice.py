@@ -131,8 +131,8 @@ def _estimates(within: dict[str, int], beyond: Sequence[str], unknown: Sequence[
         fewest_first = sorted(within.items(), key=lambda each: each[1])
         told = _names([f"{seeds:,} tell {arm} from it" for arm, seeds in fewest_first])
         yield (
-            f"More seeds would decide, if the differences go on as they are: about {told} (estimates from few seeds, and the leader's luck is "
-            "in them)."
+            f"More seeds would decide, if the differences go on as they are: about {told} (estimates from few seeds, and the leader's luck "
+            "is in them)."
         )
     if beyond:
         yield f"Even {MOST_SEEDS:,} seeds would hardly tell {_names(beyond)} from it: the difference is small beside its spread."
@@ -234,7 +234,7 @@ def _notes(advice: Advice, marks: Marks) -> tuple[str, ...]:
     chosen = (
         "of the configuration that validation chose"
         if advice.objective.test
-        else "of the best configuration: the task has no test score, so the means are of the scores by which it was chosen"
+        else "(the task has no test score, so it is the score that chose the configuration)"
     )
     seconds = "" if advice.trained else " Seconds of training are those of the recorded trainings."
     return (
