@@ -90,11 +90,11 @@ def _advise(request: Request, started: float) -> None:
             racing.run()
     except TimeIsUp:
         say(f"the time of seconds={request.seconds:g} is up; the same command goes on from here")
-    tell(study)
+    tell(study, page=request.page)
 
 
-def tell(study: Path) -> None:
-    """Print the advice that a study's records give, and write its page. Raises RecordError, StorageError."""
+def tell(study: Path, *, page: bool) -> None:
+    """Print the advice that a study's records give, and with `page` write its page. Raises RecordError, StorageError."""
     # Pandas and Matplotlib take a second: no mistake and no race should wait for them.
     from harness.report.analysis.options import Options  # noqa: PLC0415
     from harness.report.assemble import build_report  # noqa: PLC0415
@@ -109,9 +109,11 @@ def tell(study: Path) -> None:
         return
     # The answers repeat the section for those who read the page.
     print(to_terminal(replace(report, answers=()), [ADVICE]), flush=True)
-    out = study / "report"
-    write_report(report, out)
-    print(f"records: {shown(str(study))}\npage:    {shown(str(out / 'report.html'))}", flush=True)
+    print(f"records: {shown(str(study))}", flush=True)
+    if page:
+        out = study / "report"
+        write_report(report, out)
+        print(f"page:    {shown(str(out / 'report.html'))}", flush=True)
 
 
 def _complain(text: str, status: int) -> int:

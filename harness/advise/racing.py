@@ -12,7 +12,7 @@ from harness.cell import Cell
 from harness.cli.forecast import forecast
 from harness.cli.progress import watch
 from harness.console import duration, say
-from harness.errors import CellBusy, CellsFailed, StorageError
+from harness.errors import CellBusy, CellsFailed, SettingsError, StorageError
 from harness.report.analysis.advice import standing_of
 from harness.report.analysis.race import FIRST_LOOK, Standing
 from harness.report.sources.records import read_study
@@ -108,12 +108,18 @@ class Racing:
 
 
 def prepared(candidates: Sequence[Candidate], study: Path, race: Race) -> list[Candidate]:
-    """Write the race, record which methods are blocked, and return the others. Raises CellsFailed when all are blocked."""
+    """Write the race, record which methods are blocked, and return the others.
+
+    Raises CellsFailed when fewer than two can run, SettingsError when fewer are asked for.
+    """
     blocked = {c.arm: why for c in candidates if (why := lacking(c.settings.optimizer.target) or blocked_by(c.settings))}
     ready = [candidate for candidate in candidates if candidate.arm not in blocked]
-    if not ready:
+    if len(candidates) < 2:
+        raise SettingsError(f"a race takes two methods or more, and this is {candidates[0].arm} alone; add more to optimizer=")
+    if len(ready) < 2:
         reason, fix = next(iter(blocked.values()))
-        raise CellsFailed(f"no method can run: {reason}{f'; make it ready with: {fix}' if fix else ''}")
+        help_ = f"; make it ready with: {fix}" if fix else ""
+        raise CellsFailed(f"a race takes two methods, and {len(blocked)} of {len(candidates)} are blocked: {reason}{help_}")
     add_to_plan(study, [candidate.cells[0] for candidate in candidates])
     write_race(study, race)
     for candidate in candidates:

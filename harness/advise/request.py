@@ -42,6 +42,7 @@ llm=NAME,...    add the LLM tuner tcs with these models; none is asked otherwise
 optimizer=A,B   these methods in the place of the usual ones, which are
                 {methods}
 study=NAME      default: advise-TASK; records are in runs/NAME
+--no-page       print the advice alone; python -m harness.report writes the page
 evaluator=table replay recorded trainings, where the task has them
 --config-dir D  a folder of your own with task/ files
 
@@ -62,6 +63,7 @@ METHODS = (
 # What is added for each llm=NAME.
 LLM_METHODS = ("tcs+default",)
 MOST_SEEDS = 10
+NO_PAGE = "--no-page"
 _REFUSED = {
     "seed": "the race begins at seed 0 and goes on in order; write seeds=N for at most N of them",
     "planned": "is for sweeps alone",
@@ -75,7 +77,8 @@ _REFUSED = {
 class Request:
     """What is asked for. `methods` are arms as the tables name them; `llms` are names of conf/llm.
 
-    `overrides` are the other settings, as typed; `folders` those that the user added. `seconds` is None without a limit.
+    `overrides` are the other settings, as typed; `folders` those that the user added. `seconds` is None without a limit, `page` whether
+    the study's page is written.
     """
 
     task: str
@@ -85,7 +88,7 @@ class Request:
     folders: tuple[Path, ...]
     seeds: int
     seconds: float | None
-    arguments: tuple[str, ...]
+    page: bool = True
 
 
 def parsed(arguments: Sequence[str]) -> Request:
@@ -117,7 +120,7 @@ def parsed(arguments: Sequence[str]) -> Request:
         tuple(folders[1:]),
         _seeds(given.get("seeds", str(MOST_SEEDS))),
         _seconds(given["seconds"]) if "seconds" in given else None,
-        tuple(arguments),
+        NO_PAGE not in arguments,
     )
 
 
@@ -127,7 +130,7 @@ def _settings(arguments: Sequence[str]) -> list[str]:
     for argument in arguments:
         if before not in FLAGS_WITH_VALUE:
             flag = argument.partition("=")[0]
-            if argument.startswith("-") and flag not in ("--config-dir", "-cd"):
+            if argument.startswith("-") and flag not in ("--config-dir", "-cd", NO_PAGE):
                 raise SettingsError(f"{argument}: there is no such flag here (python -m harness.advise --help)")
             if not argument.startswith("-"):
                 words.append(argument)

@@ -10,7 +10,7 @@ the paired differences (leader less method, mean above 0) has p <= spent(k) / (K
 - *Looks* (alpha spending, Lan and DeMets 1983): look k may spend spent(k) = ERROR * 4 / ((k + 3) * (k + 4)). The sum over all looks,
   without end, is ERROR. So a race may be prolonged as often as one likes.
 - *The test*: Student's t of paired differences, on Hall's (1992) monotone transformation for skewness where that makes it more careful
-  (differences with a long tail on the method's side, of which few seeds have seen nothing yet). Differences without spread decide nothing.
+  (differences with a long tail on the method's side, of which few seeds have seen nothing yet), and never below half of t. Differences without spread decide nothing.
 
 ERROR is half of the 5 % that is promised, since the test errs more often than it should with few skewed differences.
 `scripts/advise_error.py` simulates the error. It holds up to the skewness of an exponential distribution. No test of a mean holds for all
@@ -33,6 +33,8 @@ PROMISED, ERROR = 0.05, 0.025
 FIRST_LOOK = 5
 # The spending is slow at first: look 1 may spend a fifth.
 _SLOWNESS = 3
+# So much of an effect is left by the correction for skewness. It is made for small effects, and takes away most of a large one.
+LEAST_KEPT = 0.5
 # More seeds than these are not an offer.
 MOST_SEEDS = 1000
 POWER = 0.8
@@ -84,7 +86,7 @@ def chance(differences: Array) -> Array:
     mean, spread = scaled.mean(axis=-1), scaled.std(axis=-1, ddof=1) if count > 1 else np.zeros(differences.shape[:-1])
     effect = mean / spread
     skewness = ((scaled - mean[..., None]) ** 3).mean(axis=-1) / spread**3
-    statistic = math.sqrt(count) * np.minimum(effect, _hall(effect, skewness, count))
+    statistic = math.sqrt(count) * np.minimum(effect, np.maximum(_hall(effect, skewness, count), LEAST_KEPT * effect))
     return np.where(spread > FLAT, special.stdtr(count - 1, -statistic), 1.0)
 
 
