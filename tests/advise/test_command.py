@@ -87,6 +87,7 @@ def test_a_race_says_what_to_use_heads_its_page_with_that_and_trains_nothing_ane
     assert " ".join(capsys.readouterr().out.split()).startswith(f"Study advise-toy {said}")
 
 
+@pytest.mark.full
 def test_more_seeds_go_on_where_the_race_ended(advise: Cli) -> None:
     advise(*TOY, THREE, "seeds=2")
     two = records(STUDY)
@@ -97,6 +98,7 @@ def test_more_seeds_go_on_where_the_race_ended(advise: Cli) -> None:
     assert two.items() <= three.items()
 
 
+@pytest.mark.full
 def test_equal_methods_are_said_to_be_equal(advise: Cli) -> None:
     ran = advise(
         "--config-dir",
@@ -114,6 +116,7 @@ def test_equal_methods_are_said_to_be_equal(advise: Cli) -> None:
     assert "Nothing can be told apart: after 5 seeds, the mean scores of all 3 methods are equal." in said
 
 
+@pytest.mark.full
 def test_a_task_that_always_crashes_ends_the_race_after_one_seed(advise: Cli) -> None:
     ran = advise(
         "--config-dir", FAULTY[1], "task=faulty", "budget=2", "progress=off", "--no-page", THREE, "task.params.action=raise"
@@ -167,6 +170,7 @@ def test_when_the_time_is_up_no_trial_is_written_and_what_is_known_is_said(
     assert records(STUDY) == records(Path("runs/whole"))
 
 
+@pytest.mark.full
 def test_a_damaged_race_file_is_one_line_and_the_report_does_without(advise: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     advise(*TOY, THREE, "seeds=1")
     (STUDY / RACE).write_text("{}")

@@ -10,7 +10,8 @@ the paired differences (leader less method, mean above 0) has p <= spent(k) / (K
 - *Looks* (alpha spending, Lan and DeMets 1983): look k may spend spent(k) = ERROR * 4 / ((k + 3) * (k + 4)). The sum over all looks,
   without end, is ERROR. So a race may be prolonged as often as one likes.
 - *The test*: Student's t of paired differences, on Hall's (1992) monotone transformation for skewness where that makes it more careful
-  (differences with a long tail on the method's side, of which few seeds have seen nothing yet), and never below half of t. Differences without spread decide nothing.
+  (differences with a long tail on the method's side, of which few seeds have seen nothing yet), and never below half of t. Differences
+  without spread decide nothing.
 
 ERROR is half of the 5 % that is promised, since the test errs more often than it should with few skewed differences.
 `scripts/advise_error.py` simulates the error. It holds up to the skewness of an exponential distribution. No test of a mean holds for all
