@@ -92,6 +92,16 @@ def error_table(seeds: int, repeats: int) -> Iterator[str]:
             yield f"| {name} | {arms} | {100 * lost / repeats:.1f} % | [{100 * low:.1f}, {100 * high:.1f}] | {verdict} | {equal} |"
 
 
+def _one_behind(distance: float) -> Draw:
+    """Return normal scores of which the last method is worse, by so many standard deviations of a paired difference."""
+
+    def draw(rng: np.random.Generator, shape: Shape) -> Array:
+        is_last = np.arange(shape[0]) == shape[0] - 1
+        return np.asarray(rng.standard_normal(shape) - distance * math.sqrt(2) * is_last[:, None])
+
+    return draw
+
+
 def power_table(seeds: int, repeats: int) -> Iterator[str]:
     """Yield the lines of the table of seeds until a worse method is dropped; all others are equal, scores are normal."""
     yield "| behind by, sd of a difference | methods | median seeds | dropped within 10 seeds |"
@@ -99,8 +109,7 @@ def power_table(seeds: int, repeats: int) -> Iterator[str]:
     for distance in DISTANCES:
         for arms in (3, 7):
             rng = np.random.default_rng(arms)
-            worse = distance * math.sqrt(2) * (np.arange(arms) == arms - 1)[:, None]
-            ends = [race(lambda r, s, less=worse: r.standard_normal(s) - less, rng, (arms, seeds)) for _ in range(repeats)]
+            ends = [race(_one_behind(distance), rng, (arms, seeds)) for _ in range(repeats)]
             after = [end.dropped[f"m{arms}"].after if f"m{arms}" in end.dropped else math.inf for end in ends]
             middle = float(np.median(after))
             shown = f"{middle:.0f}" if math.isfinite(middle) else f"over {seeds}"
