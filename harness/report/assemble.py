@@ -10,7 +10,8 @@ from harness.report.analysis.arms import Arm, mixed_arms
 from harness.report.analysis.frames import rows_of
 from harness.report.render.document import Report, Section
 from harness.report.sections.about import about_section, facts_of
-from harness.report.sections.answers import answers_of
+from harness.report.sections.advice import advice_answer, advice_of, advice_section
+from harness.report.sections.answers import ABSENT, answers_of
 from harness.report.sections.anytime import anytime_section
 from harness.report.sections.contrasts import contrast_section
 from harness.report.sections.cost import cost_frame, cost_section
@@ -32,7 +33,9 @@ def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[
     """Build the report. `cells` are shown trial by trial (see trace.py); `outcomes` are those of the expectations, where there are any."""
     study = found.study
     compared = () if found.frames.done.empty else _compared(found, cells)
+    advice = advice_of(study)
     sections: list[Section] = [
+        *([advice_section(advice, found.marks)] if advice else []),
         *compared,
         coverage_section(found.frames, found.marks),
         *([check_section(outcomes)] if outcomes else []),
@@ -42,6 +45,8 @@ def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[
     if outcomes:
         facts.append(("Expectations", check_sentence(outcomes)))
     answers = (*answers_of(found), *audit_answers(found)) if compared else ()
+    if advice:  # who asks what to use did not ask the questions of the benchmark
+        answers = (advice_answer(advice, found.marks), *(answer for answer in answers if answer.word != ABSENT))
     return Report(f"Study {study.name}", tuple(facts), answers, tuple(sections), (*study.problems, *mixed_arms(study)))
 
 

@@ -18,7 +18,7 @@ from harness.report.sections.expectations import NOT_MET, Outcome, check, check_
 from harness.report.sources.select import disagreements, read_source
 from harness.report.study_data import State, StudyData
 
-TERMINAL_SECTIONS = ("scores", "verdict", "coverage")
+TERMINAL_SECTIONS = ("advice", "scores", "verdict", "coverage")
 SHOWN_DIFFERENCES = 20
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from harness.errors import RecordError
+from harness.store.race import Race
 from harness.trial import Objective, Trial
 
 
@@ -146,7 +147,7 @@ class StudyData:
     """A study. `problems` holds a line for each record that could not be used; `origin` names the source.
 
     `caveat` says what this source does not hold. `in_full` reads a cell again with its curves and the texts of its calls, which the
-    tables do without; it raises RecordError.
+    tables do without; it raises RecordError. `race` says which methods `harness.advise` raced in it, None for any other study.
     """
 
     name: str
@@ -155,6 +156,7 @@ class StudyData:
     problems: tuple[str, ...] = ()
     caveat: str = ""
     in_full: Callable[[CellData], CellData] = lambda cell: cell
+    race: Race | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:

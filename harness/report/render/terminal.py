@@ -46,7 +46,7 @@ def _section_lines(section: Section) -> Iterator[str]:
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(clean(text), COLUMNS) or [""]
+    return textwrap.wrap(clean(text), COLUMNS, break_on_hyphens=False) or [""]
 
 
 def natural_width(table: Table) -> int:

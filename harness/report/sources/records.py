@@ -18,6 +18,7 @@ from harness.report.study_data import CellData, State, StudyData, cell_of_manife
 from harness.store.archive import Pack, PackedFolder, Readable, packed
 from harness.store.cell_folder import CALLS, FAILURE, MANIFEST, SUMMARY, TRIALS, read_json, read_manifest, read_trials
 from harness.store.plan import PLAN, Planned, read_blocked, read_plan
+from harness.store.race import Race, read_race
 from harness.trial import Trial
 
 NOT_TASKS = {"report", "wandb"}
@@ -36,8 +37,13 @@ def read_study(folder: Path) -> StudyData:
     cells = [_blocked(read.cell(_of_plan(entry)), blocked) for entry in planned.values()]
     cells += read.unplanned(found, cells)
     name = folder.resolve().name
+    race = _race(folder, problems)
     problems = [_relative(problem, folder) for problem in problems]
-    return StudyData(name, f"the records in {name}/", tuple(cells), tuple(problems), in_full=lambda cell: _in_full(folder, cell))
+
+    def in_full(cell: CellData) -> CellData:
+        return _in_full(folder, cell)
+
+    return StudyData(name, f"the records in {name}/", tuple(cells), tuple(problems), in_full=in_full, race=race)
 
 
 def find_cell(path: Path) -> Path | None:
@@ -72,6 +78,14 @@ def _in_full(folder: Path, cell: CellData) -> CellData:
 def _read_pack(folder: Path, problems: list[str]) -> Pack | None:
     try:
         return packed(folder)
+    except RecordError as error:
+        problems.append(str(error))
+        return None
+
+
+def _race(folder: Path, problems: list[str]) -> Race | None:
+    try:
+        return read_race(folder)
     except RecordError as error:
         problems.append(str(error))
         return None
