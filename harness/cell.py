@@ -35,6 +35,11 @@ class Given:
         return {"trials": len(self.trials), "digest": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
+def method_seed(task: str, seed: int) -> int:
+    """Return the seed of the method of a cell (see `Cell.method_seed`)."""
+    return keyed_seed(seed, f"method on {task}")
+
+
 @dataclass(frozen=True)
 class Cell:
     """One task, tuned by one method, from one seed.
@@ -70,7 +75,7 @@ class Cell:
 
         With the cell's own seed, a method would make the same draws on every task, and its scores on the tasks would be correlated.
         """
-        return keyed_seed(self.seed, f"method on {self.task.name}")
+        return method_seed(self.task.name, self.seed)
 
     @cached_property
     def identity(self) -> dict[str, object]:

@@ -27,7 +27,7 @@ tabular  optimizers
 config
 run
 report  cli  doctor  tabulate  pack  testing  tuner
-advise
+advise  probe
 __main__  plugin
 """
 PLACE = {name: step for step, names in enumerate(STEPS.strip().splitlines()) for name in names.split()}

@@ -27,6 +27,7 @@ from harness.config import schema
 from harness.config.given import read_given
 from harness.config.other_words import meant
 from harness.config.overrides import conf_dir as conf_dir
+from harness.config.overrides import conf_files, own_conf
 from harness.config.published import ATTEMPTS, GROUP, reads, reads_switches, refuse_table, told_of, with_switches
 from harness.config.seeds import from_text
 from harness.config.task_settings import mirrored, referenced
@@ -254,6 +255,29 @@ def llm_settings(name: str, folders: Sequence[Path]) -> LlmSettings:
         raise SettingsError(complaint(found[0] if found else name, error)) from error
     assert isinstance(settings, LlmSettings)
     return _at_home(settings)
+
+
+def llm_with(settings: LlmSettings, overrides: Sequence[str]) -> LlmSettings:
+    """Return the settings of an LLM with `llm=NAME` and `llm.KEY=VALUE` of a command line. Raises SettingsError."""
+    given = [word.partition("=")[::2] for word in overrides]
+    for name in (value for key, value in given if key == "llm"):
+        folders = [folder.resolve() for folder in own_conf()]
+        known = [path.stem for folder in (conf_dir(), *folders) for path in conf_files(folder, "llm")]
+        if name not in known:
+            raise SettingsError(f"llm={name}: there is no llm of that name in conf/llm{near(name, known)}")
+        settings = llm_settings(name, folders)
+    known = [entry.name for entry in fields(LlmSettings)]
+    words = [(key.removeprefix("llm."), value) for key, value in given if key != "llm"]
+    for key, value in words:
+        if key not in known:
+            raise SettingsError(f"llm.{key}={value}: no such setting{near(key, known)}")
+    try:
+        changed = OmegaConf.from_dotlist([f"{key}={value}" for key, value in words])
+        made = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(settings), changed))
+    except OmegaConfBaseException as error:
+        raise SettingsError(f"llm.{_in_words(error)}") from error
+    assert isinstance(made, LlmSettings)
+    return _at_home(made)
 
 
 def task_spec(path: Path) -> TaskSpec:

@@ -78,13 +78,23 @@ class Agent(LlmOptimizer):
     - form: "json", or "table": the model completes the next line of a table of trials (`table_form.py`); always with levels.
     - context, blocks, format, log_every: what the model is shown; see `context.py`.
 
-    `budget` is the number of trials. Raises SettingsError.
+    `budget` is the number of trials. `context`: what the model is shown, in the place of what `asking` says. Raises SettingsError.
     """
 
     # 2: the seed depends on the task; 3: a draft in a cut-off reply is no proposal; 4: arms draw their fallbacks apart
     versions: ClassVar[Mapping[str, int]] = {"agent": 4}
 
-    def __init__(self, space: Space, seed: int, *, asking: Asking, card: TaskCard, budget: int, backend: Backend) -> None:
+    def __init__(  # noqa: PLR0913 - the contract of LlmOptimizer
+        self,
+        space: Space,
+        seed: int,
+        *,
+        asking: Asking,
+        card: TaskCard,
+        budget: int,
+        backend: Backend,
+        context: Context | None = None,
+    ) -> None:
         _check(asking)
         self._space = space
         self._seed = seed
@@ -92,7 +102,7 @@ class Agent(LlmOptimizer):
         self._asking = asking
         self._budget = budget
         self._backend = backend
-        self._context = _context(asking)
+        self._context = context or context_of(asking)
         self._prompts = load_prompts(asking.prompt)
         self._names = Names.anonymous(space) if asking.names == "anonymous" else Names.real(space)
         self._allowed = level_space(self._names.space) if _has_levels(asking) else self._names.space
@@ -352,7 +362,8 @@ def _summarises(asking: Asking) -> bool:
     return asking.context in SUMMARISED and asking.form == "json"
 
 
-def _context(asking: Asking) -> Context:
+def context_of(asking: Asking) -> Context:
+    """Return what a model is shown with these settings. Raises SettingsError."""
     digits = load_prompts(asking.prompt).manner.digits
     return Context(asking.context, asking.blocks, asking.format, asking.log_every, digits)
 

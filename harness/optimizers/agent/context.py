@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from harness.errors import SettingsError, near
 from harness.seeding import keyed_random
 from harness.space import Config, Space, Value
-from harness.tcs import ALL_BLOCKS, Format, blocks_named, render, summarize
+from harness.tcs import ALL_BLOCKS, Format, Summary, blocks_named, render, summarize
 from harness.trial import Epoch, Objective, Trajectory, Trial
 
 CONTEXTS = ("tcs", "raw", "scores", "blind", "shuffled")
@@ -32,6 +33,8 @@ _COLUMNS = (
     ("val_score_pct", "validation score"),
 )
 
+Summarizer: TypeAlias = Callable[[Space, Trajectory, int, Sequence[str]], Summary]
+
 
 @dataclass(frozen=True)
 class Context:
@@ -41,6 +44,7 @@ class Context:
     blocks, format: of the summary (settings `tcs.blocks` and `tcs.format`).
     log_every: `raw` lists every so many epochs, from the first on, and always the last one; at least 1.
     digits: of the floats of a configuration, but in the summary, which has its own rule; None: all.
+    summarize: what makes the summary.
 
     Raises SettingsError for a value that is not allowed.
     """
@@ -50,6 +54,7 @@ class Context:
     format: str = "text"
     log_every: int = 1
     digits: int | None = None
+    summarize: Summarizer = summarize
 
     def __post_init__(self) -> None:
         if self.kind not in CONTEXTS:
@@ -69,7 +74,7 @@ class Context:
             return NOTHING
         if self.kind in SUMMARISED:
             shown = self.outcomes(trajectory, seed)
-            return render(summarize(space, shown, budget, blocks=self.blocks), Format(self.format)).strip()
+            return render(self.summarize(space, shown, budget, self.blocks), Format(self.format)).strip()
         if self.kind == "blind":
             return "\n".join(f"Trial {t.number}: {self._config(t)}" for t in trajectory) + "\nTheir results are not shown."
         if self.kind == "scores":
