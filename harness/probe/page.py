@@ -13,6 +13,7 @@ from harness.probe.measures import LEAST_STATES, SURE, Effect
 from harness.report.analysis.intervals import Estimate
 from harness.report.render.document import (
     Answer,
+    Column,
     Fold,
     Item,
     Report,
@@ -89,7 +90,7 @@ def _often(effects: Sequence[Effect]) -> Table:
 
 def _far(effects: Sequence[Effect]) -> Table:
     rows = [
-        row(_name(e), str(e.states), *map(_three, e.far), _estimate(e.farther), _word(e.farther, e.p[1], "farther", "nearer"))
+        row(_name(e), str(e.states), *map(_two, e.far), _estimate(e.farther), _word(e.farther, e.p[1], "farther", "nearer"))
         for e in effects
     ]
     heads = columns("changed fact", "states", "distance", "control", "farther [95 %]", Column("reading", numeric=False))
@@ -111,7 +112,7 @@ def _direction(effects: Sequence[Effect]) -> Table:
 
 
 def _same_seed(effects: Sequence[Effect]) -> Table:
-    rows = [row(_name(e), *map(_percent, e.same_often), *map(_three, e.same_far)) for e in effects]
+    rows = [row(_name(e), *map(_percent, e.same_often), *map(_two, e.same_far)) for e in effects]
     heads = columns("changed fact", "moved", "control", "distance", "control")
     pairs = (("moved", "same_often"), ("distance", "same_far"))
     data = [
@@ -128,8 +129,8 @@ def _name(effect: Effect) -> str:
     return name_of(effect.change)
 
 
-def _three(value: float) -> str:
-    return number(value, 3)
+def _two(value: float) -> str:
+    return number(value, 2)
 
 
 def _caveats() -> tuple[str, ...]:
@@ -158,7 +159,7 @@ def _why(effects: Sequence[Effect]) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for effect in effects:
         if effect.states and math.isnan(effect.more.p):
-            reasons.setdefault(effect.more.why, []).append(name_of(effect.change))
+            reasons.setdefault(effect.more.why.replace("pairs", "states"), []).append(name_of(effect.change))
     for why, names in reasons.items():
         yield f"No interval for {listed(names, 3) if len(names) < len(effects) else 'any of them'}: {why}."
     if without := [name_of(effect.change) for effect in effects if not effect.states]:
@@ -177,8 +178,8 @@ def _points(estimate: Estimate) -> str:
 
 
 def _estimate(estimate: Estimate) -> str:
-    between = "" if math.isnan(estimate.low) else f" {interval(estimate.low, estimate.high, 3)}"
-    return f"{number(estimate.value, 3, sign=True)}{between}"
+    between = "" if math.isnan(estimate.low) else f" {interval(estimate.low, estimate.high)}"
+    return f"{number(estimate.value, 2, sign=True)}{between}"
 
 
 def _named(effect: Effect) -> dict[str, object]:
