@@ -15,6 +15,7 @@ configurations alone differs by 1; one that is active in neither does not count.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
@@ -33,6 +34,8 @@ DIGITS = 3
 # With fewer states there is no interval.
 LEAST_STATES = 5
 SURE = 0.05
+# A difference below it is rounding.
+NOTHING = 1e-12
 
 Pairs = Sequence[tuple[Config, Config]]
 
@@ -139,6 +142,16 @@ class Effect:
     farther: Estimate = field(default_factory=lambda: Estimate(float("nan"), why="no state"))
     toward: Estimate = field(default_factory=lambda: Estimate(float("nan"), why="no state"))
     p: tuple[float, float, float] = (float("nan"),) * 3
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether something can be said of it: there is an interval, or no state shows any difference."""
+        return any(map(math.isfinite, self.p)) or is_nothing(self.farther, self.states)
+
+
+def is_nothing(estimate: Estimate, states: int) -> bool:
+    """Say whether enough states show no difference at all, from which no interval can be made."""
+    return states >= LEAST_STATES and math.isnan(estimate.p) and abs(estimate.value) < NOTHING
 
 
 def effects(states: Sequence[Answered], changes: Sequence[Change], how: Resampling) -> list[Effect]:

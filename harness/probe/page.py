@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.probe.changes import Change
-from harness.probe.measures import LEAST_STATES, SURE, Effect
+from harness.probe.measures import LEAST_STATES, SURE, Effect, is_nothing
 from harness.report.analysis.intervals import Estimate
 from harness.report.render.document import (
     Answer,
@@ -62,7 +62,7 @@ def name_of(change: Change) -> str:
 
 def _answer(effects: Sequence[Effect]) -> Answer:
     seen = [effect for effect in effects if any(p < SURE for p in effect.p)]
-    told = [effect for effect in effects if any(math.isfinite(p) for p in effect.p)]
+    told = [effect for effect in effects if effect.is_judged]
     names = listed([name_of(effect.change) for effect in seen], 9)
     if not told:
         why = next((effect.more.why for effect in effects if effect.states), "no state is answered in full")
@@ -76,7 +76,7 @@ def _answer(effects: Sequence[Effect]) -> Answer:
 
 def _often(effects: Sequence[Effect]) -> Table:
     rows = [
-        row(_name(e), str(e.states), *map(_percent, e.often), _points(e.more), _word(e.more, e.p[0], "more", "less"))
+        row(_name(e), str(e.states), *map(_percent, e.often), _points(e.more), _word(e, e.more, e.p[0], "more", "less"))
         for e in effects
     ]
     heads = columns("changed fact", "states", "moved", "control", "more [95 %], points", Column("reading", numeric=False))
@@ -90,7 +90,7 @@ def _often(effects: Sequence[Effect]) -> Table:
 
 def _far(effects: Sequence[Effect]) -> Table:
     rows = [
-        row(_name(e), str(e.states), *map(_two, e.far), _estimate(e.farther), _word(e.farther, e.p[1], "farther", "nearer"))
+        row(_name(e), str(e.states), *map(_two, e.far), _estimate(e.farther), _word(e, e.farther, e.p[1], "farther", "nearer"))
         for e in effects
     ]
     heads = columns("changed fact", "states", "distance", "control", "farther [95 %]", Column("reading", numeric=False))
@@ -100,7 +100,8 @@ def _far(effects: Sequence[Effect]) -> Table:
 
 def _direction(effects: Sequence[Effect]) -> Table:
     rows = [
-        row(_name(e), str(e.states), _estimate(e.toward), _word(e.toward, e.p[2], "as it says", "the other way")) for e in effects
+        row(_name(e), str(e.states), _estimate(e.toward), _word(e, e.toward, e.p[2], "as it says", "the other way"))
+        for e in effects
     ]
     heads = columns("changed fact", "states", "along [95 %]", Column("reading", numeric=False))
     note = (
@@ -146,9 +147,9 @@ def _example(change: Change, where: str, lines: Sequence[str]) -> Verbatim:
     return Verbatim(f"{name_of(change)}. {change.what} ({where})", "\n".join(lines))
 
 
-def _word(estimate: Estimate, p: float, above: str, below: str) -> Text:
+def _word(effect: Effect, estimate: Estimate, p: float, above: str, below: str) -> Text:
     if math.isnan(p):
-        return Text("–", tone="muted")
+        return Text("none" if is_nothing(estimate, effect.states) else "–", tone="muted")
     if p >= SURE:
         return Text("not seen", tone="muted")
     return Text(above if estimate.value > 0 else below, tone="good" if estimate.value > 0 else "warn")

@@ -12,7 +12,7 @@ from harness.errors import SettingsError, near
 STATES, REPEATS = 8, 2
 MOST = 10_000
 TEXT = """\
-Does the model of an LLM arm read the summary? Change one fact of it, ask again,
+Does the model of an LLM arm read its summary? Change one fact, ask it again,
 and see how the proposal moves.
 
 Try:       python -m harness.probe main --states 2
@@ -35,9 +35,9 @@ STUDY            a study's folder, or its name under ./runs/
 llm=NAME         another LLM than that of the record
 llm.KEY=VALUE    change its settings, such as llm.base_url=...
 
-The answers are in STUDY/probe/ARM/. No cell is made or changed. The same command
-asks only what was not answered, also after Ctrl-C; it tells the number of calls
-before the first one.
+The answers are in STUDY/probe/ARM/. No cell is made or changed. The command
+asks only what was not answered, also after Ctrl-C, and first tells the number
+of calls.
 """
 _FLAGS = ("--arm", "--task", "--states", "--repeats", "--changes", "--show", "--help")
 

@@ -1,4 +1,4 @@
-"""The command of this process, and a study whose LLM reads the status block alone."""
+"""The command of this process, and a study whose LLM reads nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from conftest import Cli, Ran
 
 from harness.probe.__main__ import main
 
-READER = ("optimizer=tcs", "llm=phi4", "llm._target_=support.reader.Reader", "llm.name=reader", "llm.model=reader", "llm.key_env=")
+READER = ("optimizer=tcs", "llm=phi4", "llm._target_=support.reader.Reader", "llm.name=blind", "llm.model=blind", "llm.key_env=")
 STUDY = Path("runs/read")
 
 
@@ -28,7 +28,9 @@ def probe(cli: Cli, capsys: pytest.CaptureFixture[str]) -> Cli:
 
 @pytest.fixture
 def study(cli: Cli) -> Path:
-    """Make a study of one cell with six states."""
-    ran = cli("task=toy", *READER, "task.params.epochs=6", "budget=8", "tracking=off", "progress=off", "study=read", "store.sync=cell")
+    """Make a study of one cell with five states."""
+    ran = cli(
+        "task=toy", *READER, "task.params.epochs=6", "budget=8", "tracking=off", "progress=off", "study=read", "store.sync=cell"
+    )
     assert ran.status == 0, ran.err
     return STUDY

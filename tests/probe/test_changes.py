@@ -99,7 +99,9 @@ def test_the_other_way_round() -> None:
     assert healed.favours
 
 
-@pytest.mark.parametrize("past", [trajectory(), trajectory((config(), 50.0)), trajectory((config(), None), (config(layers=1), None))])
+@pytest.mark.parametrize(
+    "past", [trajectory(), trajectory((config(), 50.0)), trajectory((config(), None), (config(layers=1), None))]
+)
 def test_a_state_without_the_fact_has_no_edit(past: Trajectory) -> None:
     exchanges = [change for key, change in CHANGES.items() if key not in ("failures.best", "phase.mode")]
     assert [change.make(SPACE, past, BUDGET) for change in exchanges] == [None] * len(exchanges)

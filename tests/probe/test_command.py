@@ -15,7 +15,7 @@ from harness.llm.calls import read_calls
 from harness.probe.request import TEXT
 from harness.store.codec import json_line, with_checksum
 
-ARM = "tcs_reader"
+ARM = "tcs_blind"
 FEW = ("--changes", "status,phase")
 
 MISTAKES = {
@@ -27,14 +27,14 @@ MISTAKES = {
     "read other": "one study at a time, not read, other",
     "raed": "there is no study 'raed' (neither a folder, nor in runs/); did you mean 'read'?",
     "read budget=3": "budget=3: only settings of the LLM can differ from the record (llm=..., llm.KEY=...)",
-    "read --arm tcs_raeder": "--arm tcs_raeder: the study has no such arm; did you mean 'tcs_reader'?",
+    "read --arm tcs_blnid": "--arm tcs_blnid: the study has no such arm; did you mean 'tcs_blind'?",
     "read --arm random": "--arm random: shows its model no summary of expert blocks",
     "read --task digits": "--task digits: the study has no such task; there is: toy",
     "read --changes stauts": "--changes stauts: there is no such change; did you mean 'status'?",
     "read llm.base_ulr=x": "llm.base_ulr=x: no such setting; did you mean 'base_url'?",
     "read llm.max_tokens=many": "llm.max_tokens: Value 'many' of type 'str' could not be converted to Integer",
     "read llm=phi5": "llm=phi5: there is no llm of that name in conf/llm; did you mean 'phi4'?",
-    "read --show": "runs/read/probe/tcs_reader: holds no answer to these questions; leave out --show to ask them",
+    "read --show": "runs/read/probe/tcs_blind: holds no answer to these questions; leave out --show to ask them",
 }
 
 
@@ -47,6 +47,7 @@ def test_a_mistake_is_one_line_with_status_2_and_writes_nothing(probe: Cli, cli:
     assert not (study / "probe").exists()
 
 
+@pytest.mark.full
 def test_a_study_without_such_an_arm_is_refused(probe: Cli, cli: Cli) -> None:
     cli("task=toy", "optimizer=random", "budget=2", "tracking=off", "progress=off", "study=plain")
     assert "no arm with trials shows a model the summary of the expert blocks" in probe("plain").line
@@ -59,6 +60,12 @@ def test_the_help_fits_a_terminal(probe: Cli) -> None:
     assert max(map(len, TEXT.splitlines())) <= 80
 
 
+def table(study: Path, key: str) -> dict[str, dict[str, str]]:
+    """Return the rows of a table of the page, by change."""
+    with (study / "probe" / ARM / "csv" / f"probe_{key}.csv").open(encoding="utf-8") as file:
+        return {row["change"]: row for row in csv.DictReader(file)}
+
+
 def cells(study: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in study.rglob("*") if path.is_file() and "probe" not in path.parts}
 
@@ -69,26 +76,34 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 def test_a_model_that_reads_one_block_is_seen_to_read_that_block_and_no_cell_changes(probe: Cli, study: Path) -> None:
     before, folder = cells(study), study / "probe" / ARM
-    ran = probe("read", *FEW)
+    ran = probe("read", "llm.model=reader", *FEW)
     assert ran.status == 0, ran.err
     assert cells(study) == before
     assert max(map(len, ran.out.splitlines())) <= 80
     said = " ".join(ran.out.split())
     assert "Does the model read it? Yes, in part. The proposal moves with status: best trial, of 2 changed facts" in said
-    assert "42 questions, 42 calls to reader: about " in ran.err
-    far = {row["change"]: row for row in csv.DictReader((folder / "csv" / "probe_far.csv").open())}
+    assert "35 questions, 35 calls to reader: about " in ran.err
+    far = table(study, "far")
     assert float(far["status.best"]["difference_low95"]) > 0
     # The reader's own draws do not depend on what it does not look at: nothing moves at one seed.
-    same = {row["change"]: row for row in csv.DictReader((folder / "csv" / "probe_same_seed.csv").open())}
+    same = table(study, "same_seed")
     assert float(same["phase.mode"]["moved_changed"]) == float(same["phase.mode"]["distance_changed"]) == 0.0
-    along = {row["change"]: row for row in csv.DictReader((folder / "csv" / "probe_direction.csv").open())}
+    along = table(study, "direction")
     assert float(along["status.best"]["along_low95"]) > 0
     assert float(along["phase.mode"]["along"]) == 0.0
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "Does the model read it?" in page
     assert "- incumbent: trial" in page
     assert "worded otherwise" not in page
+    assert "the recorded trials were proposed by blind, and reader was asked now" in page
     assert "**How often the proposal moves**" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.full
+def test_a_model_that_reads_nothing_is_not_seen_to_read(probe: Cli, study: Path) -> None:
+    said = " ".join(probe("read", *FEW).out.split())
+    assert "Does the model read it? Not seen. None of 2 changed facts moves the proposal" in said
+    assert {float(row["distance_changed"]) for row in table(study, "same_seed").values()} == {0.0}
 
 
 def test_the_first_question_is_the_recorded_one(probe: Cli, study: Path) -> None:
@@ -98,9 +113,7 @@ def test_the_first_question_is_the_recorded_one(probe: Cli, study: Path) -> None
     assert (first.trial, first.call) in {(call.trial, call.call) for call in read_calls(recorded) if call.key == first.key}
 
 
-def test_a_stop_loses_no_answer_and_the_same_command_goes_on(
-    probe: Cli, study: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_loses_no_answer_and_the_same_command_goes_on(probe: Cli, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answered, complete = [0], Reader.complete
 
     def stopped(self: Reader, request: Request) -> Reply:
@@ -118,7 +131,7 @@ def test_a_stop_loses_no_answer_and_the_same_command_goes_on(
     shown = " ".join(probe("read", "--states", "2", "--show", *FEW).out.split())
     assert "! 2 of 2 states are not answered in full, and left out" in shown
     monkeypatch.setattr(Reader, "complete", complete)
-    assert "10 questions, 10 calls to reader" in probe("read", "--states", "2", *FEW).err
+    assert "10 questions, 10 calls to blind" in probe("read", "--states", "2", *FEW).err
     again = probe("read", "--states", "2", *FEW)
     assert (again.status, again.err) == (0, "")
     assert len(lines(folder / "answers.jsonl")) == 14
@@ -129,6 +142,7 @@ def test_a_stop_loses_no_answer_and_the_same_command_goes_on(
     assert len(lines(folder / "calls.jsonl")) == 14
 
 
+@pytest.mark.full
 def test_a_replay_of_the_probe_gives_the_same_page(probe: Cli, study: Path) -> None:
     live = probe("read", "--states", "2", *FEW)
     (study / "probe").rename("kept")
@@ -136,6 +150,7 @@ def test_a_replay_of_the_probe_gives_the_same_page(probe: Cli, study: Path) -> N
     assert (replayed.status, replayed.out) == (0, live.out)
 
 
+@pytest.mark.full
 def test_other_weights_are_refused(probe: Cli, study: Path) -> None:
     probe("read", "--states", "1", *FEW)
     folder = study / "probe" / ARM
@@ -146,9 +161,10 @@ def test_other_weights_are_refused(probe: Cli, study: Path) -> None:
     (folder / "calls.jsonl").write_text("".join(f"{with_checksum(json_line(row))}\n" for row in rows))
     ran = probe("read", "--states", "2", *FEW)
     assert ran.status == 2
-    assert "other weights answer than before: move runs/read/probe/tcs_reader away" in ran.err.splitlines()[-1]
+    assert "other weights answer than before: move runs/read/probe/tcs_blind away" in ran.err.splitlines()[-1]
 
 
+@pytest.mark.full
 def test_a_damaged_answer_is_one_line(probe: Cli, study: Path) -> None:
     probe("read", "--states", "1", *FEW)
     path = study / "probe" / ARM / "answers.jsonl"
