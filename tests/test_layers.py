@@ -158,7 +158,11 @@ def test_the_core_is_standard_library_only() -> None:
         assert not foreign, f"harness/{name} imports {foreign}"
 
 
-LIGHT = [p for p in modules("harness") if own_part(p) not in ("report", "optimizers", "doctor", "tasks_from", "testing", "tuner")]
+LIGHT = [
+    p
+    for p in modules("harness")
+    if own_part(p) not in ("report", "optimizers", "doctor", "tasks_from", "testing", "tuner", "probe")
+]
 
 
 @pytest.mark.parametrize("path", LIGHT, ids=lambda p: str(p.relative_to(ROOT)))
@@ -172,6 +176,10 @@ def test_what_every_command_loads_imports_nothing_heavy_at_its_top(path: Path) -
     [
         ("import harness.cli.app", HEAVY | {"multiprocessing", "asyncio", "http", "email"}),
         ("from harness.__main__ import main; main(['--help'])", HEAVY | {"hydra", "omegaconf", "yaml", "filelock"}),
+        (
+            "from harness.probe.__main__ import main; main(['--help']); main(['a', '--states', '0'])",
+            HEAVY | {"hydra", "omegaconf", "yaml"},
+        ),
         (
             "from harness.__main__ import main; main(['task=toy', 'tracking=off', 'budget=2'])",
             HEAVY | {"multiprocessing", "asyncio", "http", "email"},

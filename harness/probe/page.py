@@ -65,7 +65,7 @@ def _answer(effects: Sequence[Effect]) -> Answer:
     told = [effect for effect in effects if effect.is_judged]
     names = listed([name_of(effect.change) for effect in seen], 9)
     if not told:
-        why = next((effect.more.why for effect in effects if effect.states), "no state is answered in full")
+        why = next((_reason(effect) for effect in effects if effect.states), "no state is answered in full")
         return Answer(_QUESTION, "Nothing can be told yet", "muted", f"There is no interval: {why}.", KEY)
     if not seen:
         text = f"None of {len(told)} changed facts moves the proposal more than other sampling seeds do, as far as this many states show."
@@ -160,11 +160,16 @@ def _why(effects: Sequence[Effect]) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for effect in effects:
         if effect.states and math.isnan(effect.more.p):
-            reasons.setdefault(effect.more.why.replace("pairs", "states"), []).append(name_of(effect.change))
+            reasons.setdefault(_reason(effect), []).append(name_of(effect.change))
     for why, names in reasons.items():
         yield f"No interval for {listed(names, 3) if len(names) < len(effects) else 'any of them'}: {why}."
     if without := [name_of(effect.change) for effect in effects if not effect.states]:
         yield f"No state with answers holds {listed(without, 9)}."
+
+
+def _reason(effect: Effect) -> str:
+    """Return why there is no interval, in the words of `intervals.py` but for its pairs, which are states here."""
+    return effect.more.why.replace("pairs", "states")
 
 
 def _percent(value: float) -> str:

@@ -77,9 +77,13 @@ def probed_arm(study: StudyData, arm: str | None) -> str:
     if arm is not None and arm not in study.arms:
         raise SettingsError(f"--arm {arm}: the study has no such arm{near(arm, study.arms)}")
     if arm is not None and arm not in able:
-        raise SettingsError(f"--arm {arm}: shows its model no summary of expert blocks{near('', able)}")
+        raise SettingsError(
+            f"--arm {arm}: is none that the agent asks with a summary of the trials (context {CONTEXT}){near('', able)}"
+        )
     if not able:
-        raise RecordError(f"{study.name}: no arm with trials shows a model the summary of the expert blocks (context {CONTEXT})")
+        raise RecordError(
+            f"{study.name}: holds no trials of an arm that the agent asks with a summary of the trials (context {CONTEXT})"
+        )
     if arm is None and len(able) > 1:
         raise SettingsError(f"which arm? give --arm NAME{near('', able)}")
     return arm or able[0]

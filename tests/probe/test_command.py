@@ -28,7 +28,7 @@ MISTAKES = {
     "raed": "there is no study 'raed' (neither a folder, nor in runs/); did you mean 'read'?",
     "read budget=3": "budget=3: only settings of the LLM can differ from the record (llm=..., llm.KEY=...)",
     "read --arm tcs_blnid": "--arm tcs_blnid: the study has no such arm; did you mean 'tcs_blind'?",
-    "read --arm random": "--arm random: shows its model no summary of expert blocks",
+    "read --arm random": "--arm random: is none that the agent asks with a summary of the trials (context tcs); there is: tcs_blind",
     "read --task digits": "--task digits: the study has no such task; there is: toy",
     "read --changes stauts": "--changes stauts: there is no such change; did you mean 'status'?",
     "read llm.base_ulr=x": "llm.base_ulr=x: no such setting; did you mean 'base_url'?",
@@ -50,7 +50,7 @@ def test_a_mistake_is_one_line_with_status_2_and_writes_nothing(probe: Cli, cli:
 @pytest.mark.full
 def test_a_study_without_such_an_arm_is_refused(probe: Cli, cli: Cli) -> None:
     cli("task=toy", "optimizer=random", "budget=2", "tracking=off", "progress=off", "study=plain")
-    assert "no arm with trials shows a model the summary of the expert blocks" in probe("plain").line
+    assert "holds no trials of an arm that the agent asks with a summary of the trials" in probe("plain").line
     cli("task=toy", "optimizer=tcs", "llm._target_=support.reader.Reader", "budget=2", "tracking=off", "study=short")
     assert "has no state to probe: a trial that the LLM proposed after two trials with different scores" in probe("short").line
 
