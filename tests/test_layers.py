@@ -47,6 +47,7 @@ HEAVY = {
     "ollama",
     "skopt",
     "optuna",
+    "cmaes",
     "sklearn",
     "scipy",
     "pandas",

@@ -8,11 +8,12 @@ probability 0.3. Steps follow the space's own scales:
 - an unordered choice becomes any other choice;
 - a hyperparameter that a change activates has its default.
 
-The standard deviation of a step is 0.2 of the scale. It is halved after every three trials without an improvement, down to 0.05. A
+The standard deviation of a step is 0.3 of the scale. It is halved after every three trials without an improvement, down to 0.05. A
 failed training is a trial without an improvement. No configuration is tried twice: where many steps find nothing new, a uniform draw
 replaces them.
 
-Source: hill climbing, as the control that arXiv 2603.27415 compares LLM agents with (abstract only). The step sizes are ours.
+Source: hill climbing, as the control that arXiv 2603.27415 compares LLM agents with (abstract only). The step sizes are ours; the first one
+was chosen on random problems only (`scripts/development_family.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from harness.seeding import keyed_random
 from harness.space import Choice, Config, Hyperparameter, Number, Space, Value
 from harness.trial import Proposal, Trajectory
 
-STEP = 0.2  # standard deviation of a step, as a share of the scale
+STEP = 0.3  # standard deviation of a step, as a share of the scale
 SMALLEST_STEP = 0.05
 PATIENCE = 3  # trials without an improvement after which the step is halved
 SECOND_CHANGE = 0.3  # probability that a second hyperparameter changes too

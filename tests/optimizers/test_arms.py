@@ -31,7 +31,7 @@ ARMS = {
     "default_only": 0,
 }
 # Arms of the suite `methods`: not in `classical`, so that older studies stay what they were.
-METHODS = {"tpe_group": 3, "pibo": 3, "cma_es": 1, "local_search": 0, "rules_gp": 0}
+METHODS = {"tpe_group": 3, "pibo": 3, "cma_es": 1, "local_search": 0, "rules_gp": 0, "rules_pibo": 0}
 HEAVY = ("cmaes", "numpy", "scipy", "sklearn", "skopt", "optuna", "torch", "pandas", "hydra", "omegaconf")
 
 

@@ -23,7 +23,7 @@ from harness.trial import Proposal, Trajectory
 HERE = Path(__file__).parent
 LIBRARIES = {
     "skopt": "scikit-optimize",
-    **dict.fromkeys(("tpe", "optuna", "pibo", "rules_gp"), "optuna"),
+    **dict.fromkeys(("tpe", "optuna", "pibo", "rules_gp", "rules_pibo"), "optuna"),
     "cma_es": "cmaes",
     "sobol": "scipy",
 }

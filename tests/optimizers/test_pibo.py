@@ -23,8 +23,8 @@ SPACE = Space.from_mapping(
 
 
 class TestPiBO(ModelContract):
-    trials = 5
-    replayed = (0, 2, 4)
+    trials = 6
+    replayed = (0, 2, 5)
 
     @staticmethod
     def build(space: Space, seed: int) -> Optimizer:

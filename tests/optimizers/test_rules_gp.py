@@ -5,6 +5,7 @@ import pytest
 from harness.errors import SettingsError
 from harness.optimizer import DefaultFirst, Optimizer
 from harness.optimizers.hybrid.rules_gp import RulesGP
+from harness.optimizers.hybrid.rules_pibo import RulesPiBO
 from harness.optimizers.hybrid.turns import PROPOSER
 from harness.optimizers.optuna_gp import OptunaGP
 from harness.optimizers.random import Random
@@ -14,12 +15,21 @@ from harness.testing.contracts.optimizer import NASTY, OptimizerContract, bumpy,
 
 
 class TestRulesGP(OptimizerContract):
-    trials = 5
-    replayed = (0, 2, 4)
+    trials = 6
+    replayed = (0, 2, 5)
 
     @staticmethod
     def build(space: Space, seed: int) -> Optimizer:
-        return RulesGP(space, seed, startup="rules", startup_length=3, budget=10)
+        return RulesGP(space, seed, startup="rules", startup_length=4, budget=10)
+
+
+class TestRulesPiBO(OptimizerContract):
+    trials = 6
+    replayed = (0, 2, 5)
+
+    @staticmethod
+    def build(space: Space, seed: int) -> Optimizer:
+        return RulesPiBO(space, seed, startup_length=4, budget=10, spread=0.25)
 
 
 def test_the_rules_propose_the_first_trials_after_the_default_and_the_gp_the_others() -> None:

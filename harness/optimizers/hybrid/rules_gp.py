@@ -2,7 +2,8 @@
 
 The idea is ours. With 10 trials, a GP spends three of them on random points before its model proposes; the fixed rules, which read the
 expert blocks, use the same trials better, but their sums of one-dimensional estimates do not converge as a model does. So the rules start,
-and the model finishes. `tcs_gp` starts with an LLM: what it gains over `rules_gp` is what the LLM adds.
+and the model finishes. `tcs_gp` starts with an LLM: what it gains over `rules_gp` is what the LLM adds. `rules_pibo` is the same start
+before the GP that believes in the default (`pibo/`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ STARTS = ("rules", "random")
 
 def gp_after(start: Optimizer, name: str, space: Space, seed: int, length: int) -> Turns:
     """Return `start` (called `name`) for `length` trials after the default, then Optuna's GP. Raises SettingsError below 1 trial."""
-    length = checked_length(length)
-    return Turns(start, OptunaGP(space, seed, startup_trials=length), starts_after_default(length), (name, "optuna_gp"))
+    model = OptunaGP(space, seed, startup_trials=checked_length(length))
+    return Turns(start, model, starts_after_default(length), (name, "optuna_gp"))
 
 
 def checked_length(length: object) -> int:
@@ -35,7 +36,7 @@ def checked_length(length: object) -> int:
 
 
 class RulesGP:
-    """Follow the method `startup` for `startup_length` trials after the default, and on while no trial has a score, then the GP.
+    """Follow the method `startup` for `startup_length` trials after the default, and on while no trial has a score, then Optuna's GP.
 
     `startup` is "rules" or "random". `budget` is the number of trials; `names` is "real", or "anonymous" for rules without priors by
     name. Raises SettingsError.

@@ -40,10 +40,8 @@ class PiBO:
     versions: ClassVar = {"pibo": 1}
 
     def __init__(self, space: Space, seed: int, *, startup_trials: int, budget: int, spread: float) -> None:
-        if budget < 1:
-            raise SettingsError(f"budget must be at least 1, not {budget}")
         prior = DefaultPrior(space, spread)
-        model = _PriorGP(space, seed, prior, startup_trials=startup_trials, beta=BETA_PER_TRIAL * budget)
+        model = PriorGP(space, seed, prior, startup_trials=startup_trials, budget=budget)
         self._turns = Turns(_Draws(seed, prior), model, starts_for(startup_trials), ("prior", "model"))
 
     def propose(self, trajectory: Trajectory) -> Proposal:
@@ -62,15 +60,17 @@ class _Draws:
         return Proposal(self._prior.sample(keyed_random(self._seed, "pibo start-up", len(trajectory) + 1)))
 
 
-class _PriorGP(ReplayedOptimizer):
-    """Optuna's GP, its acquisition function weighted by the prior."""
+class PriorGP(ReplayedOptimizer):
+    """Optuna's GP, its acquisition function weighted by the prior. The first trials are uniform draws, unless another method makes them."""
 
     purpose = "pibo"
 
-    def __init__(self, space: Space, seed: int, prior: DefaultPrior, *, startup_trials: int, beta: float) -> None:
+    def __init__(self, space: Space, seed: int, prior: DefaultPrior, *, startup_trials: int, budget: int) -> None:
         super().__init__(space, seed, startup_trials=startup_trials)
+        if budget < 1:
+            raise SettingsError(f"budget must be at least 1, not {budget}")
         self._prior = prior
-        self._beta = beta
+        self._beta = BETA_PER_TRIAL * budget
 
     def _start(self, seed: int) -> Session:
         def sampler() -> BaseSampler:
