@@ -97,7 +97,7 @@ class _CmaSession:
         self._asked = (config, solution)
         return dict(config)
 
-    def tell(self, config: Config, score_pct: float) -> None:
+    def tell(self, config: Config, score_pct: float, *, more: bool = False) -> None:  # noqa: ARG002 - it models when it is asked
         own = self._asked is not None and repr(self._asked[0]) == repr(config)  # 1 == True in Python
         solution = self._asked[1] if own and self._asked else self._solution(config)
         self._asked = None

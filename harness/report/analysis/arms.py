@@ -99,11 +99,7 @@ class Arm:
         text = parts.get(self.role, self.method.rpartition(".")[2] or "not started")
         turns = IN_TURNS.get(str(mapping(self.setting.get("agent")).get("turns")), "")
         start = {"default": ", default first"}.get(self.start, "")
-<<<<<<< HEAD
-        return f"{text}{start}{', after given trials' if self.given else ''}"
-=======
-        return f"{text}{turns}{start}"
->>>>>>> part-methods
+        return f"{text}{turns}{start}{', after given trials' if self.given else ''}"
 
 
 def arms_of(study: StudyData) -> dict[str, Arm]:
