@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from harness.llm.backend import Backend, Reply, Request
 from harness.llm.errors import BackendUnavailable, TransportFault
+from harness.llm.rate_limit import RateLimit
 from harness.seeding import keyed_random
+from harness.signals import pause
 
 
 class Retrying:
@@ -18,6 +20,9 @@ class Retrying:
     It waits 1, 2, 4, ... seconds, or as long as the server says (Retry-After). A random part of up to half of each wait is left out, so
     that parallel cells do not all try again at the same moment; the draw is keyed by the request. Raises BackendUnavailable when the last
     try fails, or when the server asks for a wait longer than `longest_wait_seconds`.
+
+    All cells of a process that ask the same server share `limit`. A try that an overloaded server refused does not count while fewer calls
+    at a time may help: with one call at a time, which ends there, a cell would not have been refused.
     """
 
     def __init__(
@@ -27,26 +32,33 @@ class Retrying:
         tries: int = 5,
         first_wait_seconds: float = 1.0,
         longest_wait_seconds: float = 60.0,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
+        limit: RateLimit | None = None,
     ) -> None:
         self._inner = inner
         self._tries = tries
         self._first = first_wait_seconds
         self._longest = longest_wait_seconds
         self._sleep = sleep
+        self._limit = RateLimit() if limit is None else limit
 
     def complete(self, request: Request) -> Reply:
-        waited = 0.0
-        for attempt in range(1, self._tries + 1):
-            try:
-                return self._inner.complete(replace(request, attempt=attempt))
-            except TransportFault as fault:
-                wait = self._wait(request, attempt, fault)
-                if attempt == self._tries or wait > self._longest:
-                    raise BackendUnavailable(_given_up(fault, attempt, waited)) from fault
+        waited, failed = 0.0, 0
+        for attempt in itertools.count(1):
+            with self._limit.turn() as sent_at:
+                try:
+                    reply = self._inner.complete(replace(request, attempt=attempt))
+                except TransportFault as fault:
+                    failed += not self._limit.slow_down(fault, sent_at)
+                    wait = self._wait(request, max(1, failed), fault)
+                    if failed == self._tries or wait > self._longest:
+                        raise BackendUnavailable(_given_up(fault, attempt, waited)) from fault
+                else:
+                    self._limit.answered()
+                    return reply
             self._sleep(wait)
             waited += wait
-        raise AssertionError("a retry wrapper needs at least one try")
+        raise AssertionError("unreachable")
 
     def _wait(self, request: Request, attempt: int, fault: TransportFault) -> float:
         if fault.retry_after_seconds is not None:

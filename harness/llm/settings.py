@@ -72,13 +72,15 @@ class LlmSettings:
     """wait before the second try; doubled before each further one"""
     longest_wait_seconds: float = 60.0
     """longest wait between two tries; a server that asks for more counts as down"""
+    connections: int | None = None
+    """cells that ask it side by side in one process; null: 10 for OpenAI's API, 4 for Ollama, 1 in the process and for a replay"""
 
     cap_tokens: int | None = None
     """most tokens of a cell; null: no cap"""
     cap_seconds: float | None = None
     """most seconds of a cell's calls; null: no cap"""
     cap_usd: float | None = None
-    """most US dollars of a cell; null: no cap"""
+    """most US dollars of all cells of a study together, as one process counts them; null: no cap"""
     prices: str | None = None
     """price file; null: the one that comes with the harness"""
 
@@ -153,6 +155,7 @@ _POSITIVE = (
     "tries",
     "first_wait_seconds",
     "longest_wait_seconds",
+    "connections",
     "cap_tokens",
     "cap_seconds",
     "cap_usd",
