@@ -10,10 +10,9 @@ from harness.importing import load_target
 from harness.llm.backend import Backend
 from harness.llm.budget import Budgeted, Caps, Dollars, Prices, Spend
 from harness.llm.calls import CallRecord
-from harness.llm.rate_limit import limit_of
 from harness.llm.recording import Recording, SameModel
 from harness.llm.replay import Replay
-from harness.llm.retrying import Retrying
+from harness.llm.retrying import Retrying, limit_of
 from harness.llm.settings import LlmSettings
 from harness.llm.truncation import TruncationCheck
 from harness.readiness import Readiness

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.llm.backend import ABORTED, ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.deadline import call_with_deadline, why_unreachable
-from harness.llm.endpoint import ollama_url, read_key, route_to
+from harness.llm.endpoint import certificates, ollama_url, read_key, route_to
 from harness.llm.errors import (
     OVERLOAD_STATUSES,
     BackendError,
@@ -123,7 +123,7 @@ class Ollama:
                 host=self._url,
                 headers={"Authorization": f"Bearer {key}"} if key else {},
                 # With a transport of its own, it does not look for a proxy in the environment.
-                transport=httpx.HTTPTransport(proxy=self._route.proxy),
+                transport=httpx.HTTPTransport(verify=certificates("httpx"), proxy=self._route.proxy),
                 timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
                 # Functions, not methods of this object: the client would keep the object alive, and its connections open.
                 event_hooks={"request": [_ask_for_whole_prompts], "response": [partial(_keep_headers, self._headers)]},

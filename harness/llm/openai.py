@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request, Schema, short_name
 from harness.llm.budget import Prices
 from harness.llm.deadline import call_with_deadline, why_unreachable
-from harness.llm.endpoint import bare, check_address, openai_urls, read_key, route_to
+from harness.llm.endpoint import bare, certificates, check_address, openai_urls, read_key, route_to
 from harness.llm.errors import (
     OVERLOAD_STATUSES,
     BackendError,
@@ -247,8 +247,8 @@ def _transport(proxy: str | None) -> Any:
     """Return the transport of the HTTP library that the client was made with: httpx, or httpx2 since its version 3."""
     import openai  # noqa: PLC0415
 
-    library = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
-    return library.HTTPTransport(proxy=proxy)
+    name = openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]
+    return importlib.import_module(name).HTTPTransport(verify=certificates(name), proxy=proxy)
 
 
 def _is_about_the_model(error: openai.APIStatusError) -> bool:

@@ -1,17 +1,122 @@
-"""Repeat a call whose transport failed. A reply that arrived is never requested again here, even when it is bad."""
+"""Repeat a call whose transport failed, and send no more calls at a time than the server takes.
+
+A reply that arrived is never requested again here, even when it is bad.
+
+How many calls one process sends to a server at a time, and when: shared by all cells that ask it.
+
+A server that has too much to do slows down every cell, not only the one that it refused: nothing is sent before its Retry-After is over,
+and half as many calls are sent at a time. Each answer raises the number again, by one per round of answers, up to `most`. This is the
+rule of TCP (additive increase, multiplicative decrease: Chiu and Jain, 1989).
+
+More cells may be open than calls may be in flight. Then the call of the earliest trial is sent first, so that all cells end at about the
+same time, and no connection is left without work while one cell has many calls to go.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import heapq
 import itertools
 import math
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from harness.llm.backend import Backend, Reply, Request
 from harness.llm.errors import BackendUnavailable, TransportFault
-from harness.llm.rate_limit import RateLimit
 from harness.seeding import keyed_random
-from harness.signals import pause
+from harness.signals import pause, poll_until
+
+
+class RateLimit:
+    """The calls of this process to one server: at most `most` at a time, from 1."""
+
+    def __init__(self, most: int = 1) -> None:
+        self.most = most
+        self._at_a_time = float(most)
+        self._in_flight = 0
+        self._waiting: list[tuple[int, int]] = []  # a heap of (trial, number of the ticket)
+        self._tickets = itertools.count()
+        self._not_before = 0.0  # on the monotonic clock
+        self._slowed_at = 0.0
+        self._changed = threading.Condition()
+
+    @property
+    def at_a_time(self) -> int:
+        """How many calls may be in flight now."""
+        return max(1, int(self._at_a_time))
+
+    @contextlib.contextmanager
+    def turn(self, trial: int = 0) -> Iterator[float]:
+        """Wait until a call for this trial may be sent, and yield the time of the monotonic clock. The block sends the call."""
+        with self._changed:
+            ticket = (trial, next(self._tickets))
+            heapq.heappush(self._waiting, ticket)
+            try:
+                while (wait := self._wait_seconds(ticket)) > 0:
+                    poll_until(lambda seconds: self._changed.wait(seconds) or None, wait)
+                self._in_flight += 1
+            finally:
+                self._waiting.remove(ticket)
+                heapq.heapify(self._waiting)
+                self._changed.notify_all()
+        try:
+            yield time.monotonic()
+        finally:
+            with self._changed:
+                self._in_flight -= 1
+                self._changed.notify_all()
+
+    def _wait_seconds(self, ticket: tuple[int, int]) -> float:
+        if self._in_flight >= self.at_a_time or self._waiting[0] != ticket:
+            return threading.TIMEOUT_MAX
+        return self._not_before - time.monotonic()
+
+    def answered(self) -> None:
+        """Note that the server answered a call."""
+        with self._changed:
+            self._at_a_time = min(float(self.most), self._at_a_time + 1 / self._at_a_time)
+            self._changed.notify_all()
+
+    def slow_down(self, fault: TransportFault, sent_at: float) -> bool:
+        """Slow down after a call that was sent at `sent_at`, if the fault says so. Return whether fewer calls at a time may help.
+
+        It may where other calls are in flight. Call it within the `turn` of the call.
+
+        Calls that were sent before the last slowing-down were refused for the same reason, so they slow down nothing further.
+        """
+        if not fault.is_overload:
+            return False
+        with self._changed:
+            if fault.retry_after_seconds is not None:
+                self._not_before = max(self._not_before, time.monotonic() + fault.retry_after_seconds)
+            if sent_at <= self._slowed_at:
+                return True
+            self._at_a_time = max(1.0, self._at_a_time / 2)
+            self._slowed_at = time.monotonic()
+            return self._in_flight > 1
+
+
+_limits: dict[tuple[str, str | None], RateLimit] = {}
+_one_at_a_time = threading.Lock()
+
+
+def limit_of(target: str, base_url: str | None, most: int) -> RateLimit:
+    """Return the limit that all cells of this process share for a server: the class of its backend and its address.
+
+    Cells that run one after the other (`most` is 1) share nothing.
+    """
+    if most == 1:
+        return RateLimit()
+    with _one_at_a_time:
+        return _limits.setdefault((target, base_url), RateLimit(most))
+
+
+def forget_limits() -> None:
+    """Begin anew, before the cells of a command run."""
+    with _one_at_a_time:
+        _limits.clear()
 
 
 class Retrying:
@@ -45,7 +150,7 @@ class Retrying:
     def complete(self, request: Request) -> Reply:
         waited, failed = 0.0, 0
         for attempt in itertools.count(1):
-            with self._limit.turn() as sent_at:
+            with self._limit.turn(request.trial) as sent_at:
                 try:
                     reply = self._inner.complete(replace(request, attempt=attempt))
                 except TransportFault as fault:

@@ -7,8 +7,9 @@ change what the process has only once; so the former run alone, and the latter i
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from harness.training.children import Children
 
 T = TypeVar("T")
+# How many cells are open beyond the connections. While a cell trains or writes, or when others have more calls to go, one of these asks.
+SPARE_CELLS = 32
 
 
 @dataclass(frozen=True)
@@ -45,44 +48,42 @@ def run_side_by_side(jobs: Sequence[Callable[[], T]], at_a_time: int) -> list[En
     After a job that raises an Exception no further one starts; those that run go on to their end. A signal to stop, and any other
     BaseException of a job, ends all jobs as soon as they ask (see `signals.stop_if_asked`), and is raised then.
     """
-    with ThreadPoolExecutor(at_a_time, thread_name_prefix="cell") as pool:
-        futures = [pool.submit(job) for job in jobs]
+    failed = threading.Event()
+
+    def run(job: Callable[[], T]) -> Ended[T]:
+        if failed.is_set():
+            return Ended()
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-            for future in futures:
-                future.cancel()
-            _raise_first_stop(futures)
-            wait(futures)
-            _raise_first_stop(futures)
+            return Ended(job())
+        except Exception as error:  # for the caller to judge
+            failed.set()
+            return Ended(error=error)
+
+    with ThreadPoolExecutor(at_a_time, thread_name_prefix="cell") as pool:
+        futures = [pool.submit(run, job) for job in jobs]
+        try:
+            ended, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in ended:
+                future.result()  # raises a stop
         except BaseException:
             with ending_threads():
                 pool.shutdown(cancel_futures=True)
             raise
-    return [_ended(future) for future in futures]
-
-
-def _raise_first_stop(futures: Sequence[Future[T]]) -> None:
-    for future in futures:
-        error = future.exception() if future.done() and not future.cancelled() else None
-        if error is not None and not isinstance(error, Exception):
-            raise error
-
-
-def _ended(future: Future[T]) -> Ended[T]:
-    if future.cancelled():
-        return Ended()
-    error = future.exception()
-    assert error is None or isinstance(error, Exception)
-    return Ended(error=error) if error else Ended(future.result())
+    return [future.result() for future in futures]
 
 
 @dataclass
 class Group:
-    """Cells that ask the same LLM, `connections` of them side by side."""
+    """Cells that ask the same LLM, with at most `connections` calls in flight."""
 
     llm: LlmSettings
     connections: int
     members: list[tuple[Settings, Cell]] = field(default_factory=list)
+
+    @property
+    def open_cells(self) -> int:
+        """How many cells are open at a time."""
+        return self.connections + min(self.connections, SPARE_CELLS)
 
 
 def divided(todo: Sequence[tuple[Settings, Sequence[Cell]]]) -> tuple[list[tuple[Settings, Sequence[Cell]]], list[Group]]:
@@ -125,7 +126,7 @@ def threadable(group: Group) -> Iterator[list[tuple[Settings, Cell]]]:
     cannot be built are left out.
     """
     from harness.llm.build import load_client  # noqa: PLC0415
-    from harness.llm.rate_limit import forget_limits  # noqa: PLC0415
+    from harness.llm.retrying import forget_limits  # noqa: PLC0415
     from harness.training.children import Children, cores  # noqa: PLC0415 - imports multiprocessing
 
     forget_limits()

@@ -254,7 +254,7 @@ def _run_group(group: Group) -> Result:
             ready = [(cell, study_folder(settings), settings) for settings, cell in stack.enter_context(threadable(group))]
             batches = {study: stack.enter_context(Batch(study)) for study in {study: None for _, study, _ in ready}}
             jobs = [functools.partial(_run_or_leave, cell, study, settings, batches[study]) for cell, study, settings in ready]
-            ended = run_side_by_side(jobs, group.connections)
+            ended = run_side_by_side(jobs, group.open_cells)
             result = sum((each.value for each in ended if each.value), result)
             result += _given_up([(cell, study, each) for (cell, study, _), each in zip(ready, ended, strict=True)])
     except StorageError as error:

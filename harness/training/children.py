@@ -30,7 +30,10 @@ def cores() -> int:
 
 
 class Children:
-    """At most `most` child processes, started when they are needed. Several threads may ask for one. Use as a context manager."""
+    """At most `most` child processes, started when they are needed. Several threads may ask for one. Use as a context manager.
+
+    Those threads must not end before the last training: Linux ends a child together with the thread that started it (see `_die_with`).
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
