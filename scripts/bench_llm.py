@@ -155,7 +155,13 @@ def composed(folder: Path, url: str, asked: Asked) -> list[tuple[Settings, list[
             count = min(per_task, asked.cells - number * per_task)
             if count < 1:
                 break
-            more = (f"out={folder}", f"budget={asked.trials}", f"seeds={count}", f"llm.base_url={url}", "tracking=off")
+            more: tuple[str, ...] = (
+                f"out={folder}",
+                f"budget={asked.trials}",
+                f"seeds={count}",
+                f"llm.base_url={url}",
+                "tracking=off",
+            )
             more += (f"task={task}", f"llm.connections={asked.connections}", "evaluator=table", *ARMS[asked.api])
             settings = resolved(compose("config", overrides=list(more)))
             found.append((settings, list(cells(settings))))

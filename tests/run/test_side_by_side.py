@@ -71,11 +71,11 @@ def test_the_records_are_those_of_one_cell_after_the_other_byte_for_byte(compose
     for connections in (4, 1):
         with OllamaDouble(Script.random(1, 0.3, BAD)) as double:
             out = tmp_path / str(connections)
-            cells, settings = changed(composed, out, seeds=6, base_url=double.url, connections=connections)
-            assert run_cells(cells, replace(settings, sync=sync)) == Result(done=6)
+            cells, settings = changed(composed, out, seeds=4, base_url=double.url, connections=connections)
+            assert run_cells(cells, replace(settings, sync=sync)) == Result(done=4)
             assert double.injected
         found.append(bytes_of(out))
-    assert len(found[0]) == 3 * 6
+    assert len(found[0]) == 3 * 4
     assert found[0] == found[1]
 
 
@@ -101,7 +101,7 @@ def test_methods_without_an_llm_run_alone_and_each_model_of_a_server_in_its_turn
     many, few = changed(composed, tmp_path, seeds=3), changed(composed, tmp_path, seeds=1)
     other, single = changed(composed, tmp_path, seeds=2, model="qwen"), changed(composed, tmp_path, seeds=1, base_url="elsewhere")
     one = changed(composed, tmp_path, seeds=2, connections=1)
-    plain = [], replace(composed, asking=None)
+    plain: tuple[list[Cell], Settings] = [], replace(composed, asking=None)
     alone, groups = divided([(settings, cells) for cells, settings in (plain, many, few, other, single, one)])
     assert [settings for settings, _ in alone] == [plain[1], one[1], single[1]]
     assert [(group.llm.model, group.connections, len(group.members)) for group in groups] == [
@@ -123,7 +123,7 @@ def test_several_configs_run_together_and_what_is_done_is_skipped(composed: Sett
 def test_live_trainings_give_the_same_in_children(tmp_path: Path, ollama: OllamaDouble) -> None:
     found = []
     for connections in (3, 1):
-        more = (f"llm.base_url={ollama.url}", f"llm.connections={connections}", "optimizer=tcs_phi4", "budget=2", "seeds=3")
+        more = (f"llm.base_url={ollama.url}", f"llm.connections={connections}", "optimizer=tcs_phi4", "budget=1", "seeds=3")
         cells, settings = cells_of(tmp_path / str(connections), *more)
         assert run_cells(cells, settings) == Result(done=3)
         found.append(records(tmp_path / str(connections) / "main"))
@@ -225,14 +225,14 @@ def test_all_cells_spend_from_one_budget_also_at_the_next_launch(tmp_path: Path,
     cap = 0.05
     gpt4 = settings_of(tmp_path, *TABLE[:2], "optimizer=tcs_gpt4", f"llm.base_url={openai.url}", "budget=2")
     for _ in range(2):
-        cells, settings = changed(gpt4, tmp_path, seeds=8, cap_usd=cap, connections=8)
+        cells, settings = changed(gpt4, tmp_path, seeds=6, cap_usd=cap, connections=8)
         result = run_cells(cells, settings)
-        assert result.done < 8
+        assert result.done < 6
         assert all("llm.cap_usd=0.05 leaves no room for the next call" in line for line in result.failed)
         tokens = [call.reply for _, call in calls_below(tmp_path) if call.reply]
         spent = sum((reply.prompt_tokens or 0) * 2.5e-6 + (reply.completion_tokens or 0) * 1e-5 for reply in tokens)
         assert cap / 2 < spent <= cap
-    cells, settings = changed(gpt4, tmp_path, seeds=8, cap_usd=5.0, connections=8)
+    cells, settings = changed(gpt4, tmp_path, seeds=6, cap_usd=5.0, connections=8)
     assert run_cells(cells, settings).failed == ()
 
 
@@ -260,7 +260,7 @@ def test_after_a_job_that_raises_no_further_one_starts() -> None:
             raise SettingsError("no")
         return number
 
-    ended = run_side_by_side([lambda n=number: job(n) for number in range(50)], 1)
+    ended = run_side_by_side([functools.partial(job, number) for number in range(50)], 1)
     assert [each.value for each in ended[:1]] == [0]
     assert isinstance(ended[1].error, SettingsError)
     assert ended[3:] == [Ended()] * 47
@@ -272,7 +272,7 @@ def test_a_stop_ends_jobs_that_wait() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_side_by_side([lambda: side_by_side_wait(), stop], 2)
+        run_side_by_side([side_by_side_wait, stop], 2)
 
 
 def side_by_side_wait() -> int:
@@ -283,9 +283,7 @@ def side_by_side_wait() -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.full)])
-def test_ctrl_c_ends_all_cells_at_once_and_the_next_launch_ends_as_if_nothing_had_been(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_ctrl_c_ends_all_cells_at_once_and_the_next_launch_finishes_them(tmp_path: Path, number: signal.Signals) -> None:
     with OllamaDouble(Script.of("valid", then={"do": "hang", "seconds": 300.0})) as double:
         command = (*TABLE, f"llm.base_url={double.url}", "llm.connections=8", "budget=2", "seeds=8", "tracking=off", "progress=off")
         with start(command, tmp_path) as process:
@@ -300,9 +298,7 @@ def test_ctrl_c_ends_all_cells_at_once_and_the_next_launch_ends_as_if_nothing_ha
         assert len(list(calls_below(tmp_path / "runs"))) == 1
         double.script = Script()
         assert run(command, tmp_path).returncode == 0
-        again = run((*command, "llm.connections=1", "out=alone"), tmp_path)
-        assert again.returncode == 0
-    assert records(tmp_path / "runs" / "main") == records(tmp_path / "alone" / "main")
+    assert [len(rows) for rows in records(tmp_path / "runs" / "main").values()] == [2] * 8
 
 
 def wait_for(condition: Any) -> None:

@@ -41,7 +41,8 @@ def double() -> Iterator[OllamaDouble]:
 def whole(zygote: Zygote, double: OllamaDouble, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return the records of one cell after the other, undisturbed."""
     folder = tmp_path_factory.mktemp("whole")
-    assert zygote.run(command(double, 1), folder) == (0, double.announced)
+    status, output = zygote.run(command(double, 1), folder)
+    assert status == 0, output
     return records(folder / "runs" / "main")
 
 
@@ -68,7 +69,7 @@ def test_sixteen_open_cells_killed_at_random_moments_end_as_one_after_the_other(
         paid.append((len(double.received), {asked(call) for call in answered(study)}))
     double.seconds = 0.0
     status, output = zygote.run(argv, tmp_path)
-    assert (status, output.removeprefix(double.announced)) == (0, "")
+    assert (status, "busy" in output, "Traceback" in output) == (0, False, False), output
     assert records(study) == whole
     assert read_study(study).problems == ()
     assert {str(cell.state) for cell in read_study(study).cells} == {"done"}
