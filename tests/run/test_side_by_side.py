@@ -159,17 +159,13 @@ class Crowded(OllamaDouble):
         self.refused = 0
 
     def post(self, path: str, body: Any, call: Call) -> None:
-        if path != "/api/chat":
-            super().post(path, body, call)
-        elif not self.at_work.acquire(blocking=False):
-            self.refused += 1
-            raise Refusal(429, self.error_body(429, "too many requests"), {"Retry-After": "0.02"})
-        else:
-            try:
-                time.sleep(0.01)
-                super().post(path, body, call)
-            finally:
-                self.at_work.release()
+        if path == "/api/chat":
+            if not self.at_work.acquire(blocking=False):
+                self.refused += 1
+                raise Refusal(429, self.error_body(429, "too many requests"), {"Retry-After": "0.02"})
+            time.sleep(0.01)
+            self.at_work.release()  # before the answer: a client that has it may ask at once
+        super().post(path, body, call)
 
 
 def test_a_server_that_takes_fewer_calls_at_a_time_slows_all_cells_and_blocks_none(composed: Settings, tmp_path: Path) -> None:
