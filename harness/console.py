@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sys
+import threading
 
 from harness.errors import shown
 
@@ -12,7 +12,8 @@ from harness.errors import shown
 def say(text: str) -> None:
     """Print one line for the user on standard error."""
     with contextlib.suppress(OSError):  # the reader has ended (`2>&1 | head`); the sweep goes on
-        print(shown(text), file=sys.stderr, flush=True)
+        # One write with its line end: lines of several threads must not run into each other.
+        print(f"{shown(text)}\n", end="", file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:
@@ -25,7 +26,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-@functools.cache
+_said: set[str] = set()
+_saying = threading.Lock()
+
+
 def say_once(text: str) -> None:
     """Print a warning once per process, although several cells cause it."""
+    with _saying:
+        if text in _said:
+            return
+        _said.add(text)
     say(text)

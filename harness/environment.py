@@ -23,6 +23,7 @@ PACKAGES = (
     "scikit-learn",
     "scikit-optimize",
     "optuna",
+    "cmaes",
     "torch",
     "wandb",
     "ollama",

@@ -5,6 +5,9 @@ Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt at whatever line the program 
 
 Such an exception may be raised in the middle of a training. The training's code may catch it, or turn it into another error. So this
 module records every such signal, and the harness calls `stop_if_asked` before it treats an error as the training's or the method's.
+
+Python runs signal handlers in the main thread only. Any other thread must ask by itself: what waits there waits through `poll_until` or
+`pause`, which call `stop_if_asked` several times a second.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TypeVar
 
 _STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 # Signals by which launchers and test runners end a program. A training that uses one for itself sets its handler while it trains.
@@ -27,7 +31,10 @@ GROUP_WIDE = frozenset({*_STATUS, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU
 # A signal to a whole group reaches all its processes within this time, also on a busy machine.
 GROUP_SECONDS = 1.0
 _POLL_SECONDS = 0.02
+# How often a waiting thread that is not the main one asks whether it must stop.
+THREAD_POLL_SECONDS = 0.2
 
+T = TypeVar("T")
 Handler = Callable[[int, FrameType | None], object]
 # `_signal.getsignal`, because `signal.getsignal` converts its result to an enumeration, which takes a microsecond.
 _handler: Callable[[int], object] = sys.modules["_signal"].getsignal
@@ -36,6 +43,7 @@ _raised: list[BaseException] = []  # exceptions raised by handlers of other prog
 _passed: list[int] = []  # signals whose handler did not raise
 _handled = 0  # how many signals the handlers below have received
 _depth = 0
+_threads_must_end = threading.Event()  # set while the main thread waits for the others to end early
 
 
 class Interrupted(BaseException):
@@ -52,7 +60,7 @@ def handle_stop_signals() -> None:
     """
     for noted in (_asked, _raised, _passed):
         noted.clear()
-    if threading.current_thread() is not threading.main_thread():
+    if not in_main_thread():
         return
     for number in _STATUS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
@@ -75,8 +83,10 @@ def stop_if_asked(*, failed: bool = False) -> None:
 
     Raises KeyboardInterrupt, or what a launcher's handler raised; an ordinary exception of a handler becomes the cause of Interrupted.
     `failed` says that the current work failed. Then a signal whose handler did not raise counts too, because it may have ended other
-    processes.
+    processes. A thread that is not the main one gets KeyboardInterrupt for every kind of stop, also inside `ending_threads`.
     """
+    if not in_main_thread() and (_raised or _asked or _threads_must_end.is_set()):
+        raise KeyboardInterrupt
     if _raised:
         error = _raised[0]
         if isinstance(error, Exception):
@@ -97,6 +107,46 @@ def stop_if_asked_soon() -> None:
     stop_if_asked(failed=True)
 
 
+def in_main_thread() -> bool:
+    """Say whether the caller runs in the thread that gets the signals."""
+    return threading.current_thread() is threading.main_thread()
+
+
+def poll_until(wait: Callable[[float], T | None], seconds: float) -> T | None:
+    """Return what `wait(seconds)` returns: None when nothing came in this time. `wait` is a blocking call with a timeout.
+
+    A signal ends a blocking call in the main thread only. In another thread, `wait` is called for short times, and `stop_if_asked`
+    between them.
+    """
+    if in_main_thread():
+        return wait(min(seconds, threading.TIMEOUT_MAX))
+    deadline = time.monotonic() + seconds
+    while True:
+        stop_if_asked()
+        left = max(0.0, deadline - time.monotonic())
+        found = wait(min(left, THREAD_POLL_SECONDS))
+        if found is not None or left <= THREAD_POLL_SECONDS:
+            return found
+
+
+def pause(seconds: float) -> None:
+    """Sleep, and end early when the process is asked to stop."""
+    if in_main_thread():
+        time.sleep(seconds)
+    else:
+        poll_until(time.sleep, seconds)
+
+
+@contextlib.contextmanager
+def ending_threads() -> Iterator[None]:
+    """Make `stop_if_asked` raise KeyboardInterrupt in every other thread during the block, in which the main thread waits for their end."""
+    _threads_must_end.set()
+    try:
+        yield
+    finally:
+        _threads_must_end.clear()
+
+
 @contextlib.contextmanager
 def stops_noted() -> Iterator[None]:
     """Record what signal handlers raise while foreign code runs in the block, and raise it again at the end of the block.
@@ -104,7 +154,7 @@ def stops_noted() -> Iterator[None]:
     It records the handlers that are set at the start of the block. Handlers that foreign code sets in the block are its own. But Ctrl-C,
     SIGTERM and SIGHUP come from outside: they stop this process even when foreign code handles them. Only in the main thread.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not in_main_thread():
         yield
         return
     global _depth

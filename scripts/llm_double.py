@@ -26,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--api", choices=("ollama", "openai"), required=True)
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
+    parser.add_argument("--seconds", type=float, default=0.0, help="how long each answer takes")
     parser.add_argument("--script", type=Path, help="JSON file with the faults to inject")
     parser.add_argument("--model", action="append", help="a model that is there (may be given again)")
     parser.add_argument("--key", help=f"openai: the only key that is let in (default: {KEY}; '' lets in anyone)", default=KEY)
@@ -43,6 +44,7 @@ def main() -> None:
         server = OllamaDouble(script, port=args.port, models=args.model or PULLED, thinkers=args.thinker, **habits)
     else:
         server = OpenAIDouble(script, port=args.port, models=args.model or MODELS, key=args.key or None)
+    server.seconds = args.seconds
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())

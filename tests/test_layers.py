@@ -49,6 +49,7 @@ HEAVY = {
     "ollama",
     "skopt",
     "optuna",
+    "cmaes",
     "sklearn",
     "scipy",
     "pandas",

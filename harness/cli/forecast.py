@@ -61,7 +61,10 @@ def _by_model(waiting: Iterable[tuple[Path, Cell]]) -> Iterator[Asked]:
 
 def _calls(cell: Cell) -> int:
     assert cell.asking is not None
-    calls: int = load_target(cell.optimizer.target).number_of_calls(cell.asking, cell.budget, start=cell.start)
+    method = cell.optimizer
+    # A method without options need not know of them.
+    options = {"options": method.options} if method.options else {}
+    calls: int = load_target(method.target).number_of_calls(cell.asking, cell.budget, start=cell.start, **options)
     return calls
 
 

@@ -29,7 +29,8 @@ from harness.config.settings import cells, refuse_given_to_several, refuse_unuse
 from harness.config.values import Settings
 from harness.console import say
 from harness.errors import CellsFailed, SettingsError
-from harness.run.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells, study_folder
+from harness.run.side_by_side import connections
+from harness.run.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_all, study_folder
 
 VARIANT_BYTES = 100
 # Swept keys that name a row or a column of the tables by themselves; any other makes a variant of the arm.
@@ -66,7 +67,7 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
     with watch(watched, combinations[0].settings.progress):
         if is_here(sweeper.config):
             # What was composed is what is run; the launcher would compose it all again, which takes longer than small cells.
-            result = sum((run_cells(missing, combination.settings) for combination, missing in todo), result)
+            result += run_all([(combination.settings, missing) for combination, missing in todo])
         elif todo:
             returns = launch(sweeper.launcher, split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job))
     result = sum((job.return_value for job in returns), result)
@@ -221,15 +222,19 @@ def _plain(value: str) -> str:
 
 
 def split_jobs(todo: Sequence[tuple[Combination, list[Cell]]], workers: int, seeds_per_job: int | None) -> list[list[str]]:
-    """Return the overrides of each job: all missing seeds of a combination together, or fewer so that every worker has eight jobs."""
+    """Return the overrides of each job: all missing seeds of a combination together, or fewer so that every worker has eight jobs.
+
+    A job of an arm that asks an LLM has at least as many seeds as run side by side in it, where there are so many.
+    """
     total = sum(len(missing) for _, missing in todo)
     if seeds_per_job is not None and seeds_per_job < 1:
         raise SettingsError(f"hydra.sweeper.seeds_per_job={seeds_per_job}: must be 1 or more, or null")
     size = seeds_per_job or (total if workers == 1 else max(1, math.ceil(total / (8 * workers))))
     jobs = []
     for combination, missing in todo:
-        for start in range(0, len(missing), size):
-            chunk = missing[start : start + size]
+        together = size if seeds_per_job else max(size, connections(combination.settings))
+        for start in range(0, len(missing), together):
+            chunk = missing[start : start + together]
             seeds = as_text([cell.seed for cell in chunk])
             jobs.append([*combination.overrides, f"seeds='{seeds}'", f"planned='{fingerprint(chunk)}'"])
     return jobs

@@ -148,6 +148,7 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
     if spec.context is not None and method.context is not None:
         agent = {**vars(typed.agent), "form": typed.agent.form or method.form}
         asking = Asking(method.context, _at_home(typed.llm), blocks=tuple(typed.tcs.blocks), format=typed.tcs.format, **agent)
+        _check_connections(asking.llm)
     return Settings(
         study=typed.study,
         out=_folder("out", typed.out),
@@ -171,6 +172,13 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
         recorded=_recorded(plain, task, evaluator, spec, asking),
         given=None if typed.given is None else read_given(_folder("given", typed.given), task),
     )
+
+
+def _check_connections(llm: LlmSettings) -> None:
+    if llm.connections and llm.connections > 1:
+        from harness.llm.build import connections_of  # noqa: PLC0415 - imports the backend's class
+
+        connections_of(llm)
 
 
 def _method_spec(method: schema.OptimizerSettings, options: Mapping[str, Any]) -> OptimizerSpec:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
 import time
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,6 +17,7 @@ from harness.llm.backend import Backend, Reply, Request
 from harness.llm.calls import CallRecord
 from harness.llm.errors import BackendError, BudgetSpent
 from harness.llm.truncation import prompt_token_range
+from harness.signals import poll_until
 
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4})$")
 DEFAULT_PRICES = Path(__file__).with_name("prices.toml")
@@ -86,9 +89,49 @@ class Spend:
         return total
 
 
+class Dollars:
+    """What the cells of a study have spent together, in US dollars. Several threads may spend."""
+
+    def __init__(self, spent: float = 0.0) -> None:
+        self.spent = spent
+        self._in_flight: list[float] = []  # the most that each of these calls may cost
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def reserve(self, most: float, cap: float | None) -> Iterator[None]:
+        """Reserve the most that a call may cost, for the block that makes it. The block calls `add` with what it did cost.
+
+        Where only the calls in flight leave no room, it waits for their end, since they may cost less. Raises NoRoom.
+        """
+        with self._changed:
+            while cap is not None and not self._has_room(cap, most, self._in_flight):
+                if not self._has_room(cap, most, ()):
+                    raise NoRoom
+                poll_until(lambda seconds: self._changed.wait(seconds) or None, threading.TIMEOUT_MAX)
+            self._in_flight.append(most)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._in_flight.remove(most)
+                self._changed.notify_all()
+
+    def _has_room(self, cap: float, most: float, in_flight: Sequence[float]) -> bool:
+        return self.spent < cap and self.spent + sum(in_flight) + most <= cap
+
+    def add(self, usd: float) -> None:
+        """Note what a call cost."""
+        with self._changed:
+            self.spent += usd
+
+
+class NoRoom(Exception):
+    """The next call could exceed the cap."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The most that the calls of one cell may cost; None for no cap."""
+    """The most that calls may cost; None for no cap. Tokens and seconds are those of one cell, dollars those of all cells of a study."""
 
     tokens: int | None = None
     seconds: float | None = None
@@ -101,16 +144,28 @@ class Budgeted:
 
     A call is expected to take the highest estimate of its prompt's tokens, and `max_tokens` for its reply. So a cap on tokens or dollars
     is never exceeded, unless `max_tokens` is unset. A cap on seconds can be exceeded by one call. `spent` starts with the cost of the
-    cell's earlier launches. `build_backend` refuses a cap in dollars for a model without a price.
+    cell's earlier launches. `dollars` is what all cells of the study spend together; None: this cell alone. `build_backend` refuses a cap
+    in dollars for a model without a price.
     """
 
     inner: Backend
     caps: Caps
     prices: Prices | None = None
     spent: Spend = field(default_factory=Spend)
+    dollars: Dollars | None = None
 
     def complete(self, request: Request) -> Reply:
-        self._refuse(request)
+        prompt, reply = prompt_token_range(request)[1], request.max_tokens or 0
+        self._refuse(prompt + reply)
+        shared = self.dollars = self.dollars or Dollars(self.spent.usd)
+        most = self._usd(request, prompt, reply)
+        try:
+            with shared.reserve(most, self.caps.usd):
+                return self._complete(request, shared)
+        except NoRoom:
+            raise _spent("usd", self.caps.usd or 0.0, shared.spent, most) from None
+
+    def _complete(self, request: Request, shared: Dollars) -> Reply:
         start = time.perf_counter()
         try:
             reply = self.inner.complete(request)
@@ -118,22 +173,19 @@ class Budgeted:
             self.spent = self.spent.plus(0, time.perf_counter() - start, 0.0)
             raise
         prompt, completion = _tokens(reply)
-        self.spent = self.spent.plus(prompt + completion, time.perf_counter() - start, self._usd(request, prompt, completion))
+        usd = self._usd(request, prompt, completion)
+        self.spent = self.spent.plus(prompt + completion, time.perf_counter() - start, usd)
+        shared.add(usd)
         return reply
 
-    def _refuse(self, request: Request) -> None:
-        prompt, reply = prompt_token_range(request)[1], request.max_tokens or 0
+    def _refuse(self, tokens: int) -> None:
         checks = (
-            ("tokens", self.caps.tokens, self.spent.tokens, prompt + reply),
+            ("tokens", self.caps.tokens, self.spent.tokens, tokens),
             ("seconds", self.caps.seconds, self.spent.seconds, 0.0),
-            ("usd", self.caps.usd, self.spent.usd, self._usd(request, prompt, reply)),
         )
         for name, cap, spent, next_call in checks:
             if cap is not None and (spent + next_call > cap or spent >= cap):
-                raise BudgetSpent(
-                    f"llm.cap_{name}={cap:g} leaves no room for the next call ({spent:.6g} spent, the call may take {next_call:.6g}): "
-                    f"raise it and launch again to go on"
-                )
+                raise _spent(name, cap, spent, next_call)
 
     def _usd(self, request: Request, prompt_tokens: int, completion_tokens: int) -> float:
         usd = self.prices.usd(request.model, prompt_tokens, completion_tokens) if self.prices else None
@@ -143,6 +195,13 @@ class Budgeted:
                 f"llm.cap_usd={self.caps.usd:g}: {listed} has no '{request.model}'; give llm.prices=FILE or unset the cap"
             )
         return usd or 0.0
+
+
+def _spent(name: str, cap: float, spent: float, next_call: float) -> BudgetSpent:
+    return BudgetSpent(
+        f"llm.cap_{name}={cap:g} leaves no room for the next call ({spent:.6g} spent, the call may take {next_call:.6g}): "
+        f"raise it and launch again to go on"
+    )
 
 
 def _tokens(reply: Reply | None) -> tuple[int, int]:

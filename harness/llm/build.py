@@ -8,11 +8,11 @@ from typing import Protocol
 from harness.errors import SettingsError
 from harness.importing import load_target
 from harness.llm.backend import Backend
-from harness.llm.budget import Budgeted, Caps, Prices, Spend
+from harness.llm.budget import Budgeted, Caps, Dollars, Prices, Spend
 from harness.llm.calls import CallRecord
 from harness.llm.recording import Recording, SameModel
 from harness.llm.replay import Replay
-from harness.llm.retrying import Retrying
+from harness.llm.retrying import Retrying, limit_of
 from harness.llm.settings import LlmSettings
 from harness.llm.truncation import TruncationCheck
 from harness.readiness import Readiness
@@ -44,14 +44,37 @@ def takes_grammars(settings: LlmSettings) -> bool:
     return bool(getattr(backend_class(settings), "takes_grammars", False))
 
 
+def connections_of(settings: LlmSettings) -> int:
+    """Return how many cells of a process may ask this LLM side by side. Raises SettingsError for more than it can serve."""
+    made = backend_class(settings)
+    asked = settings.connections
+    if asked and asked > 1 and getattr(made, "one_call_at_a_time", False):
+        raise SettingsError(
+            f"llm.connections={asked}: a model inside the process answers one call at a time; leave it out (hydra/launcher=joblib runs "
+            f"cells in several processes)"
+        )
+    return asked or int(getattr(made, "connections", 1))
+
+
+def load_client(settings: LlmSettings) -> None:
+    """Import the client of a backend now, where its class can (`load_client`). Call it in the main thread before there are others."""
+    getattr(backend_class(settings), "load_client", lambda: None)()
+
+
 def build_backend(
-    settings: LlmSettings, *, keep: Callable[[CallRecord], None], answered: Iterable[CallRecord] = (), cell: str = ""
+    settings: LlmSettings,
+    *,
+    keep: Callable[[CallRecord], None],
+    answered: Iterable[CallRecord] = (),
+    cell: str = "",
+    dollars: Dollars | None = None,
 ) -> Backend:
     """Return the backend of one cell, with its wrappers.
 
     `keep` is called with the record of each call before its reply is used; it must write the record durably. `answered` are the records
     of the cell's earlier launches: they answer repeated requests, and their cost counts towards the caps. Nothing is connected, loaded or
-    checked before the first call. `cell` is the cell's folder below its study: a replay looks in its records first. Raises SettingsError.
+    checked before the first call. `cell` is the cell's folder below its study: a replay looks in its records first. `dollars` is what the
+    cells of the study spend together, None where this cell is alone. Raises SettingsError.
 
     From the outside in, the wrappers retry lost calls (Retrying), record replies (Recording), refuse another model than before
     (SameModel), refuse truncated prompts (TruncationCheck) and refuse to exceed a cap (Budgeted). The innermost backend asks the model.
@@ -68,7 +91,7 @@ def build_backend(
         raise SettingsError(
             f"llm.cap_usd={caps.usd:g}: the price list of {prices.date} has no '{settings.model}'; give llm.prices=FILE or unset the cap"
         )
-    budgeted = Budgeted(backend, caps, prices, Spend.of(answered, prices))
+    budgeted = Budgeted(backend, caps, prices, Spend.of(answered, prices), dollars)
     checked = TruncationCheck(budgeted, getattr(backend, "count_tokens", None))
     recording = Recording(SameModel(checked, answered), keep=keep, answered=answered)
     return Retrying(
@@ -76,4 +99,5 @@ def build_backend(
         tries=settings.tries,
         first_wait_seconds=settings.first_wait_seconds,
         longest_wait_seconds=settings.longest_wait_seconds,
+        limit=limit_of(settings._target_, settings.base_url, connections_of(settings)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import socket
 import ssl
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 from harness.llm.errors import BackendError, TransportFault
 from harness.scrub import one_line
+from harness.signals import poll_until
 
 T = TypeVar("T")
 _LONGEST_CHAIN = 5
@@ -44,17 +46,15 @@ def call_with_deadline(
 
     threading.Thread(target=run, name="llm-call", daemon=True).start()
     try:
-        result, error = results.get(timeout=min(deadline_seconds, threading.TIMEOUT_MAX))
-    except queue.Empty:
-        late = True
+        ended = poll_until(functools.partial(_next, results), deadline_seconds)
     except BaseException:  # Ctrl-C: close the connection, so that the server stops generating
         abandon()
         raise
-    else:
-        late = False
-    if late:
+    if ended is None:
         abandon()
-        raise TransportFault(f"{who} gave no complete answer within {deadline_seconds:g} s (llm.timeout_seconds)")
+        text = f"{who} gave no complete answer within {deadline_seconds:g} s (llm.timeout_seconds)"
+        raise TransportFault(text, is_overload=True)
+    result, error = ended
     if error is not None:
         # Raised outside any `except`: Python would add the original error as context, even when its text must not be shown.
         translated, shown = translate(error), _showable(error)
@@ -62,6 +62,13 @@ def call_with_deadline(
             raise translated
         raise translated from shown
     return result  # type: ignore[return-value]
+
+
+def _next(results: queue.SimpleQueue[T], seconds: float) -> T | None:
+    try:
+        return results.get(timeout=seconds)
+    except queue.Empty:
+        return None
 
 
 def _showable(error: Exception) -> Exception:

@@ -5,11 +5,14 @@ Only this module reads a key. It reads it from an environment variable, never fr
 
 from __future__ import annotations
 
+import functools
+import importlib
 import importlib.util
 import ipaddress
 import os
 import platform
 import re
+import ssl
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -252,3 +255,14 @@ def _problem(key: str) -> str:
 
 def _looks_like_a_key(text: str) -> bool:
     return len(text) > _LONGEST_WORD and "_" not in text and any(c.isdigit() for c in text) and not text.isupper()
+
+
+def certificates(library: str) -> ssl.SSLContext:
+    """Return the certificates that `library` (httpx or httpx2) trusts here. Reading them takes 20 ms, so all cells share them."""
+    return _certificates(library, *(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")))
+
+
+@functools.lru_cache(maxsize=8)
+def _certificates(library: str, *variables: str | None) -> ssl.SSLContext:  # noqa: ARG001 - what the library reads, as cache key
+    made: ssl.SSLContext = importlib.import_module(library).create_ssl_context()
+    return made

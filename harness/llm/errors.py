@@ -29,11 +29,19 @@ class BackendError(HarnessError):
 
 
 class TransportFault(BackendError):
-    """A call whose transport failed. `retry_after_seconds` is the wait that the server asked for, None when it asked for none."""
+    """A call whose transport failed. `retry_after_seconds` is the wait that the server asked for, None when it asked for none.
 
-    def __init__(self, text: str, *, retry_after_seconds: float | None = None) -> None:
+    `is_overload` says that the server may have too much to do (429, 503, no answer in time): fewer calls at a time may help.
+    """
+
+    def __init__(self, text: str, *, retry_after_seconds: float | None = None, is_overload: bool = False) -> None:
         super().__init__(text)
         self.retry_after_seconds = retry_after_seconds
+        self.is_overload = is_overload
+
+
+# Too many requests; the service is unavailable; OpenAI-like servers also say 529 when they are overloaded.
+OVERLOAD_STATUSES = frozenset({429, 503, 529})
 
 
 class BackendUnavailable(BackendError):

@@ -36,6 +36,7 @@ class LlamaCpp:
     """
 
     takes_grammars = True
+    one_call_at_a_time = True  # the engine is one model with one state
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings

@@ -10,8 +10,11 @@ seed gives another text once the prompt is cached or the model was loaded again 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
+import sys
+import threading
 import time
 import weakref
 from collections.abc import Iterator
@@ -20,8 +23,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.llm.backend import ABORTED, ModelFacts, Reply, ReplyFormat, Request
 from harness.llm.deadline import call_with_deadline, why_unreachable
-from harness.llm.endpoint import ollama_url, read_key, route_to
-from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt, no_grammar
+from harness.llm.endpoint import certificates, ollama_url, read_key, route_to
+from harness.llm.errors import (
+    OVERLOAD_STATUSES,
+    BackendError,
+    BackendUnavailable,
+    BadRequest,
+    NotReady,
+    TransportFault,
+    TruncatedPrompt,
+    no_grammar,
+)
 from harness.llm.probe import Readiness, context_length, get_json, ollama_ready, pulled_name
 from harness.llm.retrying import retry_after_seconds
 from harness.llm.settings import LlmSettings
@@ -31,6 +43,7 @@ if TYPE_CHECKING:
     import ollama
 
 _CONNECT_SECONDS = 10.0
+_KEY = "OLLAMA_API_KEY"
 
 
 class Ollama:
@@ -38,6 +51,8 @@ class Ollama:
 
     `llm.base_url` null means $OLLAMA_HOST, else http://127.0.0.1:11434. A key for a hosted Ollama is read from $OLLAMA_API_KEY.
     """
+
+    connections = 4  # a server with fewer slots (OLLAMA_NUM_PARALLEL) lets the others wait
 
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
@@ -91,23 +106,35 @@ class Ollama:
 
     def _connected(self) -> ollama.Client:
         if self._client is None:
-            import httpx  # noqa: PLC0415 - takes 0.3 s, which a command without an LLM does not need
-
-            seconds, key = self._settings.timeout_seconds, read_key("OLLAMA_API_KEY")
-            with _without_variables():
-                import ollama  # noqa: PLC0415
-
-                self._client = ollama.Client(
-                    host=self._url,
-                    headers={"Authorization": f"Bearer {key}"} if key else {},
-                    # With a transport of its own, it does not look for a proxy in the environment.
-                    transport=httpx.HTTPTransport(proxy=self._route.proxy),
-                    timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
-                    # Functions, not methods of this object: the client would keep the object alive, and its connections open.
-                    event_hooks={"request": [_ask_for_whole_prompts], "response": [partial(_keep_headers, self._headers)]},
-                )
+            self._client = self._made_client()
             weakref.finalize(self, self._client.close)
         return self._client
+
+    def _made_client(self) -> ollama.Client:
+        import httpx  # noqa: PLC0415 - takes 0.3 s, which a command without an LLM does not need
+
+        self.load_client()
+        import ollama  # noqa: PLC0415
+
+        seconds, key = self._settings.timeout_seconds, read_key(_KEY)
+        # A key in the header keeps the client from reading the variable, so that the environment can stay as it is.
+        with contextlib.nullcontext() if key or not os.environ.get(_KEY) else _without_variables():
+            return ollama.Client(
+                host=self._url,
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                # With a transport of its own, it does not look for a proxy in the environment.
+                transport=httpx.HTTPTransport(verify=certificates("httpx"), proxy=self._route.proxy),
+                timeout=httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
+                # Functions, not methods of this object: the client would keep the object alive, and its connections open.
+                event_hooks={"request": [_ask_for_whole_prompts], "response": [partial(_keep_headers, self._headers)]},
+            )
+
+    @staticmethod
+    def load_client() -> None:
+        """Import the client. It happens without Ollama's variables, and so in the main thread before there are others."""
+        if "ollama" not in sys.modules:
+            with _without_variables():
+                importlib.import_module("ollama")
 
     def _hang_up(self) -> None:
         # Closing the connection also makes the server stop generating.
@@ -134,7 +161,7 @@ class Ollama:
 
     def _version(self) -> str | None:
         # The client has no call for the version.
-        key = read_key("OLLAMA_API_KEY")
+        key = read_key(_KEY)
         try:
             return str(
                 get_json(f"{self._url}/api/version", timeout_seconds=_CONNECT_SECONDS, key=key, route=self._route)["version"]
@@ -156,9 +183,8 @@ class Ollama:
                 return TransportFault(f"No {self._where}: {why} (llm.base_url)")
             return TransportFault(f"No {self._where}. Start it with 'ollama serve', then 'ollama pull {request.model}'.")
         if isinstance(error, httpx.TimeoutException):
-            return TransportFault(
-                f"{self._where} gave no complete answer within {self._settings.timeout_seconds:g} s (llm.timeout_seconds)"
-            )
+            text = f"{self._where} gave no complete answer within {self._settings.timeout_seconds:g} s (llm.timeout_seconds)"
+            return TransportFault(text, is_overload=True)
         if isinstance(error, httpx.TransportError):
             return TransportFault(f"{self._where} dropped the connection ({type(error).__name__}: {error})")
         if isinstance(error, ValueError):  # of json or pydantic: the body is not what Ollama sends
@@ -182,12 +208,15 @@ class Ollama:
         if status in (401, 403):
             return NotReady(f"{where} refuses the key ({text}): set OLLAMA_API_KEY")
         if status in (408, 429, 499) or status >= 500 or status < 0:
-            return TransportFault(
-                f"{where}: {status} {text}", retry_after_seconds=retry_after_seconds(self._headers.get("retry-after"))
-            )
+            wait = retry_after_seconds(self._headers.get("retry-after"))
+            return TransportFault(f"{where}: {status} {text}", retry_after_seconds=wait, is_overload=status in OVERLOAD_STATUSES)
         if "does not support thinking" in text or "think value" in text:
             return BadRequest(f"{where}: {text}; set llm.think=null")
         return BadRequest(f"{where} refuses the request: {status} {text}")
+
+
+# Two calls at once would each put back what the other took away.
+_environment_lock = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -197,11 +226,12 @@ def _without_variables() -> Iterator[None]:
     The client reads them when it is imported, and handles them badly: it fails for an address in quotes, which Ollama's own programs
     accept, and it sends a key together with a line break at its end, so that the error shows the key.
     """
-    aside = {name: os.environ.pop(name) for name in ("OLLAMA_HOST", "OLLAMA_API_KEY") if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(aside)
+    with _environment_lock:
+        aside = {name: os.environ.pop(name) for name in ("OLLAMA_HOST", _KEY) if name in os.environ}
+        try:
+            yield
+        finally:
+            os.environ.update(aside)
 
 
 def _read_facts(client: ollama.Client, model: str, version: str | None) -> ModelFacts:

@@ -21,8 +21,17 @@ from typing import TYPE_CHECKING, Any, cast
 from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request, Schema, short_name
 from harness.llm.budget import Prices
 from harness.llm.deadline import call_with_deadline, why_unreachable
-from harness.llm.endpoint import bare, check_address, openai_urls, read_key, route_to
-from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt, no_grammar
+from harness.llm.endpoint import bare, certificates, check_address, openai_urls, read_key, route_to
+from harness.llm.errors import (
+    OVERLOAD_STATUSES,
+    BackendError,
+    BackendUnavailable,
+    BadRequest,
+    NotReady,
+    TransportFault,
+    TruncatedPrompt,
+    no_grammar,
+)
 from harness.llm.probe import Readiness, compatible_ready, is_llama_cpp
 from harness.llm.retrying import retry_after_seconds
 from harness.llm.settings import LlmSettings
@@ -46,6 +55,8 @@ class OpenAI:
     that address only.
     """
 
+    connections = 10  # as inspect_ai, and far below the limits of OpenAI and vLLM
+
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
         self._is_openai = not _addresses(settings)
@@ -60,6 +71,11 @@ class OpenAI:
     def ready(settings: LlmSettings) -> Readiness:
         addresses = _addresses(settings)
         return compatible_ready(settings, addresses) if addresses else _openai_ready(settings)
+
+    @staticmethod
+    def load_client() -> None:
+        """Import the client, in the main thread before there are others."""
+        importlib.import_module("openai")
 
     def complete(self, request: Request) -> Reply:
         if request.is_completion:
@@ -178,9 +194,8 @@ class OpenAI:
             return error
         where = self._where()
         if isinstance(error, openai.APITimeoutError):
-            return TransportFault(
-                f"{where} gave no complete answer within {self._settings.timeout_seconds:g} s (llm.timeout_seconds)"
-            )
+            text = f"{where} gave no complete answer within {self._settings.timeout_seconds:g} s (llm.timeout_seconds)"
+            return TransportFault(text, is_overload=True)
         if isinstance(error, openai.APIConnectionError):
             cause = error.__cause__
             if type(cause).__name__ == "ConnectError":
@@ -219,7 +234,8 @@ class OpenAI:
         if error.status_code in (408, 409, 425, 429) or error.status_code >= 500:
             headers: Mapping[str, str] = error.response.headers
             wait = retry_after_seconds(headers.get("retry-after"), headers.get("retry-after-ms"))
-            return TransportFault(f"{where}: {error.status_code} {text}", retry_after_seconds=wait)
+            overload = error.status_code in OVERLOAD_STATUSES
+            return TransportFault(f"{where}: {error.status_code} {text}", retry_after_seconds=wait, is_overload=overload)
         if "temperature" in f"{error.param} {text}":
             return BadRequest(f"{where} refuses llm.temperature={request.temperature} ({text}): set llm.temperature=null")
         if any(field in text for field in ("reasoning_effort", "chat_template_kwargs", "enable_thinking")):
@@ -231,8 +247,8 @@ def _transport(proxy: str | None) -> Any:
     """Return the transport of the HTTP library that the client was made with: httpx, or httpx2 since its version 3."""
     import openai  # noqa: PLC0415
 
-    library = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
-    return library.HTTPTransport(proxy=proxy)
+    name = openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]
+    return importlib.import_module(name).HTTPTransport(verify=certificates(name), proxy=proxy)
 
 
 def _is_about_the_model(error: openai.APIStatusError) -> bool:

@@ -74,13 +74,15 @@ class LlmSettings:
     """wait before the second try; doubled before each further one"""
     longest_wait_seconds: float = 60.0
     """longest wait between two tries; a server that asks for more counts as down"""
+    connections: int | None = None
+    """most calls in flight, by cells side by side in one process, up to 200; null: 10 for OpenAI's API, 4 for Ollama, 1 for others"""
 
     cap_tokens: int | None = None
     """most tokens of a cell; null: no cap"""
     cap_seconds: float | None = None
     """most seconds of a cell's calls; null: no cap"""
     cap_usd: float | None = None
-    """most US dollars of a cell; null: no cap"""
+    """most US dollars of all cells of a study together, as one process counts them; null: no cap"""
     prices: str | None = None
     """price file; null: the one that comes with the harness"""
 
@@ -147,6 +149,9 @@ _LENGTH_OF_TIME = re.compile(r"[+-]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
 THINKING_LEVELS = ("low", "medium", "high")
 _SWITCHES = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
+# A process may have 1,024 files open, and a cell has four or five.
+MOST_CONNECTIONS = 200
+
 _POSITIVE = (
     "max_tokens",
     "num_ctx",
@@ -155,6 +160,7 @@ _POSITIVE = (
     "tries",
     "first_wait_seconds",
     "longest_wait_seconds",
+    "connections",
     "cap_tokens",
     "cap_seconds",
     "cap_usd",
@@ -166,6 +172,8 @@ def _check(settings: LlmSettings) -> None:
         value = getattr(settings, name)
         if value is not None and not 0 < value < math.inf:
             raise SettingsError(f"llm.{name}={value}: must be above 0{', and finite' if value == math.inf else ''}")
+    if settings.connections is not None and settings.connections > MOST_CONNECTIONS:
+        raise SettingsError(f"llm.connections={settings.connections}: at most {MOST_CONNECTIONS} in one process")
     if settings.temperature is not None and not 0 <= settings.temperature <= 2:
         raise SettingsError(f"llm.temperature={settings.temperature}: must be from 0 to 2")
     if settings.reply_format not in tuple(ReplyFormat):

@@ -8,6 +8,7 @@ A backend that counts tokens itself (`count_tokens`) is asked instead of estimat
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -26,6 +27,8 @@ _USUAL_REPLY_TOKENS = 1024  # reserved for a reply without a limit
 _COUNTS_WITHOUT_CACHE = re.compile(r"0\.30\.0(?![.\d])")
 
 
+# Two wrappers ask for the same prompt, one after the other.
+@functools.lru_cache(maxsize=64)
 def token_range(text: str) -> tuple[int, int]:
     """Return (fewest, most): bounds on the tokens of `text` in the usual vocabularies (byte-pair encodings of 100k to 200k entries).
 

@@ -7,10 +7,14 @@ left 1.4 to 1.8 times the regret. The library does not check for exact duplicate
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
 
 from harness.optimizers._replay import ReplayedOptimizer, Session
 from harness.space import Config, Space
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
 
 
 class OptunaGP(ReplayedOptimizer):
@@ -21,24 +25,27 @@ class OptunaGP(ReplayedOptimizer):
     versions: ClassVar = {"optuna_gp": 2}
 
     def _start(self, seed: int) -> Session:
-        return _OptunaGPSession(self._space, seed, self._startup_trials)
+        def sampler() -> BaseSampler:
+            from optuna.samplers import GPSampler  # noqa: PLC0415 - takes 0.2 s, which a finished cell does not need
+
+            return GPSampler(n_startup_trials=self._startup_trials, seed=seed, warn_independent_sampling=False)
+
+        return GPSession(self._space, sampler)
 
 
-class _OptunaGPSession:
-    """An `OptunaSession` with a GP sampler, limited to one thread."""
+class GPSession:
+    """An `OptunaSession` with a GP sampler, limited to one thread; `make` builds the sampler."""
 
-    def __init__(self, space: Space, seed: int, startup_trials: int) -> None:
+    def __init__(self, space: Space, make: Callable[[], BaseSampler]) -> None:
         # The sampler would import these at its first model (1.3 s). The controller limits threads only in libraries loaded before it.
         import scipy.optimize  # noqa: F401, PLC0415
         import torch  # noqa: F401, PLC0415
-        from optuna.samplers import GPSampler  # noqa: PLC0415
         from threadpoolctl import ThreadpoolController  # noqa: PLC0415
 
         from harness.optimizers._optuna import OptunaSession  # noqa: PLC0415 - imports Optuna
 
-        sampler = GPSampler(n_startup_trials=startup_trials, seed=seed, warn_independent_sampling=False)
         # It makes a list of every integer of an axis: 8 bytes each, and 8 terabytes for a range of 2**40.
-        self._inner = OptunaSession(space, sampler, most_integers=2**20)
+        self._inner = OptunaSession(space, make(), most_integers=2**20)
         self._threads = ThreadpoolController()
 
     def ask(self) -> Config:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.errors import SettingsError
 from harness.optimizers._replay import ReplayedOptimizer, Session, decode, encode
@@ -111,7 +111,7 @@ def _configuration_space(space: Space, seed: int) -> ConfigurationSpace:
     return made
 
 
-def _axis(hp: Hyperparameter) -> Axis:
+def _axis(hp: Hyperparameter) -> Axis[Any, Any]:
     from ConfigSpace import (  # noqa: PLC0415 - as above
         CategoricalHyperparameter,
         UniformFloatHyperparameter,

@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         "--cell", action="append", default=[], metavar="TASK/ARM/SEED", help="show this cell trial by trial (repeatable)"
     )
     made.add_argument("--check", type=_path, metavar="FILE.yaml", help="exit with status 1 when an expectation in it is not met")
+    made.add_argument("--brief", action="store_true", help="only print the table of scores so far; write no page")
     made.add_argument("--from", dest="source", default="records", metavar="SOURCE", help=SOURCES)
     made.add_argument("--agree", metavar="SOURCE", help="only compare with this other source; exit with status 1 when they differ")
     made.add_argument("--out", type=_path, help="where to write (default: STUDY/report)")

@@ -6,27 +6,32 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from harness.report.analysis.arms import Arm, mixed_arms
-from harness.report.analysis.frames import rows_of
+from harness.report.analysis.arms import Arm, arms_of, mixed_arms
+from harness.report.analysis.frames import frames_of, rows_of
+from harness.report.analysis.objectives import settled
+from harness.report.analysis.options import Options
+from harness.report.analysis.scores import ScoreBook
 from harness.report.render.document import Report, Section
+from harness.report.render.marks import Marks
 from harness.report.sections.about import about_section, facts_of
 from harness.report.sections.advice import advice_answer, advice_of, advice_section
 from harness.report.sections.answers import ABSENT, answers_of
 from harness.report.sections.anytime import anytime_section
 from harness.report.sections.contrasts import contrast_section
 from harness.report.sections.cost import cost_frame, cost_section
-from harness.report.sections.coverage import coverage_section
+from harness.report.sections.coverage import coverage_section, coverage_sentence
 from harness.report.sections.expectations import Outcome, check_section, check_sentence
 from harness.report.sections.findings import Findings
-from harness.report.sections.funnel import funnel_section
+from harness.report.sections.funnel import funnel_frame, funnel_section, marked_arms
 from harness.report.sections.noninferiority import noninferiority_section
 from harness.report.sections.over_tasks.normalised import normalised_section
 from harness.report.sections.over_tasks.section import over_tasks_section
 from harness.report.sections.published.audit import audit_answers, audit_section, is_audited
 from harness.report.sections.published.chosen import chosen_frame
-from harness.report.sections.score_tables import score_section
+from harness.report.sections.score_tables import score_section, score_table
 from harness.report.sections.stability import stability_frame, stability_section
 from harness.report.sections.trace import trace_section
+from harness.report.study_data import StudyData
 
 
 def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[Outcome] = ()) -> Report:
@@ -48,6 +53,16 @@ def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[
     if advice:  # who asks what to use did not ask the questions of the benchmark
         answers = (advice_answer(advice, found.marks), *(answer for answer in answers if answer.word != ABSENT))
     return Report(f"Study {study.name}", tuple(facts), answers, tuple(sections), (*study.problems, *mixed_arms(study)))
+
+
+def brief_report(study: StudyData, options: Options) -> Report:
+    """Build a report of the scores so far alone, for a study that still grows: it has no interval and no verdict."""
+    study = settled(study)
+    frames, arms = frames_of(study), arms_of(study)
+    marks = Marks(arms, marked_arms(funnel_frame(study, arms), options), options.fallback_share)
+    said = f"{coverage_sentence(frames)} Scores so far, without intervals and verdicts."
+    table = () if frames.done.empty else (score_table(ScoreBook.of(frames, "test"), marks),)
+    return Report(f"Study {study.name}", (), (), (Section("scores", "Scores so far", (*table, said)),), study.problems)
 
 
 def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:

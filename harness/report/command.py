@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.report.analysis.options import Options, with_overrides
 from harness.report.analysis.trial_table import trial_rows, trial_table
-from harness.report.assemble import build_report
+from harness.report.assemble import brief_report, build_report
 from harness.report.compute import find
 from harness.report.render.escape import clean
 from harness.report.render.terminal import to_terminal
@@ -30,6 +30,9 @@ def produce(folder: Path | None, given: argparse.Namespace) -> int:
     study = read_source(given.source, folder, name)
     if given.agree:
         return agree(study, read_source(given.agree, folder, name))
+    if given.brief:
+        print(to_terminal(brief_report(study, options), TERMINAL_SECTIONS), end="")
+        return 0
     findings = find(study, options)
     outcomes = check(findings, expectations)
     report = build_report(findings, given.cell, outcomes)

@@ -7,6 +7,7 @@ from harness.importing import load_target
 from harness.llm.asking import Asking
 from harness.llm.backend import Backend
 from harness.optimizer import DefaultFirst, Optimizer
+from harness.run.spending import dollars_of
 from harness.space import Space
 from harness.store.cell_folder import CALLS, CellFolder
 from harness.task import Task, TaskCard
@@ -46,4 +47,11 @@ def backend_of(cell: Cell, asking: Asking, folder: CellFolder) -> Backend:
     from harness.llm.calls import read_calls  # noqa: PLC0415
 
     answered = tuple(read_calls(folder.path / CALLS))
-    return build_backend(asking.llm, keep=lambda call: folder.append_call(call.to_dict()), answered=answered, cell=cell.folder)
+    dollars = dollars_of(folder.path.parents[2], asking.llm) if asking.llm.cap_usd else None
+    return build_backend(
+        asking.llm,
+        keep=lambda call: folder.append_call(call.to_dict()),
+        answered=answered,
+        cell=cell.folder,
+        dollars=dollars,
+    )

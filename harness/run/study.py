@@ -34,6 +34,8 @@ from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
 from harness.run.loop import EveryTrialCrashed, Tracker, run_cell
 from harness.run.replies import UNUSABLE
+from harness.run.side_by_side import Ended, Group, divided, run_side_by_side, threadable
+from harness.run.spending import forget_dollars
 from harness.scrub import without_secrets_in
 from harness.signals import stop_if_asked, stops_noted
 from harness.store.archive import packed
@@ -198,15 +200,30 @@ def study_folder(settings: Settings) -> Path:
 
 
 def run_cells(cells: Iterable[Cell], settings: Settings) -> Result:
-    """Run the cells that are not done, one after the other.
+    """Run the cells of one composed config that are not done (see `run_all`)."""
+    return run_all([(settings, list(cells))])
 
-    When a cell fails, its error is recorded and the next cell starts. A full disk ends the run.
+
+def run_all(todo: Sequence[tuple[Settings, Sequence[Cell]]]) -> Result:
+    """Run the cells of several composed configs that are not done.
+
+    Cells run one after the other. Then those of arms that ask an LLM with `llm.connections` above 1 run, so many side by side. When a cell
+    fails, its error is recorded and the next cell starts. A full disk ends the run.
     """
+    forget_dollars()
+    alone, groups = divided([(settings, [c for c in cells if not is_done(study_folder(settings), c)]) for settings, cells in todo])
+    missing = sum(len(cells) for _, cells in alone) + sum(len(group.members) for group in groups)
+    result = Result(skipped=sum(len(cells) for _, cells in todo) - missing)
+    result = sum((_run_alone(cells, settings) for settings, cells in alone), result)
+    return sum((_run_group(group) for group in groups), result)
+
+
+def _run_alone(cells: Sequence[Cell], settings: Settings) -> Result:
     study = study_folder(settings)
     result = Result()
     try:
         with stops_noted(), Batch(study) as batch:
-            result = _run_in_turn(list(cells), study, settings, batch)
+            result = _run_in_turn(cells, study, settings, batch)
     except StorageError as error:
         return result + Result(fatal=(str(error),))
     finally:
@@ -214,27 +231,71 @@ def run_cells(cells: Iterable[Cell], settings: Settings) -> Result:
     return result
 
 
-def _run_in_turn(waiting: list[Cell], study: Path, settings: Settings, batch: Batch) -> Result:
+def _run_in_turn(waiting: Sequence[Cell], study: Path, settings: Settings, batch: Batch) -> Result:
     result = Result()
     for place, cell in enumerate(waiting):
-        if is_done(study, cell):
-            result += Result(skipped=1)
-            continue
         try:
-            result += _run(cell, study, settings, batch)
+            result += _run_or_leave(cell, study, settings, batch)
         except BackendUnavailable as error:
             # All cells of a job ask the same LLM, so each of the others would wait for it just as long, without success.
             write_blocked(study, [other for other in waiting[place:] if not is_done(study, other)], str(error))
             return result + Result(blocked=(f"{cell.task.name} {cell.arm}: {error}",))
-        except CellBusy as busy:
-            result += Result(busy=(str(busy),))
-        except RecordError as error:
-            # Nothing is written into a folder with damaged records, or with those of another cell. The other cells continue.
-            advice = "" if isinstance(error, CellMismatch) else "; to run this cell anew, move its folder away"
-            result += Result(failed=(f"{error}{advice}",))
         except StorageError as error:
             return result + Result(fatal=(str(error),))
     return result
+
+
+def _run_group(group: Group) -> Result:
+    """Run the cells of a group side by side; then, one after the other, those that cannot be made ready, which say why."""
+    end_trainers()
+    result = Result()
+    try:
+        with stops_noted(), contextlib.ExitStack() as stack:
+            ready = [(cell, study_folder(settings), settings) for settings, cell in stack.enter_context(threadable(group))]
+            batches = {study: stack.enter_context(Batch(study)) for study in {study: None for _, study, _ in ready}}
+            jobs = [functools.partial(_run_or_leave, cell, study, settings, batches[study]) for cell, study, settings in ready]
+            ended = run_side_by_side(jobs, group.open_cells)
+            result = sum((each.value for each in ended if each.value), result)
+            result += _given_up([(cell, study, each) for (cell, study, _), each in zip(ready, ended, strict=True)])
+    except StorageError as error:
+        return result + Result(fatal=(str(error),))
+    done = {cell.id for cell, _, _ in ready}
+    return sum((_run_alone([cell], settings) for settings, cell in group.members if cell.id not in done), result)
+
+
+def _given_up(ended: Sequence[tuple[Cell, Path, Ended[Result]]]) -> Result:
+    """Return the result of the cells that raised, and of those that were not started because of that. Raises a cell's other errors."""
+    errors = [(cell, each.error) for cell, _, each in ended if each.error]
+    if not errors:
+        return Result()
+    unavailable = [(cell, error) for cell, error in errors if isinstance(error, BackendUnavailable)]
+    for _, error in errors:
+        if isinstance(error, StorageError):
+            return Result(fatal=(str(error),))
+        if not isinstance(error, BackendUnavailable):
+            raise error
+    (first, reason), *_ = unavailable
+    left: dict[Path, list[Cell]] = {}
+    for cell, study, each in ended:
+        if each.value is None:
+            left.setdefault(study, []).append(cell)
+    for study, cells in left.items():
+        write_blocked(study, cells, str(reason))
+    return Result(blocked=(f"{first.task.name} {first.arm}: {reason}",))
+
+
+def _run_or_leave(cell: Cell, study: Path, settings: Settings, batch: Batch) -> Result:
+    """Run a cell, or leave it where it is another process's turn or its records forbid it. Raises BackendUnavailable and StorageError."""
+    if is_done(study, cell):
+        return Result(skipped=1)
+    try:
+        return _run(cell, study, settings, batch)
+    except CellBusy as busy:
+        return Result(busy=(str(busy),))
+    except RecordError as error:
+        # Nothing is written into a folder with damaged records, or with those of another cell. The other cells continue.
+        advice = "" if isinstance(error, CellMismatch) else "; to run this cell anew, move its folder away"
+        return Result(failed=(f"{error}{advice}",))
 
 
 def _run(cell: Cell, study: Path, settings: Settings, batch: Batch) -> Result:

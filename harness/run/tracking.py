@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Concatenate, Literal, ParamSpec
@@ -71,7 +72,7 @@ def _warn_instead_of_raising(
         if self.broken:
             return
         try:
-            with _wandb_environment(self._folder):
+            with _one_at_a_time, _wandb_environment(self._folder):
                 method(self, *args, **kwargs)
         # W&B raises its own errors, and those of the network and the operating system. None of them may cost a trial.
         except Exception as error:
@@ -83,6 +84,8 @@ def _warn_instead_of_raising(
 
 
 _environment: dict[str, str] = {}
+# W&B's session and variables belong to the process. The runs of cells side by side are all open, and written one at a time.
+_one_at_a_time = threading.RLock()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -88,7 +89,8 @@ def _alive(pid: int) -> bool:
 class Batch:
     """Writes many small JSON files with few syncs. No file appears before everything written earlier is on the disk.
 
-    Use as a context manager; at its end every file is on the disk. `folder` is any folder on the file system of the files.
+    Use as a context manager; at its end every file is on the disk. `folder` is any folder on the file system of the files. Several threads
+    may add files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -96,6 +98,7 @@ class Batch:
         self._waiting: dict[Path, tuple[Mapping[str, object], Path]] = {}
         self._unsynced = False
         self._last = 0.0
+        self._one_at_a_time = threading.Lock()
 
     def __enter__(self) -> Batch:
         return self
@@ -108,9 +111,10 @@ class Batch:
 
     def add(self, path: Path, data: Mapping[str, object], *, instead_of: Path) -> None:
         """Write `path` and remove `instead_of`, now or together with files that are added later. Raises OSError."""
-        self._waiting[path] = (data, instead_of)
-        if time.monotonic() - self._last > BATCH_SECONDS:
-            self._commit()
+        with self._one_at_a_time:
+            self._waiting[path] = (data, instead_of)
+            if time.monotonic() - self._last > BATCH_SECONDS:
+                self._commit()
 
     def _commit(self) -> None:
         if not self._waiting:
@@ -175,29 +179,37 @@ def open_folder(path: Path) -> Iterator[int]:
 class Siblings:
     """An index of the folders of arms by the part of their names before the last hyphen (`seed3` of `seed3-1f6c9a2e`).
 
-    An arm may have thousands of folders. They are listed once, and again only when another process has changed the arm's folder.
+    An arm may have thousands of folders. They are listed once, and again only when another process has changed the arm's folder. Several
+    threads may use one index.
     """
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[int, dict[str, list[str]]]] = {}
+        # Between the making of a folder and its entry here no other thread may read the time of the parent.
+        self._one_at_a_time = threading.RLock()
 
     def of(self, path: Path) -> list[Path]:
         """Return the folders whose names are equal to that of `path` up to the last hyphen, sorted by name."""
         parent = path.parent
-        try:
-            changed_ns = parent.stat().st_mtime_ns
-        except FileNotFoundError:
-            return []
-        known_ns, names = self._known.get(parent, (0, {}))
-        if known_ns != changed_ns:
-            names = {}
-            for name in os.listdir(parent):  # noqa: PTH208 - a path object for each of thousands takes longer
-                names.setdefault(_stem(name), []).append(name)
-            self._known[parent] = (changed_ns, names)
-        return [parent / name for name in sorted(names.get(_stem(path.name), ()))]
+        with self._one_at_a_time:
+            try:
+                changed_ns = parent.stat().st_mtime_ns
+            except FileNotFoundError:
+                return []
+            known_ns, names = self._known.get(parent, (0, {}))
+            if known_ns != changed_ns:
+                names = {}
+                for name in os.listdir(parent):  # noqa: PTH208 - a path object for each of thousands takes longer
+                    names.setdefault(_stem(name), []).append(name)
+                self._known[parent] = (changed_ns, names)
+            return [parent / name for name in sorted(names.get(_stem(path.name), ()))]
 
     def make(self, path: Path) -> None:
         """Make a folder, with its parents, unless it exists. Raises OSError."""
+        with self._one_at_a_time:
+            self._make(path)
+
+    def _make(self, path: Path) -> None:
         self.of(path)
         try:
             path.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,9 +12,12 @@ from harness.task import Simulated
 from harness.training.trainer import Trainer
 from harness.trial import Outcome, Status
 
+# The clock is code of the task, which cells in several threads may share.
+_one_at_a_time = threading.Lock()
+
 
 class OnRecordedClock:
-    """Wraps a trainer in this process, and gives its outcomes the seconds of the task's clock.
+    """Wraps a trainer, and gives its outcomes the seconds of the task's clock.
 
     `time_limit_seconds` ends a training as it would have ended the recorded one: the epochs that ended within the limit are kept.
     """
@@ -27,7 +31,9 @@ class OnRecordedClock:
         outcome = self._inner.train(config, seed=seed)
         if outcome.status is Status.CRASHED:  # nothing was looked up
             return outcome
-        return on_clock(outcome, self._task.clock(config, seed=seed), self._limit)
+        with _one_at_a_time:
+            ends = self._task.clock(config, seed=seed)
+        return on_clock(outcome, ends, self._limit)
 
     def close(self) -> None:
         self._inner.close()

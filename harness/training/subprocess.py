@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import ClassVar
 
 from harness.errors import HarnessError, SettingsError
-from harness.signals import GROUP_WIDE, stop_if_asked, stop_if_asked_soon, stops_noted
+from harness.signals import GROUP_WIDE, poll_until, stop_if_asked, stop_if_asked_soon, stops_noted
 from harness.space import Config
 from harness.task import TaskSpec
 from harness.training.build import build_task
@@ -141,9 +141,12 @@ class InChild:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
         try:
             ours.send(self._spec)
-            problem = ours.recv() if ours.poll(START_SECONDS) else f"not ready after {START_SECONDS:g} s"
+            problem = ours.recv() if _has_message(ours, START_SECONDS) else f"not ready after {START_SECONDS:g} s"
         except (EOFError, OSError):
             problem = self._ended()
+        except BaseException:  # a stop
+            self._kill()
+            raise
         if problem:
             self._kill()
             raise HarnessError(f"the training process of task '{self._spec.name}' cannot start: {problem}")
@@ -158,7 +161,7 @@ class InChild:
             if self._memory_limit_mb is not None and now - measured >= MEMORY_POLL_SECONDS:
                 measured = now
                 self._refuse_too_much(self._memory_limit_mb)
-            if pipe.poll(min(left, wait)):
+            if _has_message(pipe, min(left, wait)):
                 message = pipe.recv()
                 if message is None or isinstance(message, Failure):
                     return message
@@ -190,6 +193,11 @@ class InChild:
 
 class _TooMuchMemory(Exception):
     pass
+
+
+def _has_message(pipe: Connection, seconds: float) -> bool:
+    """Wait for a message, at most so long, and say whether there is one."""
+    return bool(poll_until(lambda part: pipe.poll(part) or None, seconds))
 
 
 def _kill_with_descendants(process: subprocess.Popen[bytes]) -> None:

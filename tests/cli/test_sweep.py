@@ -213,7 +213,7 @@ def test_a_group_of_settings_is_named_after_what_is_in_it(value: str, name: list
 
 
 def combination(*names: str) -> Any:
-    return SimpleNamespace(overrides=names)
+    return SimpleNamespace(overrides=names, settings=SimpleNamespace(asking=None))
 
 
 def cells(*seeds: int) -> Any:

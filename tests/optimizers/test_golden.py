@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optimizers.test_arms import settings
+from optimizers.test_arms import METHODS, built, settings
 from support.golden import check_golden
 
 from harness.importing import load_target
@@ -21,8 +21,25 @@ from harness.testing.contracts.optimizer import NASTY, a_trial
 from harness.trial import Proposal, Trajectory
 
 HERE = Path(__file__).parent
-LIBRARIES = {"skopt": "scikit-optimize", "tpe": "optuna", "optuna": "optuna", "sobol": "scipy"}
-ARMS = ("random", "sobol", "default_only", "skopt_gp", "skopt_rf", "tpe", "optuna_gp", "rules", "rules_anonymous", "rules_shuffled")
+LIBRARIES = {
+    "skopt": "scikit-optimize",
+    **dict.fromkeys(("tpe", "optuna", "pibo", "rules_gp", "rules_pibo"), "optuna"),
+    "cma_es": "cmaes",
+    "sobol": "scipy",
+}
+ARMS = (
+    *METHODS,
+    "random",
+    "sobol",
+    "default_only",
+    "skopt_gp",
+    "skopt_rf",
+    "tpe",
+    "optuna_gp",
+    "rules",
+    "rules_anonymous",
+    "rules_shuffled",
+)
 LEVELS = Space.from_mapping(
     {
         "learning_rate": {"type": "float", "low": 1e-4, "high": 1.0, "scale": "log", "default": 1e-2, "meaning": "step size"},
@@ -49,14 +66,6 @@ def told(space: Space, size: int) -> Trajectory:
         score = None if number % 4 == 1 else round(60 - 70 * sum((u - 0.4) ** 2 for u in space.to_unit(config)), 1)
         trajectory = trajectory.then(a_trial(number, Proposal(config), score))
     return trajectory
-
-
-def built(arm: str, space: Space, seed: int) -> Any:
-    spec = settings(arm)
-    options = {**spec["options"], **({"startup_trials": spec["startup_trials"]} if spec["startup_trials"] else {})}
-    if "budget" in options:
-        options |= {"budget": 10, "names": "anonymous" if options["names"] == "anonymous" else "real"}
-    return load_target(spec["_target_"])(space, seed, **options)
 
 
 def shortened(value: Value) -> Value:
@@ -91,7 +100,8 @@ def test_every_method_that_ships_carries_a_version_and_is_held_to_golden_proposa
     files = sorted(path.stem for path in (HERE.parents[1] / "conf" / "optimizer").glob("*.yaml"))
     targets = {arm: settings(arm).get("_target_") for arm in files}
     # Methods that ask an LLM are held to theirs in folders of their own.
-    asking = ("harness.optimizers.agent.", "harness.optimizers.published.")
+    hybrids = ("harness.optimizers.hybrid.tcs_gp.", "harness.optimizers.hybrid.llm_share.")
+    asking = ("harness.optimizers.agent.", "harness.optimizers.published.", *hybrids)
     classical = {arm: target for arm, target in targets.items() if target and not target.startswith(asking)}
     assert {targets[arm] for arm in ARMS} | {targets["smac_hpo"]} == set(classical.values())  # SMAC is an extra
     assert all(load_target(target).versions for target in classical.values())

@@ -17,7 +17,7 @@ from harness.tabular.grid import Grid
 from harness.trial import Trajectory
 
 ROOT = Path(__file__).resolve().parents[2]
-ARMS = ("random", "sobol", "skopt_gp", "skopt_rf", "tpe", "optuna_gp")
+ARMS = ("random", "sobol", "skopt_gp", "skopt_rf", "tpe", "optuna_gp", "cma_es")
 SEEDS = 600
 WHOLE = Space.from_mapping(
     {

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import optuna
 from scipy.stats import kstest
@@ -11,7 +11,7 @@ from harness.optimizers.random import Random
 from harness.optimizers.tpe import TPE
 from harness.seeding import keyed_seed
 from harness.space import Space
-from harness.testing.contracts.optimizer import ModelContract, run
+from harness.testing.contracts.optimizer import ModelContract, configs, run
 from harness.testing.contracts.optuna_run import CONDITIONAL, library_run, our_run
 from harness.trial import Proposal, Trajectory
 
@@ -65,3 +65,25 @@ def test_it_finds_better_configurations_than_random_search_does() -> None:
     tpe = mean_shortfall((TPE(BOWL, seed, startup_trials=3) for seed in range(20)), 25)
     chance = mean_shortfall((Random(BOWL, seed) for seed in range(20)), 25)
     assert tpe < 0.7 * chance
+
+
+class TestTPEWithGroups(ModelContract):
+    @staticmethod
+    def build(space: Space, seed: int) -> Optimizer:
+        return TPE(space, seed, startup_trials=3, group=True)
+
+
+def test_the_sampler_is_multivariate_with_a_constant_liar_as_the_library_ships_it() -> None:
+    sampler = optuna.samplers.TPESampler(n_startup_trials=3, seed=keyed_seed(5, "tpe"), multivariate=True, constant_liar=True)
+    ours = our_run(TPE(CONDITIONAL, 5, startup_trials=3), 15)
+    assert ours == library_run(sampler, 15, start=ours[:3])
+
+
+def test_groups_change_what_is_proposed_on_a_space_with_branches_and_nowhere_else() -> None:
+    for space, differs in ((CONDITIONAL, True), (BOWL, False)):
+        found = [configs(run(TPE(space, 5, startup_trials=3, group=group), graded(space), 12)) for group in (False, True)]
+        assert (found[0] != found[1]) == differs
+
+
+def graded(space: Space) -> Callable[[int, Proposal], float]:
+    return lambda _, proposal: 100 - 100 * sum((u - 0.3) ** 2 for u in space.to_unit(proposal.config))

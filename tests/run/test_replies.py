@@ -72,7 +72,7 @@ def test_a_command_whose_replies_were_all_unusable_says_why_and_ends_with_1(form
 
 def test_a_sweep_says_it_for_the_cells_that_it_is_true_of(openai: OpenAIDouble, cli: Cli) -> None:
     openai.script = Script.of(*["empty"] * 4, then="valid")
-    ran = cli(*ask(openai, "seed=0,1", "-m"))
+    ran = cli(*ask(openai, "seed=0,1", "llm.connections=1", "-m"))
     lines = [line for line in ran.err.splitlines() if "test double" not in line]
     assert ran.status == 1
     assert lines[0].endswith(WORDS.format("the reply was empty"))

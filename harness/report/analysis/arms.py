@@ -19,6 +19,8 @@ CONTEXTS = {
     "shuffled": "a TCS with shuffled outcomes",
     "published": "the published summary, by two agents with hidden rules",
 }
+# Of an agent that does not propose every trial.
+IN_TURNS = {"tcs_gp": ", for the first trials, then Optuna's GP", "llm_share": ", in turns with an optimizer"}
 # Backends that run the weights on the user's own machine.
 LOCAL_BACKENDS = ("ollama", "llamacpp")
 # Parameters in billions. The largest of the source's small LLMs has 32.
@@ -95,8 +97,9 @@ class Arm:
         if self.role == "tuner" and self.method == "harness.optimizers.published.agent.Published":
             parts["tuner"] = "the published system's hidden rules without an LLM"
         text = parts.get(self.role, self.method.rpartition(".")[2] or "not started")
+        turns = IN_TURNS.get(str(mapping(self.setting.get("agent")).get("turns")), "")
         start = {"default": ", default first"}.get(self.start, "")
-        return f"{text}{start}{', after given trials' if self.given else ''}"
+        return f"{text}{turns}{start}{', after given trials' if self.given else ''}"
 
 
 def arms_of(study: StudyData) -> dict[str, Arm]:

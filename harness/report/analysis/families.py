@@ -84,7 +84,9 @@ def lacks(rules: Arm) -> tuple[str, ...]:
 
 
 def _reads_alike(agent: Arm, rules: Arm) -> bool:
-    """Say whether an LLM and the rules read the same names, and both the real outcomes."""
+    """Say whether an LLM and the rules read the same names, and both the real outcomes, and the LLM proposes every trial."""
+    if _part(agent, "agent").get("turns"):
+        return False
     hidden = _part(agent, "agent").get("names") not in (None, "real")
     return lacks(rules) == (("names",) if hidden else ())
 

@@ -52,7 +52,7 @@ class Refusal(Exception):
 
 
 class Double:
-    """A server on 127.0.0.1.
+    """A server on 127.0.0.1. It answers each call after `seconds` (0 unless they are set), however many calls come at once.
 
     `injected` counts the injected faults by name, `answered` counts the valid replies, `received` holds every request, and `failures` holds
     errors of the double itself, which `stop` raises.
@@ -60,6 +60,7 @@ class Double:
 
     def __init__(self, script: Script | None = None, *, port: int = 0) -> None:
         self.script = script or Script()
+        self.seconds = 0.0
         self.injected: Counter[str] = Counter()
         self.answered = 0
         self.received: list[Received] = []
@@ -126,11 +127,12 @@ class Double:
         threading.Thread(target=come_back, daemon=True).start()
 
     def next_step(self, request: str) -> Step:
-        """Return the step of the script for the next call; `request` is its text."""
+        """Return the step of the script for the next call, when it is time to answer it; `request` is its text."""
         with self._lock:
             number, occurrence = self._asked.total(), self._asked[request]
             self._asked[request] += 1
-            return self.script.at(number, request, occurrence)
+        self.stopping.wait(self.seconds)
+        return self.script.at(number, request, occurrence)
 
     def count(self, kind: str) -> None:
         """Count an injected fault, or a valid answer (`valid`)."""

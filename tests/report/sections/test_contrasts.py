@@ -227,3 +227,15 @@ def test_a_row_says_on_how_many_pairs_and_tasks_it_rests() -> None:
     gone = [("tcs", "a", 0), *(("raw", "b", seed) for seed in range(3))]
     found = find(in_memory(SyntheticStudy(arms, ("a", "b", "c"), range(3)), gone), Options(resamples=200, reference="raw"))
     assert pairs_text(rows_by(found.contrasts, "family")["context",]) == "5 of 9, in 2 of 3 tasks"
+
+
+def test_a_hybrid_of_an_llm_is_not_compared_as_an_agent_that_proposes_every_trial() -> None:
+    tcs, hybrid = (llm_arm(name, "phi4", "tcs", **DEFAULT) for name in ("tcs", "hybrid"))
+    study = in_memory(SyntheticStudy([tcs, hybrid, SyntheticArm("rules", role="rules", **DEFAULT)], ("a",), (0,)))
+    arms = arms_of(study)
+    setting = arms["hybrid"].setting
+    agent = {**setting["agent"], "turns": "tcs_gp"}
+    arms["hybrid"] = replace(arms["hybrid"], setting={**setting, "agent": agent})
+    assert arms["hybrid"].in_words == "phi4, shown the TCS, for the first trials, then Optuna's GP, default first"
+    found = {(contrast.first, contrast.second) for contrast in contrasts_of(arms) if contrast.family in ("rules", "context")}
+    assert found == {("tcs", "rules")}

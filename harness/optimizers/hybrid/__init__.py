@@ -1,0 +1,1 @@
+"""Methods that are made of two other methods, which take turns."""
