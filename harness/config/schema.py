@@ -123,7 +123,7 @@ class OptimizerSettings:
     knows_default: bool = False
     """it sees the default configuration even where that is not tried first"""
     uses: list[str] = field(default_factory=list)
-    """which of agent, tcs, published, llm, task.card, task.renamed_card it reads, by key or group; others are refused in a sweep"""
+    """which of agent, tcs, published, select, llm, task.card, task.renamed_card it reads, by key or group; others are refused in a sweep"""
     context: str | None = None
     """tcs | raw | scores | blind | shuffled | published: what the LLM is shown; null: no LLM"""
     form: str = "json"
@@ -193,6 +193,18 @@ class PublishedSettings:
 
 
 @dataclass
+class SelectSettings:
+    """The candidates of a selector (optimizer=select_*), among which an LLM or a control chooses."""
+
+    source: str = "mix"
+    """rules | forest | gp | random | mix: where the candidates come from; mix: from each in turn"""
+    candidates: int = 5
+    """how many there are, 2 to 9"""
+    orders: int = 1
+    """calls per trial, each with the list rotated by one place more; at most as many as candidates"""
+
+
+@dataclass
 class LimitSettings:
     """What a single trial may use. With a limit, trainings run in a child process."""
 
@@ -235,6 +247,7 @@ class Settings:
     agent: AgentSettings = field(default_factory=AgentSettings)
     tcs: TcsSettings = field(default_factory=TcsSettings)
     published: PublishedSettings = field(default_factory=PublishedSettings)
+    select: SelectSettings = field(default_factory=SelectSettings)
     llm: LlmSettings = field(default_factory=LlmSettings)
     start: Start = Start.none
     """first trial: the method's own, or the task's default configuration"""
