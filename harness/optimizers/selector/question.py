@@ -38,7 +38,7 @@ def question_text(number: int, shown: Sequence[Config]) -> str:
 
 
 def answer_schema(count: int) -> Schema:
-    """Return the schema of an answer: an object that holds one number from 1 to `count`. (OpenAI takes no other root than an object.)"""
+    """Return the schema of an answer: an object, the only root that OpenAI takes, with one number from 1 to `count`."""
     number = {"type": "integer", "enum": list(range(1, count + 1))}
     return {"type": "object", "properties": {"number": number}, "required": ["number"], "additionalProperties": False}
 
