@@ -163,7 +163,7 @@ class TcsSettings:
     blocks: list[str] = field(
         default_factory=lambda: ["status", "last_trial", "curves", "parameters", "changes", "failures", "phase"]
     )
-    """the expert blocks, in this order"""
+    """the expert blocks, in this order; surrogate, a Gaussian process's belief, is there too"""
     format: str = "text"
     """text | json | markdown"""
 
