@@ -194,7 +194,7 @@ class PublishedSettings:
 
 @dataclass
 class SelectSettings:
-    """The candidates of a selector (optimizer=select_*), among which an LLM or a control chooses."""
+    """The candidates of a selector: optimizer=select_*."""
 
     source: str = "mix"
     """rules | forest | gp | random | mix: where the candidates come from; mix: from each in turn"""

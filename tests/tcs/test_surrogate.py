@@ -81,6 +81,16 @@ def test_levels_without_an_order_are_equally_far_apart_and_what_is_inactive_stan
     assert all(0.0 <= place <= 1.0 for place in kinds[0])
 
 
+def test_with_many_axes_all_share_one_length_scale() -> None:
+    many = Space.from_mapping({f"x{n}": UNIT for n in range(17)})
+    rng = random.Random(2)
+    trials = Trajectory(tuple(a_trial(n, Proposal(many.sample(rng)), 50.0 + n) for n in range(1, 7)))
+    found = surrogate(many, trials, 10)
+    assert found.model is not None
+    assert found.lengths == ()
+    assert "influence: not told apart" in render(summarize(many, trials, 10, ("surrogate",)))
+
+
 def test_expected_improvement_is_its_closed_form() -> None:
     assert expected_improvement(3.0, 0.0, 1.0) == 2.0
     assert expected_improvement(1.0, 2.0, 1.0) == pytest.approx(2.0 / math.sqrt(2 * math.pi))

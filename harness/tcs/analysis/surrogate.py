@@ -5,7 +5,8 @@ likelihood, from one start, within bounds. It runs on one thread, draws nothing,
 machine. It assumes one smooth function and equal noise everywhere.
 
 Axes: a number or an ordered choice is its position in [0, 1] on its own scale. An unordered choice has one axis per level, so that any two
-levels are at distance 1. An inactive hyperparameter stands at its default.
+levels are at distance 1. An inactive hyperparameter stands at its default. With more than 16 axes all share one length scale: the trials
+could not tell so many apart.
 
 A failed trial counts as 0.1 of the range of the scores below the worst one: a number that no trial has, so that the region looks bad.
 """
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 LENGTHS = (0.05, 10.0)  # bounds of a length scale; the range of an axis is 1
 NOISES = (1e-4, 1.0)  # bounds of the noise's variance; the scores have variance 1
-STEPS = 40  # of the search for the kernel's parameters
+MOST_AXES = 16
+STEPS = 25  # of the search for the kernel's parameters
 FAILED_BELOW = 0.1
 
 
@@ -54,13 +56,16 @@ class GaussianProcess:
 
     @property
     def lengths(self) -> Mapping[str, float]:
-        """The length scale of each hyperparameter, in shares of its range; of an unordered choice the shortest of its levels."""
-        found = iter(self._length_scales())
-        return {hp.name: min(next(found) for _ in range(_axes(hp))) for hp in self.space}
+        """The length scale of each hyperparameter, in shares of its range; of an unordered choice the shortest of its levels.
 
-    def _length_scales(self) -> list[float]:
-        found: Any = self.regressor.kernel_.k1.length_scale
-        return [float(found)] if isinstance(found, float) else [float(length) for length in found]
+        It is empty where all axes share one.
+        """
+        kept: Any = self.regressor.kernel_.k1.length_scale
+        found = [float(kept)] if isinstance(kept, float) else [float(length) for length in kept]
+        if len(found) < sum(map(_axes, self.space)):
+            return {}
+        left = iter(found)
+        return {hp.name: min(next(left) for _ in range(_axes(hp))) for hp in self.space}
 
     def without(self, number: int) -> GaussianProcess | None:
         """Return the process with the same kernel and without trial `number`; None when no two different scores are left."""
@@ -73,7 +78,7 @@ def fit(space: Space, trajectory: Trajectory) -> GaussianProcess | None:
     from sklearn.gaussian_process.kernels import Matern, WhiteKernel  # noqa: PLC0415 - takes a second, which other blocks do without
 
     axes = sum(map(_axes, space))
-    kernel = Matern([0.5] * axes, LENGTHS, nu=2.5) + WhiteKernel(0.01, NOISES)
+    kernel = Matern([0.5] * axes if axes <= MOST_AXES else 0.5, LENGTHS, nu=2.5) + WhiteKernel(0.01, NOISES)
     best, newest = trajectory.incumbent, trajectory.trials[-SURROGATE_TRIALS:]
     kept = newest if best is None or best in newest else (best, *newest[1:])
     return _process(space, kept, kernel, _search)

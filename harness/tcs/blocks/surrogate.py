@@ -75,7 +75,7 @@ class Surrogate:
     """What the process believes. Without a model everything but the counts is None or empty, and `nothing` says why.
 
     scored, failed: trials with and without a score. lengths: for each hyperparameter, by its short name, the length scale in shares of
-    its range; a short one means that the score changes quickly along it. model: the process itself, for a policy.
+    its range; a short one means that the score changes quickly along it; empty where all share one. model: the process itself, for a policy.
     """
 
     name: ClassVar[str] = "surrogate"
@@ -110,6 +110,8 @@ class Surrogate:
 
     def _influence(self, detail: Detail) -> Phrase:
         """Word the length scales, the shortest first."""
+        if not self.lengths:
+            return Phrase("not told apart: too many axes", {"told_apart": False})
         ordered = sorted(self.lengths, key=lambda entry: entry[1])[: detail.pick(3, 4, 6, _NAMES_SHOWN)]
         more = len(self.lengths) - len(ordered)
         words = [f"{name} {_word(length)}" for name, length in ordered] + ([f".. {more} more"] if more else [])
