@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from harness.seeding import keyed_random
-from harness.space import Config, Space
+from harness.space import Config, Hyperparameter, Space, Value
+from harness.tcs.analysis.axis import scale
 from harness.tcs.analysis.configs import wordings
 from harness.tcs.analysis.surrogate import GaussianProcess, encoded, fit
 from harness.tcs.thresholds import (
@@ -75,7 +76,7 @@ class Surrogate:
     """What the process believes. Without a model everything but the counts is None or empty, and `nothing` says why.
 
     scored, failed: trials with and without a score. lengths: for each hyperparameter, by its short name, the length scale in shares of
-    its range; a short one means that the score changes quickly along it; empty where all share one. model: the process itself, for a policy.
+    its range; a short one means that the score changes quickly along it; empty where all share one. model: the process, for a policy.
     """
 
     name: ClassVar[str] = "surrogate"
@@ -141,13 +142,13 @@ def surrogate(space: Space, trajectory: Trajectory, budget: int) -> Surrogate:  
     """Fit a Gaussian process to the trials, and say what it believes."""
     scored = sum(trial.score is not None for trial in trajectory)
     failed = len(trajectory) - scored
-    scale = Scale(trajectory.objective)
+    unit = Scale(trajectory.objective)
     best = trajectory.incumbent
     few = f"knows nothing yet: {scored} trials with a score, and it needs {SURROGATE_SCORED}"
     model = fit(space, trajectory) if best is not None and scored >= SURROGATE_SCORED else None
     if model is None or best is None:
         why = few if scored < SURROGATE_SCORED else "knows nothing: all scores are the same"
-        return Surrogate(scored, failed, why, None, None, (), (), (), None, scale)
+        return Surrogate(scored, failed, why, None, None, (), (), (), None, unit)
     names = clean_names(space.names)
     return Surrogate(
         scored=scored,
@@ -159,7 +160,7 @@ def surrogate(space: Space, trajectory: Trajectory, budget: int) -> Surrogate:  
         last=tuple(_last(model, trajectory)),
         lengths=tuple((names[name], length) for name, length in model.lengths.items()),
         model=model,
-        scale=scale,
+        scale=unit,
     )
 
 
@@ -208,8 +209,14 @@ def _drawn(space: Space, base: Config, rng: random.Random) -> Iterator[Config]:
         moved = dict(full)
         for hp in space:
             if rng.random() < 0.5:
-                moved[hp.name] = hp.from_unit(min(max(hp.to_unit(full[hp.name]) + rng.gauss(0.0, _NEARBY_STEP), 0.0), 1.0))
+                moved[hp.name] = _moved(hp, full[hp.name], rng.gauss(0.0, _NEARBY_STEP))
         yield space.restrict(moved)
+
+
+def _moved(hp: Hyperparameter, value: Value, step: float) -> Value:
+    """Return the value at a distance on the hyperparameter's own scale; where its range is too wide for floats, the value itself."""
+    found = hp.from_unit(min(max(scale(hp)(value) + step, 0.0), 1.0))
+    return found if isinstance(found, str) or math.isfinite(found) else value
 
 
 def expected_improvement(mean: float, deviation: float, goal: float) -> float:
