@@ -26,7 +26,8 @@ A suite's name stands for all its members: task=core, optimizer=classical.
 foreign: lcbench and hpobench together, 42 tasks that others made.
 all: every suite but full (downloads data), foreign and fcnet (need an extra),
 gpt (costs money), agent (needs llm=NAME), smollm2 (tests the machinery),
-published and release (the published spaces and system), optional, test and own.
+published and release (the published spaces and system), select, select_smollm2
+and select_local (a choice among candidates), optional, test and own.
 An experiment: +experiment=NAME.
 
 == Settings (key=value, with the default) ==

@@ -26,15 +26,23 @@ from harness.optimizers.agent.context import SUMMARISED, TABLE_CONTEXTS, Context
 from harness.optimizers.agent.names import Names
 from harness.optimizers.agent.prompt import (
     ANALYSES,
-    card_text,
     form_explained,
     form_text,
     load_prompts,
+    opening,
     score_name,
     space_text,
-    system_text,
 )
-from harness.optimizers.agent.reply import Answer, BadReply, Kind, parse_reply, refuse_aborted, refuse_repeat, strip_thinking
+from harness.optimizers.agent.reply import (
+    Answer,
+    BadReply,
+    Kind,
+    limit_of,
+    parse_reply,
+    refuse_aborted,
+    refuse_repeat,
+    strip_thinking,
+)
 from harness.optimizers.agent.reply_schema import reply_schema
 from harness.optimizers.agent.table_form import TableForm
 from harness.seeding import keyed_seed
@@ -185,16 +193,8 @@ class Agent(LlmOptimizer):
         return [system, Message("user", f"{asked.content}\n\n{self._prompts.fill('retry', complaint=bad.short)}")]
 
     def _opening(self, number: int, context: str, objective: Objective) -> list[Message]:
-        task = self._prompts.fill(
-            "task",
-            card=card_text(self._card, objective),
-            space=space_text(self._names.space, levels=self._asking.values == "levels"),
-            number=number,
-            done=number - 1,
-            budget=self._budget,
-            context=context,
-        )
-        return [Message("system", system_text(self._prompts, objective)), Message("user", task)]
+        space = space_text(self._names.space, levels=self._asking.values == "levels")
+        return opening(self._prompts, self._card, space, objective, number=number, budget=self._budget, context=context)
 
     def _form(self, number: int) -> dict[str, object]:
         """Return what the templates may say of the form of an answer: an example in version 1, dots and an explanation in version 2."""
@@ -212,7 +212,7 @@ class Agent(LlmOptimizer):
             problem = "the analysis repeated itself without end and was broken off"
             exchange.replies[-1] |= {"problem": problem, "kind": str(Kind.ABORTED)}
         elif not text:
-            cut_off = self._limit_of(reply)
+            cut_off = limit_of(reply, self._asking.llm.max_tokens)
             problem = f"the analysis was empty{f': cut off at {cut_off}' if cut_off else ''}"
             exchange.replies[-1] |= {"problem": problem, "kind": str(Kind.UNPARSED)}
         return text or "(none was given)"
@@ -271,19 +271,12 @@ class Agent(LlmOptimizer):
         if self._table:
             answer, digits = self._table.read(reply.text), None
         else:
-            answer = parse_reply(reply.text, self._allowed, cut_off=self._limit_of(reply), thought=bool(reply.thinking))
+            answer = parse_reply(
+                reply.text, self._allowed, cut_off=limit_of(reply, self._asking.llm.max_tokens), thought=bool(reply.thinking)
+            )
             digits = self._prompts.manner.digits
         refuse_repeat(answer.config, shown, digits)
         return answer
-
-    def _limit_of(self, reply: Reply) -> str:
-        """Return the limit at which the server cut a reply off, in words; nothing for a whole one."""
-        if reply.finish_reason != "length":
-            return ""
-        asked, used = self._asking.llm.max_tokens, reply.completion_tokens
-        return (
-            f"the token limit of {asked} (llm.max_tokens)" if asked else f"the server's token limit{f' of {used}' if used else ''}"
-        )
 
     def _note(self, exchange: _Exchange, context: str, analysis: str) -> dict[str, object]:
         facts = exchange.last.facts.to_dict() if exchange.last else {}

@@ -13,6 +13,7 @@ from pathlib import Path
 from string import Template
 
 from harness.errors import SettingsError, near
+from harness.llm.backend import Message
 from harness.space import Hyperparameter, Number, Space
 from harness.space.hyperparameter import json_like
 from harness.space.levels import levels_of
@@ -71,6 +72,15 @@ def load_prompts(version: str) -> Prompts:
     parts = {file.stem: file.read_text(encoding="utf-8") for file in (FOLDER / version).glob("*.txt")}
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
     return Prompts(version, digest, parts, MANNERS[version])
+
+
+def opening(  # noqa: PLR0913 - what the template holds
+    prompts: Prompts, card: TaskCard, space: str, objective: Objective, *, number: int, budget: int, context: str
+) -> list[Message]:
+    """Return the system message and the message about the task, the space and the trials, from which trial `number` is chosen."""
+    values = {"card": card_text(card, objective), "space": space, "number": number, "done": number - 1}
+    task = prompts.fill("task", budget=budget, context=context, **values)
+    return [Message("system", system_text(prompts, objective)), Message("user", task)]
 
 
 def card_text(card: TaskCard, objective: Objective = PERCENT) -> str:
