@@ -17,7 +17,7 @@ GROUPS = (*SUITE_GROUPS, "llm", "experiment", "tracking")
 # `all` stops short of what costs money or must be downloaded first: that is asked for by name.
 NOT_IN_ALL = {
     "task": {"full", "published", "lcbench", "hpobench", "fcnet", "optional", "own", "test"},
-    "optimizer": {"gpt", "smollm2", "agent", "release", "optional", "own", "test"},
+    "optimizer": {"gpt", "smollm2", "agent", "release", "tuners", "optional", "own", "test"},
 }
 # A word for several suites together, unless a file or a suite has that name.
 SUITES_OF_SUITES = {"task": {"foreign": ("lcbench", "hpobench")}}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 from harness.llm.settings import LlmSettings
 from harness.task import TaskCard
+
+NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,23 @@ class LlmOptimizer:
         return {"agent": agent, "card": card.to_mapping(), "llm": asking.llm.identity(), "tcs": tcs}
 
     @classmethod
-    def number_of_calls(cls, asking: Asking, trials: int, *, start: str = "none") -> int:
-        """Return how many calls a cell of so many trials makes when every reply is usable. The default start needs none."""
+    def number_of_calls(
+        cls,
+        asking: Asking,
+        trials: int,
+        *,
+        start: str = "none",
+        options: Mapping[str, object] = NO_OPTIONS,  # noqa: ARG003 - a subclass may depend on them
+    ) -> int:
+        """Return how many calls a cell of so many trials makes when every reply is usable. The default start needs none.
+
+        `options` are those of the method's YAML.
+        """
         return (trials - (start == "default")) * (2 if asking.calls == "two" else 1)
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, object]) -> None:
+        """Raise SettingsError for `options` of the YAML, with its `startup_trials`, that the method cannot take; here all are taken."""
 
     @classmethod
     def versions_with(cls, asking: Asking) -> dict[str, int]:  # noqa: ARG003 - a subclass may depend on it

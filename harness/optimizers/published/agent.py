@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar
 
 from harness.errors import SettingsError
-from harness.llm.asking import Asking, LlmOptimizer
+from harness.llm.asking import NO_OPTIONS, Asking, LlmOptimizer
 from harness.llm.backend import Backend, Message, Reply
 from harness.optimizers._untried import untried
 from harness.optimizers.published.answer import Answered, RuleContext, answered, into_space, repaired_reply
@@ -109,7 +109,14 @@ class Published(LlmOptimizer):
         }
 
     @classmethod
-    def number_of_calls(cls, asking: Asking, trials: int, *, start: str = "none") -> int:  # noqa: ARG003 - as the base class
+    def number_of_calls(
+        cls,
+        asking: Asking,  # noqa: ARG003 - as the base class
+        trials: int,
+        *,
+        start: str = "none",
+        options: Mapping[str, object] = NO_OPTIONS,  # noqa: ARG003 - as the base class
+    ) -> int:
         """Return the calls of a cell whose replies are all usable: two for each trial, but one for the first."""
         return 2 * trials - (2 if start == "default" else 1)
 
