@@ -75,7 +75,7 @@ def parse_reply(text: str, space: Space, *, cut_off: str = "", thought: bool = F
     every complaint.
     """
     answer = strip_thinking(text)
-    found, rest = _last_object(answer)
+    found, rest = last_object(answer)
     if cut_off and not answer:
         raise BadReply(f"the reply was cut off at {cut_off} before it began to answer", form=True, brief=True)
     if cut_off and (found is None or ("config" in found and not _END_OF_ANSWER.fullmatch(rest))):
@@ -119,7 +119,7 @@ def strip_thinking(text: str) -> str:
     return rest.strip()
 
 
-def _last_object(text: str) -> tuple[dict[str, object] | None, str]:
+def last_object(text: str) -> tuple[dict[str, object] | None, str]:
     """Return the last JSON object in the text that has a `config`, else the last one of any kind, and what stands behind it."""
     tail = text[-READ_CHARACTERS:]
     decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
