@@ -47,7 +47,7 @@ def forecast(
     waiting = [(study_of[id(combination)], cell) for combination, missing in todo for cell in missing]
     waiting += [(study, cell) for (study, _), missing in blocked.items() for cell in missing]
     for asked in _by_model(waiting):
-        if asked.calls >= LEAST_CALLS or asked.per_trial:
+        if asked.calls >= (1 if asked.per_trial else LEAST_CALLS):
             yield _line(asked)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from optimizers.test_arms import settings
+from support.cells import cells_of
 
+from harness.cli.forecast import forecast
 from harness.errors import SettingsError
 from harness.llm.backend import ModelFacts, Reply, Request
 from harness.optimizers.agent.reply import BadReply
@@ -17,9 +20,12 @@ from harness.optimizers.llambo.llambo import LLAMBO
 from harness.optimizers.llambo.options import Options
 from harness.optimizers.llambo.prompt import permuted, target_points
 from harness.optimizers.llambo.surrogate import Candidate, chosen, read_prediction
+from harness.run.study import run_cells
 from harness.space import Space
+from harness.store.cell_folder import CellFolder, read_trials
 from harness.testing.contracts.llm_method import CARD, Answers, LlmMethodContract
 from harness.testing.contracts.optimizer import a_trial
+from harness.testing.servers.ollama_api import OllamaDouble
 from harness.trial import PERCENT, Direction, Objective, Proposal, Trajectory
 
 X = Space.from_mapping({"x": {"type": "float", "low": 0, "high": 1, "default": 0.5, "meaning": "m"}})
@@ -72,7 +78,7 @@ def test_the_candidate_with_the_best_predictions_is_taken() -> None:
     assert len({request.seed for request in model.requests}) == len(model.requests)
 
 
-@pytest.mark.parametrize(("arm", "calls"), [("llambo_reduced", 35)])
+@pytest.mark.parametrize(("arm", "calls"), [("llambo_reduced", 35), ("llambo", 210)])
 def test_an_arm_makes_the_stated_number_of_calls(arm: str, calls: int) -> None:
     options = settings(arm)["options"]
     model = Model(*(place / 101 for place in range(1, 101)))
@@ -174,3 +180,40 @@ def test_the_orders_are_a_function_of_seed_and_length() -> None:
 def test_options_that_make_no_sense_are_refused_in_one_line(option: dict[str, object], words: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(words)):
         LLAMBO.check_options({"startup_trials": 3, **option})
+
+
+def test_a_cell_that_was_killed_among_its_calls_ends_as_an_undisturbed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = ["optimizer=llambo_reduced_phi4", "optimizer.options.candidates=3", "optimizer.options.draws=1", "budget=4"]
+    with OllamaDouble() as double:
+        asked = [*small, f"llm.base_url={double.url}"]
+        (cell,), told = cells_of(tmp_path, *asked, "study=killed")
+        append_call, written = CellFolder.append_call, 0
+
+        def killed(self: CellFolder, row: dict[str, object]) -> None:
+            nonlocal written
+            append_call(self, row)
+            written += 1
+            if written == 5:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(CellFolder, "append_call", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_cells([cell], told)
+        monkeypatch.undo()
+        assert run_cells([cell], told).done == 1
+        (whole,), its_own = cells_of(tmp_path, *asked, "study=whole")
+        assert run_cells([whole], its_own).done == 1
+    trials = [read_trials(tmp_path / study / cell.folder) for study in ("killed", "whole")]
+    assert [t.proposal for t in trials[0]] == [t.proposal for t in trials[1]]
+    calls = (tmp_path / "killed" / cell.folder / "calls.jsonl").read_text().splitlines()
+    assert len(calls) == 3 + 3 * 2 * 1
+    assert [reply["role"] for reply in trials[0][3].proposal.note["replies"]] == ["sampler"] * 3 + ["surrogate"] * 6
+
+
+def test_the_forecast_says_the_calls_of_a_trial(tmp_path: Path) -> None:
+    (cell,), told = cells_of(tmp_path, "optimizer=llambo_reduced_phi4", "start=default", "budget=5")
+    (line,) = forecast([(told, [cell])], {}, {id(told): tmp_path / "main"})
+    assert line.startswith("1 cell will make 70 calls to phi4-reasoning:14b")
+    assert line.endswith(", 35 a trial of llambo_reduced_phi4+default")
+    (start,), told = cells_of(tmp_path, "optimizer=llambo_reduced_phi4", "budget=3")
+    assert not list(forecast([(told, [start])], {}, {id(told): tmp_path / "main"}))
