@@ -26,6 +26,7 @@ NOT_IN_ALL = {
         "select_local",
         "release",
         "methods",
+        "tuners",
         "optional",
         "own",
         "test",

@@ -125,7 +125,7 @@ class OptimizerSettings:
     uses: list[str] = field(default_factory=list)
     """which of agent, tcs, published, select, llm, task.card, task.renamed_card it reads, by key or group; others are refused in a sweep"""
     context: str | None = None
-    """tcs | raw | scores | blind | shuffled | published: what the LLM is shown; null: no LLM"""
+    """tcs | raw | scores | blind | shuffled | published | opro | llambo: what the LLM is shown; null: no LLM"""
     form: str = "json"
     """json | table: how the LLM answers, unless agent.form is given"""
     label: str | None = None

@@ -396,6 +396,7 @@ def _method(settings: Settings) -> tuple[dict[str, int], dict[str, Any]]:
         raise SettingsError(
             f"optimizer '{optimizer.name}' has a context, and {optimizer.target} is no LlmOptimizer (harness.llm.asking)"
         )
+    made.check_options({**optimizer.options, "startup_trials": optimizer.startup_trials})
     return made.versions_with(asking), made.identity(asking, settings.task.card)
 
 

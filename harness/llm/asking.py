@@ -64,6 +64,10 @@ class LlmOptimizer:
         return (trials - (start == "default")) * (2 if asking.calls == "two" else 1)
 
     @classmethod
+    def check_options(cls, options: Mapping[str, object]) -> None:
+        """Raise SettingsError for `options` of the YAML, with its `startup_trials`, that the method cannot take; here all are taken."""
+
+    @classmethod
     def versions_with(cls, asking: Asking) -> dict[str, int]:  # noqa: ARG003 - a subclass may depend on it
         """Return the versions of the code that decides the result with these settings."""
         return dict(cls.versions)

@@ -116,6 +116,11 @@ def space_text(space: Space, *, levels: bool = False) -> str:
     return "\n".join(_line(hp, levels) for hp in space)
 
 
+def ranges_text(space: Space) -> str:
+    """Return the space as text without defaults and meanings, one line per hyperparameter: name, allowed values with scale, condition."""
+    return "\n".join("; ".join([f"- {hp.name}: {hp.range_text}", *_condition(hp)]) for hp in space)
+
+
 def form_text(space: Space, analysis: str) -> str:
     """Return the form of an answer, with dots in the place of every value: small models copy the values that they are shown."""
     config = f"{{{', '.join(f'{json.dumps(name, ensure_ascii=False)}: ...' for name in space.names)}}}"
@@ -136,6 +141,10 @@ def _line(hp: Hyperparameter, levels: bool) -> str:
     parts = [f"- {hp.name}{unit}: {allowed}; default {json_like(hp.default)}"]
     if hp.meaning:
         parts.append(hp.meaning)
-    if hp.when:
-        parts.append("only when " + " and ".join(f"{p} is {' or '.join(json_like(v) for v in vs)}" for p, vs in hp.when.items()))
-    return "; ".join(parts)
+    return "; ".join([*parts, *_condition(hp)])
+
+
+def _condition(hp: Hyperparameter) -> list[str]:
+    if not hp.when:
+        return []
+    return ["only when " + " and ".join(f"{p} is {' or '.join(json_like(v) for v in vs)}" for p, vs in hp.when.items())]

@@ -129,7 +129,7 @@ def strip_thinking(text: str) -> str:
     return rest.strip()
 
 
-def last_object(text: str, key: str) -> tuple[dict[str, object] | None, str]:
+def last_object(text: str, key: str = "config") -> tuple[dict[str, object] | None, str]:
     """Return the last JSON object in the text that has this key, else the last one of any kind, and what stands behind it.
 
     Raises BadReply where none has the key, and in one a key is given twice.
