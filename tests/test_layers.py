@@ -26,6 +26,7 @@ cell
 tabular  optimizers
 config
 run
+cluster
 report  cli  doctor  tabulate  pack  testing  tuner
 advise
 __main__  plugin
@@ -39,6 +40,8 @@ HYDRA_FILES = {
     "cli/app.py",
     "cli/sweep.py",
     "cli/messages.py",
+    "cluster/ray.py",
+    "cluster/submitit.py",
     "plugin/hydra_plugins/harness_sweeper/__init__.py",
 }
 # What a light command must not wait for.

@@ -23,12 +23,13 @@ from harness.cell import Cell
 from harness.cli.forecast import forecast
 from harness.cli.progress import watch
 from harness.cli.result import tell
+from harness.cluster.launch import launch
 from harness.config.overrides import conf_dir, expand_suites, split_start
 from harness.config.seeds import as_text
 from harness.config.settings import cells, refuse_given_to_several, refuse_unused, resolved
 from harness.config.values import Settings
 from harness.console import say
-from harness.errors import CellsFailed, SettingsError
+from harness.errors import SettingsError
 from harness.run.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells, study_folder
 
 VARIANT_BYTES = 100
@@ -61,15 +62,16 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
         say(line)
     result = sum((block(study, together, why) for (study, why), together in blocked.items()), Result())
     waiting_in_vain = {cell.id for together in blocked.values() for cell in together}
-    returns: list[Any] = []
+    returns: list[Result] = []
     watched = {study: [cell for cell in planned if cell.id not in waiting_in_vain] for study, planned in by_study.items()}
     with watch(watched, combinations[0].settings.progress):
         if is_here(sweeper.config):
             # What was composed is what is run; the launcher would compose it all again, which takes longer than small cells.
             result = sum((run_cells(missing, combination.settings) for combination, missing in todo), result)
         elif todo:
-            returns = launch(sweeper.launcher, split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job))
-    result = sum((job.return_value for job in returns), result)
+            jobs = split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job)
+            returns = launch(sweeper.launcher, jobs, next(iter(by_study)), quiet=combinations[0].settings.progress == "off")
+    result = sum(returns, result)
     tell(by_study, combinations[0].settings.progress)
     optional = waiting_in_vain if all(c.settings.unready == "skip" for c in combinations) else set()
     conclude(by_study, result, optional=optional)
@@ -90,19 +92,6 @@ def set_apart(
         elif missing:
             todo.append((combination, missing))
     return todo, blocked
-
-
-def launch(launcher: Any, jobs: Sequence[Sequence[str]]) -> list[Any]:
-    """Have a launcher run the jobs. Raises CellsFailed when one of joblib's workers died under its training."""
-    try:
-        return list(launcher.launch(jobs, initial_job_idx=0))
-    except Exception as error:
-        if type(error).__name__ != "TerminatedWorkerError":  # joblib's, which only its own launcher imports
-            raise
-        raise CellsFailed(
-            "a worker process died, out of memory or by a crash in native code; the same command goes on, and with "
-            "limits.trial_seconds=... a training that dies costs no more than its trial"
-        ) from error
 
 
 def compose_all(sweeper: Any, arguments: list[str]) -> list[Combination]:
