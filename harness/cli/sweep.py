@@ -24,6 +24,7 @@ from harness.cli.forecast import forecast
 from harness.cli.progress import watch
 from harness.cli.result import tell
 from harness.cluster.launch import launch
+from harness.cluster.packing import least_seeds
 from harness.config.overrides import conf_dir, expand_suites, split_start
 from harness.config.seeds import as_text
 from harness.config.settings import cells, refuse_given_to_several, refuse_unused, resolved
@@ -69,7 +70,8 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
             # What was composed is what is run; the launcher would compose it all again, which takes longer than small cells.
             result = sum((run_cells(missing, combination.settings) for combination, missing in todo), result)
         elif todo:
-            jobs = split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job)
+            least = {id(c): least_seeds(study_of[id(c)], c.settings, missing) for c, missing in todo if is_cluster(sweeper.config)}
+            jobs = split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job, least)
             returns = launch(sweeper.launcher, jobs, next(iter(by_study)), quiet=combinations[0].settings.progress == "off")
     result = sum(returns, result)
     tell(by_study, combinations[0].settings.progress)
@@ -209,16 +211,22 @@ def _plain(value: str) -> str:
     return kept or "none"
 
 
-def split_jobs(todo: Sequence[tuple[Combination, list[Cell]]], workers: int, seeds_per_job: int | None) -> list[list[str]]:
-    """Return the overrides of each job: all missing seeds of a combination together, or fewer so that every worker has eight jobs."""
+def split_jobs(
+    todo: Sequence[tuple[Combination, list[Cell]]], workers: int, seeds_per_job: int | None, least: Mapping[int, int] | None = None
+) -> list[list[str]]:
+    """Return the overrides of each job: all missing seeds of a combination together, or fewer so that every worker has eight jobs.
+
+    `least` holds for combinations, by their `id`, how many seeds a job has at least, where there are so many.
+    """
     total = sum(len(missing) for _, missing in todo)
     if seeds_per_job is not None and seeds_per_job < 1:
         raise SettingsError(f"hydra.sweeper.seeds_per_job={seeds_per_job}: must be 1 or more, or null")
     size = seeds_per_job or (total if workers == 1 else max(1, math.ceil(total / (8 * workers))))
     jobs = []
     for combination, missing in todo:
-        for start in range(0, len(missing), size):
-            chunk = missing[start : start + size]
+        together = seeds_per_job or max(size, (least or {}).get(id(combination), 1))
+        for start in range(0, len(missing), together):
+            chunk = missing[start : start + together]
             seeds = as_text([cell.seed for cell in chunk])
             jobs.append([*combination.overrides, f"seeds='{seeds}'", f"planned='{fingerprint(chunk)}'"])
     return jobs
@@ -230,14 +238,20 @@ def is_here(config: Any) -> bool:
     return asked.launcher._target_.endswith("BasicLauncher") and not (asked.callbacks or asked.job.env_set or asked.verbose)
 
 
+def is_cluster(config: Any) -> bool:
+    """Say whether the launcher has no number of workers on this machine."""
+    launcher = config.hydra.launcher
+    return not launcher._target_.endswith("BasicLauncher") and launcher.get("n_jobs") is None
+
+
 def workers(config: Any) -> int:
     """Return how many jobs the launcher runs side by side (a cluster's: many)."""
     launcher = config.hydra.launcher
     if launcher._target_.endswith("BasicLauncher"):
         return 1
-    asked = launcher.get("n_jobs")
-    if asked is None:
+    if is_cluster(config):
         return 64
+    asked = launcher.get("n_jobs")
     if asked == 0:
         raise SettingsError("hydra.launcher.n_jobs=0: give how many jobs to run side by side, or -1 for as many as there are cores")
     return int(asked) if asked > 0 else max(1, (os.cpu_count() or 1) + 1 + int(asked))

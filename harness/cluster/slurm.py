@@ -13,27 +13,10 @@ from harness.errors import SettingsError
 
 COMMANDS = ("sbatch", "srun", "squeue", "scancel")
 COMMAND_SECONDS = 60
-# States that a job leaves again; in every other one it has ended.
-RUNNING = frozenset(
-    [
-        "PENDING",
-        "RUNNING",
-        "COMPLETING",
-        "CONFIGURING",
-        "REQUEUED",
-        "REQUEUE_FED",
-        "REQUEUE_HOLD",
-        "RESIZING",
-        "SIGNALING",
-        "SPECIAL_EXIT",
-        "STAGE_OUT",
-        "STOPPED",
-        "SUSPENDED",
-        "RESV_DEL_HOLD",
-    ]
-)
 # A job in one of these writes no result any more.
 BROKEN = frozenset(("BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"))
+# A job has ended when it is in one of these, or forgotten; from any other state it goes on.
+ENDED = BROKEN | {"COMPLETED", "PREEMPTED", "REVOKED", ""}
 # Reasons of a pending job that pass without the user.
 PASSING = frozenset(("None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime", "Dependency", "Cleaning", "Reservation"))
 
@@ -135,4 +118,4 @@ def _run(*command: str) -> subprocess.CompletedProcess[str] | None:
 def ended(ids: Sequence[str], found: Mapping[str, State]) -> dict[str, str]:
     """Return the jobs that have ended, with their states; `` for one that SLURM has forgotten."""
     names = {job: found[job].name if job in found else "" for job in ids}
-    return {job: name for job, name in names.items() if name not in RUNNING}
+    return {job: name for job, name in names.items() if name in ENDED}
