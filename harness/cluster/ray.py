@@ -47,8 +47,9 @@ def start(init: Any) -> None:
         else:
             init.object_store_memory = None  # a running cluster has its own
     refuse_silent(found(address))
+    options: Any = OmegaConf.to_container(init, resolve=True)
     try:
-        ray.init(**OmegaConf.to_container(init, resolve=True))
+        ray.init(**options)
     except (ConnectionError, ValueError, TypeError, RuntimeError) as error:
         text = printable(" ".join(str(error).split()))
         raise SettingsError(f"Ray does not start with {ADDRESS}={address}: {text}") from error

@@ -32,7 +32,7 @@ pytestmark = [
 SECONDS = 300
 CELLS = (*FAULTY, "budget=4", "tracking=off", "progress=plain")
 ON_SLURM = ("hydra/launcher=submitit_slurm", "hydra.launcher.mem_gb=1")
-REFUSED = {
+REFUSED: dict[tuple[str, ...], str] = {
     (
         "hydra.launcher.partition=nope",
     ): r"SLURM refuses the jobs: .*[Pp]artition.* \(hydra.launcher.partition=nope\); `sinfo` lists .*",

@@ -126,7 +126,7 @@ def test_a_job_without_a_result_costs_no_other_job_its_own(tmp_path: Path, monke
     (tmp_path / "1_1_result.pkl").touch()
     waiting.take_ended({"1_0": "CANCELLED", "1_1": "COMPLETED"})
     assert [(lost.job, lost.state) for lost in waiting.lost] == [("1_0", "CANCELLED")]
-    assert waiting.results == ["result of 1_1"]
+    assert [str(result) for result in waiting.results] == ["result of 1_1"]
     assert list(waiting.jobs) == ["1_2"]
 
 
