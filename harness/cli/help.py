@@ -34,7 +34,7 @@ An experiment: +experiment=NAME.
 {settings}
 
 Cells in parallel: hydra/launcher=joblib hydra.launcher.n_jobs=2
-On a cluster:      hydra/launcher=submitit_slurm, hydra/launcher=ray
+On a cluster:      hydra/launcher=submitit_slurm, hydra/launcher=ray_cluster
 
 --cfg job shows the composed settings, --info what they come from,
 --hydra-help the flags of Hydra, --version the version.

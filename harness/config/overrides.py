@@ -75,7 +75,7 @@ def config_dirs(arguments: Sequence[str]) -> list[Path]:
 def normalise(arguments: Sequence[str], conf: Sequence[Path]) -> list[str]:
     """Return the arguments as Hydra wants them: overrides first, suites such as `task=all` as the names that they stand for.
 
-    A suite stands for several jobs, so it implies `-m`. Raises SettingsError.
+    A suite stands for several jobs, so it implies `-m`; so does a launcher, which Hydra would ignore without. Raises SettingsError.
     """
     overrides: list[str] = []
     flags: list[str] = []
@@ -91,7 +91,8 @@ def normalise(arguments: Sequence[str], conf: Sequence[Path]) -> list[str]:
     for override in expanded:
         refuse_shadowed(override, conf)
     shows = any(flag.partition("=")[0] in SHOWING_FLAGS for flag in flags)
-    if any("," in new and new != old for new, old in zip(expanded, overrides, strict=True)) and not shows:
+    is_sweep = any("," in new and new != old for new, old in zip(expanded, overrides, strict=True))
+    if (is_sweep or any(override.startswith("hydra/launcher=") for override in expanded)) and not shows:
         flags.append("-m")
     expanded = split_start(expanded)
     flags = list(dict.fromkeys("-m" if flag == "--multirun" else flag for flag in flags))
