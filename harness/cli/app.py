@@ -20,10 +20,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import configure_log
 from hydra.types import RunMode
 
+from harness.cli.forecast import forecast
 from harness.cli.progress import watch
 from harness.cli.result import tell
 from harness.config.overrides import as_typed, conf_dir, config_dirs, normalise, refuse_misleading
 from harness.config.settings import cells, refuse_unused, register, resolved, text_keys
+from harness.console import say
 from harness.environment import COMMAND_PID, end_with_command, one_thread
 from harness.errors import HarnessError, SettingsError
 from harness.run.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_cells, study_folder
@@ -146,6 +148,8 @@ def run_single(config: Any) -> None:
     if blocked:
         result = block(study, missing, blocked)
     else:
+        for line in forecast([(settings, missing)], {}, {id(settings): study}):
+            say(line)
         with watch({study: asked}, settings.progress):
             result = run_cells(asked, settings)
     tell({study: asked}, settings.progress)

@@ -1,4 +1,4 @@
-"""What a sweep will ask of its LLMs: the number of calls, and about how long they take. It is told before the first cell starts."""
+"""What a command will ask of its LLMs: the number of calls, and about how long they take. It is told before the first cell starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.console import duration
 from harness.errors import RecordError
 from harness.importing import load_target
 
-# Fewer calls than these are not worth a line, but of the published system, whose every trial takes two.
+# Fewer calls than these are not worth a line, but of methods whose every trial takes several.
 LEAST_CALLS = 100
 # Where no call of the model is recorded: a model of 32 billion weights that writes 600 tokens at 20 tokens a second.
 ASSUMED_SECONDS = 30.0
@@ -26,13 +26,16 @@ CALLS = "calls.jsonl"
 
 @dataclass(frozen=True)
 class Asked:
-    """The calls to one model: how many, in how many cells; `out` is where records of such calls may lie."""
+    """The calls to one model: how many, in how many cells; `out` is where records of such calls may lie.
+
+    `per_trial` are the calls of a trial of each arm that makes more than one.
+    """
 
     model: str
     calls: int
     cells: int
     out: Path
-    always: bool = False
+    per_trial: Mapping[str, int]
 
 
 def forecast(
@@ -44,7 +47,7 @@ def forecast(
     waiting = [(study_of[id(combination)], cell) for combination, missing in todo for cell in missing]
     waiting += [(study, cell) for (study, _), missing in blocked.items() for cell in missing]
     for asked in _by_model(waiting):
-        if asked.calls >= LEAST_CALLS or asked.always:
+        if asked.calls >= (1 if asked.per_trial else LEAST_CALLS):
             yield _line(asked)
 
 
@@ -54,18 +57,26 @@ def _by_model(waiting: Iterable[tuple[Path, Cell]]) -> Iterator[Asked]:
         if cell.asking is not None and not cell.asking.llm.replay:
             groups.setdefault(cell.asking.llm.model_name, []).append((study, cell))
     for model, found in groups.items():
-        calls = sum(_calls(cell) for _, cell in found)
-        always = any(cell.asking is not None and cell.asking.context == "published" for _, cell in found)
-        yield Asked(model, calls, len(found), found[0][0].parent, always)
+        calls = sum(_calls(cell, cell.budget) for _, cell in found)
+        several = {cell.arm: count for _, cell in found if (count := _calls_of_a_trial(cell)) > 1}
+        yield Asked(model, calls, len(found), found[0][0].parent, several)
 
 
-def _calls(cell: Cell) -> int:
+def _calls(cell: Cell, trials: int) -> int:
     assert cell.asking is not None
     method = cell.optimizer
-    # A method without options need not know of them.
-    options = {"options": method.options} if method.options else {}
-    calls: int = load_target(method.target).number_of_calls(cell.asking, cell.budget, start=cell.start, **options)
+    # A method without options and start-up trials need not know of them.
+    startup = {"startup_trials": max(0, method.startup_trials - len(cell.given))} if method.startup_trials else {}
+    given = {**method.options, **startup}
+    options = {"options": given} if given else {}
+    calls: int = load_target(method.target).number_of_calls(cell.asking, trials, start=cell.start, **options)
     return calls
+
+
+def _calls_of_a_trial(cell: Cell) -> int:
+    """Return the calls of one more trial than start and start-up."""
+    first = cell.optimizer.startup_trials + 1
+    return _calls(cell, first + 1) - _calls(cell, first)
 
 
 def _line(asked: Asked) -> str:
@@ -74,9 +85,11 @@ def _line(asked: Asked) -> str:
     how = f"assumed, since no call of it is recorded in {asked.out}" if measured is None else f"as measured in {asked.out}"
     cells = "1 cell" if asked.cells == 1 else f"{asked.cells} cells"
     calls = "1 call" if asked.calls == 1 else f"{asked.calls:,} calls"
+    told = [f"{count} a trial of {arm}" for arm, count in sorted(asked.per_trial.items(), key=lambda entry: -entry[1])]
+    trial = f", {', '.join([*told[:3], *(['...'] if len(told) > 3 else [])])}" if told else ""
     hours = asked.calls * seconds / 3600
     about = f"{hours:,.1f} hours" if hours >= 0.1 else duration(asked.calls * seconds)
-    return f"{cells} will make {calls} to {asked.model or 'their LLM'}: about {about}, at {seconds:.3g} s a call ({how})"
+    return f"{cells} will make {calls} to {asked.model or 'their LLM'}: about {about}, at {seconds:.3g} s a call ({how}){trial}"
 
 
 def measured_seconds(out: Path, model: str) -> float | None:

@@ -25,15 +25,16 @@ The same command again skips what is done and finishes what was interrupted.
 A suite's name stands for all its members: task=core, optimizer=classical.
 foreign: lcbench and hpobench together, 42 tasks that others made.
 all: every suite but full (downloads data), foreign and fcnet (need an extra),
-gpt (costs money), agent (needs llm=NAME), smollm2 (tests the machinery),
-published and release (the published spaces and system), optional, test and own.
+gpt (costs money), agent and tuners (need llm=NAME), smollm2 (a test),
+published and release (the published spaces and system), select, select_smollm2
+and select_local (a choice among candidates), methods, optional, test and own.
 An experiment: +experiment=NAME.
 
 == Settings (key=value, with the default) ==
 {settings}
 
 Cells in parallel: hydra/launcher=joblib hydra.launcher.n_jobs=2
-On a cluster:      hydra/launcher=submitit_slurm, hydra/launcher=ray
+On a cluster:      hydra/launcher=submitit_slurm, hydra/launcher=ray_cluster
 
 --cfg job shows the composed settings, --info what they come from,
 --hydra-help the flags of Hydra, --version the version.

@@ -23,12 +23,14 @@ from harness.cell import Cell
 from harness.cli.forecast import forecast
 from harness.cli.progress import watch
 from harness.cli.result import tell
+from harness.cluster.launch import launch
+from harness.cluster.packing import least_seeds
 from harness.config.overrides import conf_dir, expand_suites, split_start
 from harness.config.seeds import as_text
 from harness.config.settings import cells, refuse_given_to_several, refuse_unused, resolved
 from harness.config.values import Settings
 from harness.console import say
-from harness.errors import CellsFailed, SettingsError
+from harness.errors import SettingsError
 from harness.run.side_by_side import connections
 from harness.run.study import Result, add_to_plan, block, blocked_by, conclude, fingerprint, is_done, run_all, study_folder
 
@@ -62,15 +64,17 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
         say(line)
     result = sum((block(study, together, why) for (study, why), together in blocked.items()), Result())
     waiting_in_vain = {cell.id for together in blocked.values() for cell in together}
-    returns: list[Any] = []
+    returns: list[Result] = []
     watched = {study: [cell for cell in planned if cell.id not in waiting_in_vain] for study, planned in by_study.items()}
     with watch(watched, combinations[0].settings.progress):
         if is_here(sweeper.config):
             # What was composed is what is run; the launcher would compose it all again, which takes longer than small cells.
             result += run_all([(combination.settings, missing) for combination, missing in todo])
         elif todo:
-            returns = launch(sweeper.launcher, split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job))
-    result = sum((job.return_value for job in returns), result)
+            least = {id(c): least_seeds(study_of[id(c)], c.settings, missing) for c, missing in todo if is_cluster(sweeper.config)}
+            jobs = split_jobs(todo, workers(sweeper.config), sweeper.seeds_per_job, least)
+            returns = launch(sweeper.launcher, jobs, next(iter(by_study)), quiet=combinations[0].settings.progress == "off")
+    result = sum(returns, result)
     tell(by_study, combinations[0].settings.progress)
     optional = waiting_in_vain if all(c.settings.unready == "skip" for c in combinations) else set()
     conclude(by_study, result, optional=optional)
@@ -91,19 +95,6 @@ def set_apart(
         elif missing:
             todo.append((combination, missing))
     return todo, blocked
-
-
-def launch(launcher: Any, jobs: Sequence[Sequence[str]]) -> list[Any]:
-    """Have a launcher run the jobs. Raises CellsFailed when one of joblib's workers died under its training."""
-    try:
-        return list(launcher.launch(jobs, initial_job_idx=0))
-    except Exception as error:
-        if type(error).__name__ != "TerminatedWorkerError":  # joblib's, which only its own launcher imports
-            raise
-        raise CellsFailed(
-            "a worker process died, out of memory or by a crash in native code; the same command goes on, and with "
-            "limits.trial_seconds=... a training that dies costs no more than its trial"
-        ) from error
 
 
 def compose_all(sweeper: Any, arguments: list[str]) -> list[Combination]:
@@ -221,10 +212,13 @@ def _plain(value: str) -> str:
     return kept or "none"
 
 
-def split_jobs(todo: Sequence[tuple[Combination, list[Cell]]], workers: int, seeds_per_job: int | None) -> list[list[str]]:
+def split_jobs(
+    todo: Sequence[tuple[Combination, list[Cell]]], workers: int, seeds_per_job: int | None, least: Mapping[int, int] | None = None
+) -> list[list[str]]:
     """Return the overrides of each job: all missing seeds of a combination together, or fewer so that every worker has eight jobs.
 
-    A job of an arm that asks an LLM has at least as many seeds as run side by side in it, where there are so many.
+    `least` holds for combinations, by their `id`, how many seeds a job has at least, where there are so many. A job of an arm that asks an
+    LLM has at least as many as run side by side in it.
     """
     total = sum(len(missing) for _, missing in todo)
     if seeds_per_job is not None and seeds_per_job < 1:
@@ -232,7 +226,7 @@ def split_jobs(todo: Sequence[tuple[Combination, list[Cell]]], workers: int, see
     size = seeds_per_job or (total if workers == 1 else max(1, math.ceil(total / (8 * workers))))
     jobs = []
     for combination, missing in todo:
-        together = size if seeds_per_job else max(size, connections(combination.settings))
+        together = seeds_per_job or max(size, connections(combination.settings), (least or {}).get(id(combination), 1))
         for start in range(0, len(missing), together):
             chunk = missing[start : start + together]
             seeds = as_text([cell.seed for cell in chunk])
@@ -246,14 +240,20 @@ def is_here(config: Any) -> bool:
     return asked.launcher._target_.endswith("BasicLauncher") and not (asked.callbacks or asked.job.env_set or asked.verbose)
 
 
+def is_cluster(config: Any) -> bool:
+    """Say whether the launcher has no number of workers on this machine."""
+    launcher = config.hydra.launcher
+    return not launcher._target_.endswith("BasicLauncher") and launcher.get("n_jobs") is None
+
+
 def workers(config: Any) -> int:
     """Return how many jobs the launcher runs side by side (a cluster's: many)."""
     launcher = config.hydra.launcher
     if launcher._target_.endswith("BasicLauncher"):
         return 1
-    asked = launcher.get("n_jobs")
-    if asked is None:
+    if is_cluster(config):
         return 64
+    asked = launcher.get("n_jobs")
     if asked == 0:
         raise SettingsError("hydra.launcher.n_jobs=0: give how many jobs to run side by side, or -1 for as many as there are cores")
     return int(asked) if asked > 0 else max(1, (os.cpu_count() or 1) + 1 + int(asked))

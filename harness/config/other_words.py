@@ -25,6 +25,8 @@ _WORDS = {
     "llm.base_url": "url host server endpoint api_base",
     "llm.max_tokens": "max_new_tokens n_predict num_predict max_completion_tokens",
     "llm.num_ctx": "n_ctx context_length max_model_len ctx",
+    "select.source": "select.from",
+    "select.candidates": "select.k select.count",
     "task.params.epochs": "epochs n_epochs num_epochs max_epochs",
 }
 _TUNED = {"lr": "learning_rate", "bs": "batch_size", "wd": "weight_decay"}

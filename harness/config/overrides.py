@@ -17,7 +17,20 @@ GROUPS = (*SUITE_GROUPS, "llm", "experiment", "tracking")
 # `all` stops short of what costs money or must be downloaded first: that is asked for by name.
 NOT_IN_ALL = {
     "task": {"full", "published", "lcbench", "hpobench", "fcnet", "optional", "own", "test"},
-    "optimizer": {"gpt", "smollm2", "agent", "release", "methods", "optional", "own", "test"},
+    "optimizer": {
+        "gpt",
+        "smollm2",
+        "agent",
+        "select",
+        "select_smollm2",
+        "select_local",
+        "release",
+        "methods",
+        "tuners",
+        "optional",
+        "own",
+        "test",
+    },
 }
 # A word for several suites together, unless a file or a suite has that name.
 SUITES_OF_SUITES = {"task": {"foreign": ("lcbench", "hpobench")}}
@@ -62,7 +75,7 @@ def config_dirs(arguments: Sequence[str]) -> list[Path]:
 def normalise(arguments: Sequence[str], conf: Sequence[Path]) -> list[str]:
     """Return the arguments as Hydra wants them: overrides first, suites such as `task=all` as the names that they stand for.
 
-    A suite stands for several jobs, so it implies `-m`. Raises SettingsError.
+    A suite stands for several jobs, so it implies `-m`; so does a launcher, which Hydra would ignore without. Raises SettingsError.
     """
     overrides: list[str] = []
     flags: list[str] = []
@@ -78,7 +91,8 @@ def normalise(arguments: Sequence[str], conf: Sequence[Path]) -> list[str]:
     for override in expanded:
         refuse_shadowed(override, conf)
     shows = any(flag.partition("=")[0] in SHOWING_FLAGS for flag in flags)
-    if any("," in new and new != old for new, old in zip(expanded, overrides, strict=True)) and not shows:
+    is_sweep = any("," in new and new != old for new, old in zip(expanded, overrides, strict=True))
+    if (is_sweep or any(override.startswith("hydra/launcher=") for override in expanded)) and not shows:
         flags.append("-m")
     expanded = split_start(expanded)
     flags = list(dict.fromkeys("-m" if flag == "--multirun" else flag for flag in flags))

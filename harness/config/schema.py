@@ -123,9 +123,9 @@ class OptimizerSettings:
     knows_default: bool = False
     """it sees the default configuration even where that is not tried first"""
     uses: list[str] = field(default_factory=list)
-    """which of agent, tcs, published, llm, task.card, task.renamed_card it reads, by key or group; others are refused in a sweep"""
+    """which of agent, tcs, published, select, llm, task.card, task.renamed_card it reads, by key or group; others are refused in a sweep"""
     context: str | None = None
-    """tcs | raw | scores | blind | shuffled | published: what the LLM is shown; null: no LLM"""
+    """tcs | raw | scores | blind | shuffled | published | opro | llambo: what the LLM is shown; null: no LLM"""
     form: str = "json"
     """json | table: how the LLM answers, unless agent.form is given"""
     label: str | None = None
@@ -163,7 +163,7 @@ class TcsSettings:
     blocks: list[str] = field(
         default_factory=lambda: ["status", "last_trial", "curves", "parameters", "changes", "failures", "phase"]
     )
-    """the expert blocks, in this order"""
+    """the expert blocks, in this order; surrogate, a Gaussian process's belief, is there too"""
     format: str = "text"
     """text | json | markdown"""
 
@@ -190,6 +190,18 @@ class PublishedSettings:
     """last | best: the epoch whose score the agents are told"""
     window: str = "full"
     """full | 4096: send the whole prompt, or its last 4,096 tokens by the harness's estimate"""
+
+
+@dataclass
+class SelectSettings:
+    """The candidates of a selector: optimizer=select_*."""
+
+    source: str = "mix"
+    """rules | forest | gp | random | mix: where the candidates come from; mix: from each in turn"""
+    candidates: int = 5
+    """how many there are, 2 to 9"""
+    orders: int = 1
+    """calls per trial, each with the list rotated by one place more; at most as many as candidates"""
 
 
 @dataclass
@@ -235,6 +247,7 @@ class Settings:
     agent: AgentSettings = field(default_factory=AgentSettings)
     tcs: TcsSettings = field(default_factory=TcsSettings)
     published: PublishedSettings = field(default_factory=PublishedSettings)
+    select: SelectSettings = field(default_factory=SelectSettings)
     llm: LlmSettings = field(default_factory=LlmSettings)
     start: Start = Start.none
     """first trial: the method's own, or the task's default configuration"""

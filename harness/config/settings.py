@@ -143,10 +143,14 @@ def _settings(typed: schema.Settings, plain: dict[Any, Any], tracking: Tracking)
     made, released = _method_spec(method, plain["optimizer"]["options"]), vars(schema.PublishedSettings())
     spec = with_switches(made, vars(typed.published), released, typed.agent.attempts)
     asking = None
+    if any(_under(key, ["select"]) for key in method.uses):
+        from harness.optimizers.selector.candidates import check_select  # noqa: PLC0415 - other methods do without
+
+        check_select(typed.select.source, typed.select.candidates, typed.select.orders)
     if method.context is None and method.form != "json":
         raise SettingsError(f"optimizer.form={method.form}: {method.name} asks no LLM, and has no form of an answer")
     if spec.context is not None and method.context is not None:
-        agent = {**vars(typed.agent), "form": typed.agent.form or method.form}
+        agent = {**vars(typed.agent), "form": typed.agent.form or method.form, "orders": typed.select.orders}
         asking = Asking(method.context, _at_home(typed.llm), blocks=tuple(typed.tcs.blocks), format=typed.tcs.format, **agent)
         _check_connections(asking.llm)
     return Settings(
@@ -320,7 +324,7 @@ def _refuse_references_to_seed(raw: Any, key: str = "") -> None:
 
 
 # What not every arm reads. A method's YAML lists under `uses` what it reads of them; a table's levels are read by evaluator=table.
-NOT_FOR_ALL = ("agent", "tcs", "published", "llm", "task.card", "task.renamed_card", "task.table")
+NOT_FOR_ALL = ("agent", "tcs", "published", "select", "llm", "task.card", "task.renamed_card", "task.table")
 
 
 def refuse_unused(keys: Iterable[str], asked: Sequence[Settings]) -> None:
@@ -416,6 +420,7 @@ def _method(settings: Settings) -> tuple[dict[str, int], dict[str, Any]]:
         raise SettingsError(
             f"optimizer '{optimizer.name}' has a context, and {optimizer.target} is no LlmOptimizer (harness.llm.asking)"
         )
+    made.check_options({**optimizer.options, "startup_trials": optimizer.startup_trials})
     return made.versions_with(asking), made.identity(asking, settings.task.card)
 
 

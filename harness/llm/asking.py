@@ -15,7 +15,7 @@ NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Asking:
-    """How a cell's method asks its LLM: the settings `optimizer.context`, `agent.*`, `tcs.*` and `llm.*`."""
+    """How a cell's method asks its LLM: the settings `optimizer.context`, `agent.*`, `tcs.*`, `llm.*` and `select.orders`."""
 
     context: str
     llm: LlmSettings
@@ -29,6 +29,7 @@ class Asking:
     log_every: int = 1
     blocks: tuple[str, ...] = ()
     format: str = "text"
+    orders: int = 1
 
 
 class LlmOptimizer:
@@ -43,7 +44,7 @@ class LlmOptimizer:
     @classmethod
     def identity(cls, asking: Asking, card: TaskCard) -> dict[str, object]:
         """Return the settings that decide the result, for the cell's identity. Raises SettingsError for settings that make no sense."""
-        agent = {key: value for key, value in asdict(asking).items() if key not in ("llm", "blocks", "format")}
+        agent = {key: value for key, value in asdict(asking).items() if key not in ("llm", "blocks", "format", "orders")}
         tcs = {"blocks": list(asking.blocks), "format": asking.format}
         return {"agent": agent, "card": card.to_mapping(), "llm": asking.llm.identity(), "tcs": tcs}
 
@@ -61,6 +62,10 @@ class LlmOptimizer:
         `options` are those of the method's YAML.
         """
         return (trials - (start == "default")) * (2 if asking.calls == "two" else 1)
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, object]) -> None:
+        """Raise SettingsError for `options` of the YAML, with its `startup_trials`, that the method cannot take; here all are taken."""
 
     @classmethod
     def versions_with(cls, asking: Asking) -> dict[str, int]:  # noqa: ARG003 - a subclass may depend on it

@@ -58,6 +58,9 @@ class Request:
     the sampler enforces; a request has a schema or a grammar, not both. `raw` means that the one message is the text that the model
     continues, without a chat template. Only backends with `takes_grammars` (see `build.py`) take `grammar` and `raw`.
 
+    `top_logprobs` asks for the log-probabilities of each token of the reply and of so many alternatives (1 to 20, OpenAI's and Ollama's
+    limit; 0: none). A backend that cannot give them leaves them out, and a raw request has none.
+
     A decoding field that is None is left to the server. `num_ctx` is the window in tokens, prompt and reply together; `max_tokens` is the
     most tokens of the reply. `trial` (from 1), `call` (from 1 within the trial) and `attempt` (from 1, counted by the retry wrapper) only
     number the question: they are not part of `key`. Nor is `is_cut`, which says that the method has cut this prompt on purpose. Raises
@@ -79,8 +82,11 @@ class Request:
     grammar: str | None = None
     raw: bool = False
     is_cut: bool = False
+    top_logprobs: int = 0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.top_logprobs <= MOST_LOGPROBS or (self.raw and self.top_logprobs):
+            raise ValueError(f"a request asks for 0 to {MOST_LOGPROBS} log-probabilities a token, and a raw one for none")
         if self.grammar is not None and self.schema is not None:
             raise ValueError("a request has a schema or a grammar, not both")
         if self.raw and (len(self.messages) != 1 or self.schema is not None):
@@ -110,7 +116,11 @@ class Request:
     def key(self) -> str:
         """A hash of everything that decides the answer: 32 hexadecimal digits, the same in every process."""
         # What a request does not use is left out, so that it keeps the key of the time before that field.
-        form = {name: value for name, value in (("grammar", self.grammar), ("raw", self.raw)) if value}
+        form = {
+            name: value
+            for name, value in (("grammar", self.grammar), ("raw", self.raw), ("top_logprobs", self.top_logprobs))
+            if value
+        }
         return digest(
             [[m.role, m.content] for m in self.messages], self.model, self.schema_key, self.decoding, *([form] if form else [])
         )
@@ -132,6 +142,10 @@ DOUBLE = "double"
 # The finish_reason of a reply that the server stopped because it repeated itself.
 ABORTED = "aborted"
 _LONGEST_FACT = 300
+# The most alternatives of a token that OpenAI and Ollama list.
+MOST_LOGPROBS = 20
+# Of a long reply, only so many tokens at its end keep their log-probabilities: an answer stands there, behind the thinking.
+KEPT_TOKENS = 48
 DECODING = ("seed", "temperature", "max_tokens", "num_ctx", "think")
 
 
@@ -181,12 +195,38 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A token of a reply, its log-probability (natural, at most 0), and the likeliest tokens in its place, each with its own.
+
+    Servers give the model's probabilities before temperature and schema: an alternative may be one that the schema forbids.
+    """
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def read(cls, data: Any) -> tuple[Token, ...]:
+        """Read what OpenAI, Ollama and llama.cpp send, a list of {token, logprob, top_logprobs}; nothing for anything else."""
+        try:
+            return tuple(_token(entry) for entry in data[-KEPT_TOKENS:])
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return ()
+
+
+def _token(entry: Any) -> Token:
+    top = tuple((foreign_text(str(other["token"])), float(other["logprob"])) for other in entry.get("top_logprobs") or ())
+    return Token(foreign_text(str(entry["token"])), float(entry["logprob"]), top)
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """The reply of a model. Its text is not checked yet; secrets are removed.
 
     `thinking` is the reasoning that the server returned separately (a `<think>` block in the text stays in `text`). Tokens are the
     server's counts, None where it gives none. `seconds` is the wall time of the call, `load_seconds` the part of it in which the model
-    was loaded. `finish_reason` is the server's word (stop, length, ...), or `aborted` when the server stopped a reply that repeated
+    was loaded. `tokens` are those at the end of the text with their log-probabilities, where the request asked for them and the server
+    gave them. `finish_reason` is the server's word (stop, length, ...), or `aborted` when the server stopped a reply that repeated
     itself.
     """
 
@@ -198,6 +238,7 @@ class Reply:
     seconds: float = 0.0
     load_seconds: float | None = None
     finish_reason: str = ""
+    tokens: tuple[Token, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", foreign_text(self.text))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RecordError
-from harness.llm.backend import DECODING, Message, ModelFacts, Reply, ReplyFormat, Request
+from harness.llm.backend import DECODING, Message, ModelFacts, Reply, ReplyFormat, Request, Token
 from harness.llm.errors import BackendError
 from harness.store.archive import Readable
 from harness.store.cell_folder import CALLS
@@ -41,6 +41,7 @@ class CallRecord:
     error_kind: str | None = None
     grammar_key: str | None = None
     raw: bool = False
+    top_logprobs: int = 0
 
     @classmethod
     def of(cls, request: Request, seconds: float, *, reply: Reply | None = None, error: BackendError | None = None) -> CallRecord:
@@ -60,6 +61,7 @@ class CallRecord:
             error_kind=None if error is None else type(error).__name__,
             grammar_key=request.grammar_key,
             raw=request.raw,
+            top_logprobs=request.top_logprobs,
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -68,7 +70,7 @@ class CallRecord:
         row |= {name: getattr(self, name) for name in ("trial", "call", "attempt", "key", "model")}
         row["messages"] = [{"role": m.role, "content": m.content} for m in self.messages]
         row |= {"schema_key": self.schema_key, "decoding": dict(self.decoding), "seconds": self.seconds}
-        row |= {name: value for name, value in (("grammar_key", self.grammar_key), ("raw", self.raw)) if value}
+        row |= {name: value for name in ("grammar_key", "raw", "top_logprobs") if (value := getattr(self, name))}
         if self.reply is not None:
             row["reply"] = _reply_to_dict(self.reply)
         if self.error is not None:
@@ -96,6 +98,7 @@ class CallRecord:
                 error_kind=row.get("error_kind"),
                 grammar_key=row.get("grammar_key"),
                 raw=bool(row.get("raw", False)),
+                top_logprobs=int(row.get("top_logprobs", 0)),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise RecordError(f"damaged record of an LLM call ({type(error).__name__}: {error})") from error
@@ -122,6 +125,8 @@ class CallRecord:
             found.append(
                 f"chat template: {'not used' if self.raw else 'used'} when recorded, {'not used' if asked.raw else 'used'} now"
             )
+        if asked.top_logprobs != self.top_logprobs:
+            found.append(f"log-probabilities of a token: {self.top_logprobs} recorded, {asked.top_logprobs} asked")
         if len(asked.messages) != len(self.messages):
             found.append(f"messages: {len(self.messages)} recorded, {len(asked.messages)} asked")
         for number, (kept_message, message) in enumerate(zip(self.messages, asked.messages, strict=False), start=1):
@@ -156,11 +161,17 @@ def _reply_to_dict(reply: Reply) -> dict[str, object]:
     for name in ("prompt_tokens", "completion_tokens", "load_seconds"):
         if getattr(reply, name) is not None:
             row[name] = getattr(reply, name)
+    if reply.tokens:
+        row["tokens"] = [[token.text, token.logprob, [list(pair) for pair in token.top]] for token in reply.tokens]
     return row | {"facts": reply.facts.to_dict()}
 
 
 def _reply_from_dict(row: Mapping[str, Any]) -> Reply:
-    return Reply(**{**row, "facts": ModelFacts.from_dict(row["facts"])})
+    tokens = tuple(
+        Token(str(text), float(logprob), tuple((str(other), float(its)) for other, its in top))
+        for text, logprob, top in row.get("tokens", ())
+    )
+    return Reply(**{**row, "tokens": tokens, "facts": ModelFacts.from_dict(row["facts"])})
 
 
 def _first_difference(kept: str, asked: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request
+from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request, Token
 from harness.llm.deadline import call_with_deadline
 from harness.llm.errors import BackendError, BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.local import engine
@@ -118,6 +118,7 @@ class LlamaCpp:
             seconds=round(time.perf_counter() - start, 6),
             load_seconds=round(ready - start, 6),
             finish_reason=answer.finish_reason,
+            tokens=Token.read(answer.tokens) if request.top_logprobs else (),
         )
 
     def _facts(self, request: Request) -> ModelFacts:
@@ -154,6 +155,8 @@ def _body(request: Request) -> dict[str, object]:
         "grammar": request.grammar,
         # With a cached prefix the prompt is computed in other batches, and its last bits could differ from run to run.
         "cache_prompt": False,
+        "logprobs": bool(request.top_logprobs) or None,
+        "top_logprobs": request.top_logprobs or None,
     }
     if request.schema is not None and request.reply_format is ReplyFormat.SCHEMA:
         body["grammar"] = engine.grammar_of(request.schema)

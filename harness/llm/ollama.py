@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.llm.backend import ABORTED, ModelFacts, Reply, ReplyFormat, Request
+from harness.llm.backend import ABORTED, ModelFacts, Reply, ReplyFormat, Request, Token
 from harness.llm.deadline import call_with_deadline, why_unreachable
 from harness.llm.endpoint import certificates, ollama_url, read_key, route_to
 from harness.llm.errors import (
@@ -89,6 +89,8 @@ class Ollama:
             format=_format(request),
             options=_options(request),
             keep_alive=self._settings.keep_alive_sent,
+            logprobs=True if request.top_logprobs else None,
+            top_logprobs=request.top_logprobs or None,
         )
         seconds = round(time.perf_counter() - start, 6)
         return Reply(
@@ -102,6 +104,7 @@ class Ollama:
             # After about 30 repeats of one token the server stops and answers `done: false`. The same request would get the same
             # answer, so this is a bad reply, not a lost call: the agent asks for a correction.
             finish_reason=(response.done_reason or "") if response.done else ABORTED,
+            tokens=Token.read([token.model_dump() for token in response.logprobs or ()]) if request.top_logprobs else (),
         )
 
     def _connected(self) -> ollama.Client:

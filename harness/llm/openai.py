@@ -2,7 +2,8 @@
 
 Servers differ in what they accept. When a server refuses a request field, the backend sends it in another form from then on, and the
 reply's facts say so. This is done for the JSON schema (gpt-3.5-turbo accepts none: the backend asks for any JSON object, and then in the
-prompt alone), for `max_tokens` (newer models want `max_completion_tokens`) and for `seed`. The temperature is never dropped silently.
+prompt alone), for `max_tokens` (newer models want `max_completion_tokens`), for `seed` and for log-probabilities. The temperature is
+never dropped silently.
 
 llama.cpp's server accepts any name of a model and answers with the one that it has, whose file it names in full. With its prompt cache,
 or with several slots, it does not repeat a reply although the seed is sent: the cache is switched off in each request to it.
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
-from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request, Schema, short_name
+from harness.llm.backend import ModelFacts, Reply, ReplyFormat, Request, Schema, Token, short_name
 from harness.llm.budget import Prices
 from harness.llm.deadline import call_with_deadline, why_unreachable
 from harness.llm.endpoint import bare, certificates, check_address, openai_urls, read_key, route_to
@@ -116,6 +117,8 @@ class OpenAI:
         body |= {"temperature": request.temperature, limit: request.max_tokens}
         if "seed" not in self._refused:
             body["seed"] = request.seed
+        if request.top_logprobs and "logprobs" not in self._refused:
+            body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         if request.schema is not None:
             body["response_format"] = _response_format(request.schema, reply_format)
         if isinstance(request.think, str):
@@ -133,6 +136,8 @@ class OpenAI:
             self._refused["max_tokens"] = "max_completion_tokens"
         elif "seed" in text and "upport" in text and "seed" not in self._refused:
             self._refused["seed"] = "seed left out"
+        elif request.top_logprobs and "logprobs" in text and "logprobs" not in self._refused:
+            self._refused["logprobs"] = "log-probabilities left out"
         elif request.schema is not None and reply_format in _NEXT_FORMAT and _about_format(text):
             self._format = _NEXT_FORMAT[reply_format]
         else:
@@ -159,6 +164,7 @@ class OpenAI:
             completion_tokens=usage.completion_tokens if usage else None,
             seconds=seconds,
             finish_reason=cast("str | None", choice.finish_reason) or "",
+            tokens=_tokens(choice) if request.top_logprobs else (),
         )
 
     def _connected(self) -> openai.OpenAI:
@@ -267,6 +273,12 @@ def _texts(message: ChatCompletionMessage) -> tuple[str, str]:
         thinking = thinking or _joined(inner)
         content = _joined([part for part in parts if part not in inner])
     return content or message.refusal or "", thinking
+
+
+def _tokens(choice: Any) -> tuple[Token, ...]:
+    """Return the tokens with their log-probabilities; none from a server that knows no such field, or sends another form of it."""
+    content = getattr(choice.logprobs, "content", None) or ()
+    return Token.read([token.model_dump() for token in content if hasattr(token, "model_dump")])
 
 
 def _joined(value: Any) -> str:

@@ -43,6 +43,19 @@ class SkoptSession:
         self._asked = {hp.name: decode(hp, coded) for hp, coded in zip(self._space, point, strict=True)}
         return self._space.restrict(self._asked)
 
+    def ask_several(self, count: int) -> list[Config]:
+        """Return `count` proposals, the best first; the model takes each as told with the worst score so far before it makes the next.
+
+        That is the constant liar of Ginsbourger, Le Riche and Carraro (2010), which keeps them apart. Two may still be the same.
+        """
+        if count == 1:
+            return [self.ask()]
+        with warnings.catch_warnings(), self._threads.limit(limits=1):
+            warnings.filterwarnings("ignore", "The objective has been evaluated at point", UserWarning)
+            points = self._optimizer.ask(n_points=count, strategy="cl_max")
+        named = ({hp.name: decode(hp, coded) for hp, coded in zip(self._space, point, strict=True)} for point in points)
+        return [self._space.restrict(values) for values in named]
+
     def tell(self, config: Config, score_pct: float, *, more: bool = False) -> None:
         own = self._asked and self._space.restrict(self._asked) == config
         values = (self._asked if own else {hp.name: hp.default for hp in self._space}) | config

@@ -26,6 +26,7 @@ from harness.report.sections.funnel import funnel_frame, funnel_section, marked_
 from harness.report.sections.noninferiority import noninferiority_section
 from harness.report.sections.over_tasks.normalised import normalised_section
 from harness.report.sections.over_tasks.section import over_tasks_section
+from harness.report.sections.positions import positions_frame, positions_section
 from harness.report.sections.published.audit import audit_answers, audit_section, is_audited
 from harness.report.sections.published.chosen import chosen_frame
 from harness.report.sections.score_tables import score_section, score_table
@@ -80,6 +81,7 @@ def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
         anytime_section(study, found.frames, arms, focus, options),
         stability_section(stability_frame(study, options), found.test, options),
         funnel_section(found.funnel, found.marks, options, chosen_frame(study, arms)),
+        *([positions_section(asked, found.marks)] if len(asked := positions_frame(study)) else []),
         cost_section(cost_frame(study), found.test, arms),
         trace_section(study, arms, cells, options.traces),
     )

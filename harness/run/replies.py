@@ -16,7 +16,7 @@ def unusable(trials: Sequence[Trial], model: str) -> str:
     """Return one sentence when every proposal that was asked of the LLM ended in a random draw or in the default, else nothing.
 
     The default configuration that is tried first was not asked for: its trial has no replies. Nor was what another method of a hybrid
-    proposed, nor a trial that was given.
+    proposed, nor a trial that was given or drawn for the start-up.
     """
     not_asked = ("default", "optimizer", GIVEN)
     asked = [trial for trial in trials if trial.proposal.source not in not_asked or trial.proposal.note.get("replies")]

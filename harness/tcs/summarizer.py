@@ -18,6 +18,7 @@ from harness.tcs.blocks.last_trial import last_trial
 from harness.tcs.blocks.parameters import parameters
 from harness.tcs.blocks.phase import phase
 from harness.tcs.blocks.status import status
+from harness.tcs.blocks.surrogate import surrogate
 from harness.tcs.view.section import Block, Section
 from harness.trial import Trajectory
 
@@ -29,8 +30,11 @@ BLOCKS: Mapping[str, Block] = {
     "changes": changes_block,
     "failures": failures,
     "phase": phase,
+    "surrogate": surrogate,
 }
-ALL_BLOCKS = tuple(BLOCKS)
+# A summary has all of these unless `tcs.blocks` says otherwise; the others are there for who names them.
+OPTIONAL_BLOCKS = ("surrogate",)
+ALL_BLOCKS = tuple(name for name in BLOCKS if name not in OPTIONAL_BLOCKS)
 
 AnySection = TypeVar("AnySection")
 

@@ -43,6 +43,15 @@ STAGNATION_TRIALS = 3  # so many trials
 WIDE_GAP = 0.5  # share of a hyperparameter's scale from which a gap counts as wide
 NARROW_GAP = 0.25  # a smaller share is not shown at the lowest level of detail
 
+# --- the surrogate (a block that is not among the default ones) -------------------------------------------------------------------
+SURROGATE_SCORED = 4  # trials with a score below which it knows nothing; with fewer its expectations are those of its prior
+SURROGATE_TRIALS = 30  # the newest trials that it is fitted to, the incumbent among them: its time grows with the cube
+SURROGATE_SHOWN = 3  # suggestions, and last trials, that it holds
+SURROGATE_DRAWS = 100  # draws from the whole space, and as many around the incumbent, among which it looks for suggestions
+SURROGATE_APART = 0.2  # distance between two suggestions; the range of an axis is 1
+SURROGATE_SHORT = 0.5  # strong influence: a length scale of at most half the range
+SURROGATE_LONG = 2.0  # weak influence: a length scale of at most twice the range; a longer one shows hardly any
+
 # --- size -------------------------------------------------------------------------------------------------------------------------
 FEW_TRIALS = 10
 TOKENS_FEW_TRIALS = 1_500  # most tokens of a summary of up to FEW_TRIALS trials

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import RecordError
-from harness.llm.backend import Message, ModelFacts, Reply, ReplyFormat, Request
+from harness.llm.backend import Message, ModelFacts, Reply, ReplyFormat, Request, Token
 from harness.llm.calls import CallRecord, calls_below, read_calls
 from harness.llm.errors import TransportFault
 from harness.store.codec import json_line, with_checksum
@@ -43,6 +43,25 @@ def test_a_record_reads_back_as_it_was() -> None:
     assert CallRecord.from_dict(json.loads(json.dumps(failed.to_dict()))) == failed
 
 
+def test_a_record_without_log_probabilities_is_as_it_always_was_and_one_with_them_reads_back() -> None:
+    assert not {"top_logprobs", "tokens"} & (set(CallRecord.of(REQUEST, 0.3, reply=REPLY).to_dict()) | set(_reply_row(REPLY)))
+    asked = replace(REQUEST, top_logprobs=5)
+    scored = replace(REPLY, tokens=(Token(" 2", -0.1, ((" 2", -0.1), ("1", -2.5))), Token("}", 0.0)))
+    record = CallRecord.of(asked, 0.3, reply=scored)
+    assert CallRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record
+    assert asked.key != REQUEST.key
+    assert record.differences(asked) == []
+    assert record.differences(REQUEST) == ["log-probabilities of a token: 5 recorded, 0 asked"]
+    with pytest.raises(ValueError, match="0 to 20"):
+        replace(REQUEST, top_logprobs=21)
+
+
+def test_what_is_no_list_of_tokens_gives_none() -> None:
+    assert Token.read([{"token": "1", "logprob": -0.5}] * 60) == (Token("1", -0.5),) * 48
+    for odd in (None, [1], [{"token": "x"}], "text", [{"token": "x", "logprob": 0, "top_logprobs": [{}]}]):
+        assert Token.read(odd) == ()
+
+
 @given(text, text, text, maybe_tokens, maybe_tokens, st.floats(0, 1e6))
 def test_any_reply_reads_back_as_it_was(
     said: str, thought: str, reason: str, prompt: int | None, done: int | None, spent: float
@@ -51,6 +70,11 @@ def test_any_reply_reads_back_as_it_was(
     record = CallRecord.of(replace(REQUEST, messages=(Message("user", thought),)), spent, reply=reply)
     line = json.dumps(record.to_dict(), ensure_ascii=False).encode()
     assert CallRecord.from_dict(json.loads(line)) == record
+
+
+def _reply_row(reply: Reply) -> dict[str, Any]:
+    row: Any = CallRecord.of(REQUEST, 0.3, reply=reply).to_dict()["reply"]
+    return dict(row)
 
 
 def test_the_key_is_the_same_in_every_process() -> None:

@@ -17,6 +17,7 @@ from harness.testing.servers.ollama_api import OllamaDouble
 from harness.testing.servers.script import REPLIES, TRANSPORT, WRAPPED, Script, step
 
 MODEL = "qwen2.5-coder:32b"
+NUMBER = {"type": "object", "properties": {"number": {"enum": [1, 2, 3]}}, "required": ["number"]}
 # Long enough for a busy machine to answer in, short enough for the tests.
 PATIENCE = {"hang": 0.45, "drip": 0.45}
 
@@ -63,6 +64,19 @@ def test_the_request_holds_everything_that_decides_the_answer(ollama: OllamaDoub
         {"role": "system", "content": "You tune."},
         {"role": "user", "content": "Propose a configuration, please."},
     ]
+
+
+def test_log_probabilities_are_asked_for_where_a_request_wants_them_and_nowhere_else(ollama: OllamaDouble) -> None:
+    settings = settings_for(ollama)
+    plain, wanted = a_request(settings), replace(a_request(settings), schema=NUMBER, top_logprobs=5)
+    assert Ollama(settings).complete(plain).tokens == ()
+    assert not {"logprobs", "top_logprobs"} & set(ollama.received[-1].body)
+    reply = Ollama(settings).complete(wanted)
+    assert ollama.received[-1].body["top_logprobs"] == 5
+    assert "".join(token.text for token in reply.tokens) == reply.text
+    (digit,) = [token for token in reply.tokens if token.text.strip().isdigit()]
+    assert len(digit.top) == 5
+    assert digit.top[0] == (digit.text, 0.0)
 
 
 def test_the_server_is_told_to_refuse_what_does_not_fit(ollama: OllamaDouble) -> None:

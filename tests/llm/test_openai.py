@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -107,6 +108,20 @@ def test_a_newer_models_other_names_are_used_and_recorded(openai: OpenAIDouble) 
     assert body["max_completion_tokens"] == 512
     assert "max_tokens" not in body
     assert reply.facts.adapted == ("max_completion_tokens", "seed left out")
+
+
+def test_log_probabilities_come_where_the_server_gives_them_and_are_left_out_where_it_refuses_them(openai: OpenAIDouble) -> None:
+    for model, given in (("gpt-4o", True), ("gpt-6-luna", False)):
+        settings = settings_for(openai, model=model, temperature=None)
+        backend = OpenAI(settings)
+        assert backend.complete(a_request(settings)).tokens == ()
+        assert not {"logprobs", "top_logprobs"} & set(openai.received[-1].body)
+        reply = backend.complete(replace(a_request(settings), top_logprobs=3))
+        assert bool(reply.tokens) is given
+        assert ("log-probabilities left out" in reply.facts.adapted) is not given
+        if given:
+            assert reply.text.endswith("".join(token.text for token in reply.tokens))
+            assert max(len(token.top) for token in reply.tokens) <= 3
 
 
 def test_the_temperature_is_never_dropped_silently(openai: OpenAIDouble) -> None:

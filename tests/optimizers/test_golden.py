@@ -99,9 +99,11 @@ def test_a_method_proposes_what_its_version_proposes(arm: str) -> None:
 def test_every_method_that_ships_carries_a_version_and_is_held_to_golden_proposals() -> None:
     files = sorted(path.stem for path in (HERE.parents[1] / "conf" / "optimizer").glob("*.yaml"))
     targets = {arm: settings(arm).get("_target_") for arm in files}
-    # Methods that ask an LLM are held to theirs in folders of their own.
-    hybrids = ("harness.optimizers.hybrid.tcs_gp.", "harness.optimizers.hybrid.llm_share.")
-    asking = ("harness.optimizers.agent.", "harness.optimizers.published.", *hybrids)
+    # Methods that ask an LLM, and the controls of one, are held to theirs in folders of their own.
+    asking = tuple(
+        f"harness.optimizers.{name}."
+        for name in ("agent", "published", "selector", "opro", "llambo", "hybrid.tcs_gp", "hybrid.llm_share")
+    )
     classical = {arm: target for arm, target in targets.items() if target and not target.startswith(asking)}
     assert {targets[arm] for arm in ARMS} | {targets["smac_hpo"]} == set(classical.values())  # SMAC is an extra
     assert all(load_target(target).versions for target in classical.values())

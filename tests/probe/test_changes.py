@@ -35,8 +35,8 @@ WITH_A_FAILURE = trajectory(
 
 def sections(change: Change | None, past: Trajectory) -> dict[str, str]:
     """Return the text of each section."""
-    text = context_with(Context("tcs"), change).text(SPACE, past, budget=BUDGET, seed=0)
-    return dict(zip(ALL_BLOCKS, text.split("\n\n"), strict=True))
+    text = context_with(Context("tcs", tuple(BLOCKS)), change).text(SPACE, past, budget=BUDGET, seed=0)
+    return dict(zip(BLOCKS, text.split("\n\n"), strict=True))
 
 
 @pytest.mark.parametrize("past", [PAST, WITH_A_FAILURE], ids=["all scored", "one failed"])

@@ -26,7 +26,7 @@ def study(synthetic_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the writing, which other tests see: it is most of the time."""
-    monkeypatch.setattr("harness.report.command.write_report", lambda report, out: out.mkdir(parents=True, exist_ok=True))
+    monkeypatch.setattr("harness.report.command.write_report", lambda report, out, trials: out.mkdir(parents=True, exist_ok=True))
 
 
 def test_a_study_is_found_by_name_and_its_report_written_where_asked(
@@ -37,7 +37,26 @@ def test_a_study_is_found_by_name_and_its_report_written_where_asked(
     assert out.startswith("Study synthetic\n")
     assert "Is the small LLM good enough?" in out
     assert f"Written: {tmp_path / 'here' / 'report.html'}" in out
-    assert {path.name for path in (tmp_path / "here").iterdir()} == {"report.html", "report.md", "csv", "latex", "figures"}
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {
+        "report.html",
+        "report.md",
+        "trials.csv",
+        "csv",
+        "latex",
+        "figures",
+    }
+
+
+def test_a_brief_report_is_the_table_of_scores_and_writes_nothing(
+    study: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([study, "--brief", "--out", str(tmp_path / "here")]) == 0
+    out = capsys.readouterr().out
+    assert "Test score of the configuration that validation chose" in out
+    assert "72 of 72 planned cells are done" in out
+    assert "Scores so far, without intervals and verdicts." in " ".join(out.split())
+    assert not any(word in out for word in ("PASS", "FAIL", "INCONCLUSIVE"))
+    assert not (tmp_path / "here").exists()
 
 
 @pytest.mark.usefixtures("no_figures")

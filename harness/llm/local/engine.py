@@ -39,6 +39,7 @@ class Answer:
     thinking: str = ""
     finish_reason: str = ""
     usage: dict[str, Any] = field(default_factory=dict)
+    tokens: list[Any] = field(default_factory=list)  # with their log-probabilities, as the engine writes them
 
 
 class _Server(Protocol):
@@ -106,6 +107,7 @@ def _add(answer: Answer, part: Mapping[str, Any]) -> None:
         delta = choice.get("delta") or {}
         answer.text += choice.get("text") or delta.get("content") or ""
         answer.thinking += delta.get("reasoning_content") or ""
+        answer.tokens += (choice.get("logprobs") or {}).get("content") or []
         answer.finish_reason = choice.get("finish_reason") or answer.finish_reason
 
 

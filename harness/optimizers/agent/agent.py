@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from harness import tcs
@@ -23,21 +23,28 @@ from harness.llm.errors import TruncatedPrompt
 from harness.llm.truncation import kept_for_reply, prompt_token_range, rounded, token_range
 from harness.optimizers._untried import untried
 from harness.optimizers.agent.context import SUMMARISED, TABLE_CONTEXTS, Context
+from harness.optimizers.agent.exchange import Exchange
 from harness.optimizers.agent.names import Names
 from harness.optimizers.agent.prompt import (
     ANALYSES,
-    card_text,
     form_explained,
     form_text,
     load_prompts,
+    opening,
     score_name,
     space_text,
-    system_text,
 )
-from harness.optimizers.agent.reply import Answer, BadReply, Kind, parse_reply, refuse_aborted, refuse_repeat, strip_thinking
+from harness.optimizers.agent.reply import (
+    Answer,
+    BadReply,
+    Kind,
+    parse_reply,
+    refuse_aborted,
+    refuse_repeat,
+    strip_thinking,
+)
 from harness.optimizers.agent.reply_schema import reply_schema
 from harness.optimizers.agent.table_form import TableForm
-from harness.seeding import keyed_seed
 from harness.space import Config, Space
 from harness.space.levels import level_space
 from harness.task import TaskCard
@@ -49,16 +56,6 @@ ECHO_CHARACTERS = 4_000
 # The same for a reply that became a loop: a model that sees its own loop continues it.
 ECHO_OF_A_LOOP = 200
 LONGER_FIGURES = 4 / 3
-
-
-@dataclass
-class _Exchange:
-    """The calls of one trial. `replies` records for each call its number, its role, and the problem of its reply, if any."""
-
-    trial: int
-    shown: Trajectory
-    replies: list[dict[str, object]] = field(default_factory=list)
-    last: Reply | None = None
 
 
 class Agent(LlmOptimizer):
@@ -95,7 +92,7 @@ class Agent(LlmOptimizer):
         backend: Backend,
         context: Context | None = None,
     ) -> None:
-        _check(asking)
+        check_asking(asking)
         self._space = space
         self._seed = seed
         self._card = card
@@ -112,7 +109,7 @@ class Agent(LlmOptimizer):
 
     @classmethod
     def identity(cls, asking: Asking, card: TaskCard) -> dict[str, object]:
-        _check(asking)
+        check_asking(asking)
         # What has no choice, or the value of the time before it was a setting, is left out.
         chosen = {
             "log_every": asking.log_every if asking.context == "raw" else None,
@@ -142,7 +139,7 @@ class Agent(LlmOptimizer):
     def propose(self, trajectory: Trajectory) -> Proposal:
         """Ask the model for the next configuration. Raises BackendError when the model cannot be reached."""
         shown = self._names.trajectory(trajectory)
-        exchange = _Exchange(len(trajectory) + 1, shown)
+        exchange = Exchange(shown, self._seed, self._asking.llm, self._backend)
         analysis = ""
         if self._table:
             text, question = self._table_question(exchange, self._table)
@@ -152,9 +149,9 @@ class Agent(LlmOptimizer):
         for attempt in range(1, self._asking.attempts + 1):
             reply = self._ask(exchange, messages, "optimizer" if self._asking.calls == "two" else "agent")
             try:
-                answer = self._judge(reply, shown)
+                answer = self._judge(exchange, reply)
             except BadReply as bad:
-                exchange.replies[-1] |= {"problem": str(bad), "kind": str(bad.kind), "why": bad.why}
+                exchange.refuse(bad)
                 messages = self._again(question, reply, bad)
                 continue
             source = "llm" if attempt == 1 else f"llm-retry-{attempt - 1}"
@@ -162,14 +159,14 @@ class Agent(LlmOptimizer):
             return Proposal(self._names.real_config(answer.config), source, note)
         return Proposal(self._draw(trajectory), "fallback", self._note(exchange, text, analysis))
 
-    def _table_question(self, exchange: _Exchange, table: TableForm) -> tuple[str, list[Message]]:
+    def _table_question(self, exchange: Exchange, table: TableForm) -> tuple[str, list[Message]]:
         """Return the lines about the trials, and the text to complete."""
         shown = self._context.outcomes(exchange.shown, self._seed)
         rows = table.rows(shown, shown.objective)
         text = self._prompts.fill("table", title=self._card.title, score=score_name(self._card, shown.objective), rows=rows)
         return rows, [Message("user", text)]
 
-    def _json_question(self, exchange: _Exchange) -> tuple[str, str, list[Message]]:
+    def _json_question(self, exchange: Exchange) -> tuple[str, str, list[Message]]:
         """Return the text about the trials, the analysis of a first call, if there is one, and the question."""
         of_nothing = self._prompts.manner.summary_of_nothing
         text = self._context.text(
@@ -195,16 +192,8 @@ class Agent(LlmOptimizer):
         return [system, Message("user", f"{asked.content}\n\n{self._prompts.fill('retry', complaint=bad.short)}")]
 
     def _opening(self, number: int, context: str, objective: Objective) -> list[Message]:
-        task = self._prompts.fill(
-            "task",
-            card=card_text(self._card, objective),
-            space=space_text(self._names.space, levels=self._asking.values == "levels"),
-            number=number,
-            done=number - 1,
-            budget=self._budget,
-            context=context,
-        )
-        return [Message("system", system_text(self._prompts, objective)), Message("user", task)]
+        space = space_text(self._names.space, levels=self._asking.values == "levels")
+        return opening(self._prompts, self._card, space, objective, number=number, budget=self._budget, context=context)
 
     def _form(self, number: int) -> dict[str, object]:
         """Return what the templates may say of the form of an answer: an example in version 1, dots and an explanation in version 2."""
@@ -213,7 +202,7 @@ class Agent(LlmOptimizer):
         dots = {"form": form_text(space, self._analysis), "explain": form_explained(space, self._analysis)}
         return {"number": number, "words": ANALYSIS_WORDS, "example": example, **dots}
 
-    def _analyse(self, exchange: _Exchange, opening: list[Message]) -> str:
+    def _analyse(self, exchange: Exchange, opening: list[Message]) -> str:
         question = self._prompts.fill("analyse", words=ANALYSIS_WORDS)
         asked = [opening[0], Message("user", f"{opening[1].content}\n\n{question}")]
         reply = self._ask(exchange, asked, "analyzer")
@@ -222,28 +211,22 @@ class Agent(LlmOptimizer):
             problem = "the analysis repeated itself without end and was broken off"
             exchange.replies[-1] |= {"problem": problem, "kind": str(Kind.ABORTED)}
         elif not text:
-            cut_off = self._limit_of(reply)
+            cut_off = exchange.limit_of(reply)
             problem = f"the analysis was empty{f': cut off at {cut_off}' if cut_off else ''}"
             exchange.replies[-1] |= {"problem": problem, "kind": str(Kind.UNPARSED)}
         return text or "(none was given)"
 
-    def _ask(self, exchange: _Exchange, messages: list[Message], role: str) -> Reply:
-        call = len(exchange.replies) + 1
-        schema = None if role == "analyzer" or self._table else self._schema
-        seed = keyed_seed(self._seed, "llm", exchange.trial * 1_000 + call, bits=31)
-        request = self._asking.llm.request(messages, schema=schema, seed=seed, trial=exchange.trial, call=call)
+    def _ask(self, exchange: Exchange, messages: list[Message], role: str) -> Reply:
+        request = exchange.request(messages, None if role == "analyzer" or self._table else self._schema)
         if self._table:
             request = replace(request, grammar=self._table.grammar(exchange.shown), raw=True)
         try:
-            reply = self._backend.complete(request)
+            return exchange.send(request, role)
         except TruncatedPrompt as error:
             advice = self._what_fits(request, error.window_tokens, exchange.shown)
             if advice:
                 raise error.advised(advice) from error
             raise
-        exchange.replies.append({"call": call, "role": role, "problem": None})
-        exchange.last = reply
-        return reply
 
     def _what_fits(self, request: Request, window_tokens: int | None, shown: Trajectory) -> str:
         """Say with which step between epochs, and with which window, the raw logs of all trials of the budget fit.
@@ -276,29 +259,19 @@ class Agent(LlmOptimizer):
         )
         return f"All {self._budget} trials should fit with llm.num_ctx={whole}{step}"
 
-    def _judge(self, reply: Reply, shown: Trajectory) -> Answer:
+    def _judge(self, exchange: Exchange, reply: Reply) -> Answer:
         refuse_aborted(reply.finish_reason)
         if self._table:
             answer, digits = self._table.read(reply.text), None
         else:
-            answer = parse_reply(reply.text, self._allowed, cut_off=self._limit_of(reply), thought=bool(reply.thinking))
+            answer = parse_reply(reply.text, self._allowed, cut_off=exchange.limit_of(reply), thought=bool(reply.thinking))
             digits = self._prompts.manner.digits
-        refuse_repeat(answer.config, shown, digits)
+        refuse_repeat(answer.config, exchange.shown, digits)
         return answer
 
-    def _limit_of(self, reply: Reply) -> str:
-        """Return the limit at which the server cut a reply off, in words; nothing for a whole one."""
-        if reply.finish_reason != "length":
-            return ""
-        asked, used = self._asking.llm.max_tokens, reply.completion_tokens
-        return (
-            f"the token limit of {asked} (llm.max_tokens)" if asked else f"the server's token limit{f' of {used}' if used else ''}"
-        )
-
-    def _note(self, exchange: _Exchange, context: str, analysis: str) -> dict[str, object]:
-        facts = exchange.last.facts.to_dict() if exchange.last else {}
+    def _note(self, exchange: Exchange, context: str, analysis: str) -> dict[str, object]:
         prompt = {"version": self._prompts.version, "hash": self._prompts.hash}
-        return {"analysis": analysis, "context": context, "prompt": prompt, "replies": exchange.replies, "model": facts}
+        return {"analysis": analysis, "context": context, "prompt": prompt, **exchange.note()}
 
     def _draw(self, trajectory: Trajectory) -> Config:
         space = level_space(self._space) if _has_levels(self._asking) else self._space
@@ -313,7 +286,8 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _check(asking: Asking) -> None:
+def check_asking(asking: Asking) -> None:
+    """Raise SettingsError for settings of `agent.*` that make no sense."""
     for name, known in _KNOWN.items():
         value = getattr(asking, name)
         if value not in known:

@@ -13,6 +13,7 @@ from pathlib import Path
 from string import Template
 
 from harness.errors import SettingsError, near
+from harness.llm.backend import Message
 from harness.space import Hyperparameter, Number, Space
 from harness.space.hyperparameter import json_like
 from harness.space.levels import levels_of
@@ -73,6 +74,15 @@ def load_prompts(version: str) -> Prompts:
     return Prompts(version, digest, parts, MANNERS[version])
 
 
+def opening(  # noqa: PLR0913 - what the template holds
+    prompts: Prompts, card: TaskCard, space: str, objective: Objective, *, number: int, budget: int, context: str
+) -> list[Message]:
+    """Return the system message and the message about the task, the space and the trials, from which trial `number` is chosen."""
+    values = {"card": card_text(card, objective), "space": space, "number": number, "done": number - 1}
+    task = prompts.fill("task", budget=budget, context=context, **values)
+    return [Message("system", system_text(prompts, objective)), Message("user", task)]
+
+
 def card_text(card: TaskCard, objective: Objective = PERCENT) -> str:
     """Return the task description as text, one line per field."""
     lines = [("Task", card.title), ("Domain", card.domain), ("Data", card.data), ("Model", card.model)]
@@ -106,6 +116,11 @@ def space_text(space: Space, *, levels: bool = False) -> str:
     return "\n".join(_line(hp, levels) for hp in space)
 
 
+def ranges_text(space: Space) -> str:
+    """Return the space as text without defaults and meanings, one line per hyperparameter: name, allowed values with scale, condition."""
+    return "\n".join("; ".join([f"- {hp.name}: {hp.range_text}", *_condition(hp)]) for hp in space)
+
+
 def form_text(space: Space, analysis: str) -> str:
     """Return the form of an answer, with dots in the place of every value: small models copy the values that they are shown."""
     config = f"{{{', '.join(f'{json.dumps(name, ensure_ascii=False)}: ...' for name in space.names)}}}"
@@ -126,6 +141,10 @@ def _line(hp: Hyperparameter, levels: bool) -> str:
     parts = [f"- {hp.name}{unit}: {allowed}; default {json_like(hp.default)}"]
     if hp.meaning:
         parts.append(hp.meaning)
-    if hp.when:
-        parts.append("only when " + " and ".join(f"{p} is {' or '.join(json_like(v) for v in vs)}" for p, vs in hp.when.items()))
-    return "; ".join(parts)
+    return "; ".join([*parts, *_condition(hp)])
+
+
+def _condition(hp: Hyperparameter) -> list[str]:
+    if not hp.when:
+        return []
+    return ["only when " + " and ".join(f"{p} is {' or '.join(json_like(v) for v in vs)}" for p, vs in hp.when.items())]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.llm.backend import ABORTED
+from harness.llm.backend import ABORTED, Reply
 from harness.optimizers.agent.context import in_digits
 from harness.scrub import foreign_text
 from harness.space import Config, Space
@@ -75,7 +75,7 @@ def parse_reply(text: str, space: Space, *, cut_off: str = "", thought: bool = F
     every complaint.
     """
     answer = strip_thinking(text)
-    found, rest = _last_object(answer)
+    found, rest = last_object(answer, "config")
     if cut_off and not answer:
         raise BadReply(f"the reply was cut off at {cut_off} before it began to answer", form=True, brief=True)
     if cut_off and (found is None or ("config" in found and not _END_OF_ANSWER.fullmatch(rest))):
@@ -94,6 +94,16 @@ def parse_reply(text: str, space: Space, *, cut_off: str = "", thought: bool = F
         raise BadReply(_joined(problems), Kind.INVALID)
     text = analysis if isinstance(analysis, str) else json.dumps(analysis, ensure_ascii=False)
     return Answer(space.check(config), foreign_text(text))
+
+
+def limit_of(reply: Reply, max_tokens: int | None) -> str:
+    """Return the limit at which the server cut a reply off, in words; nothing for a whole one."""
+    if reply.finish_reason != "length":
+        return ""
+    if max_tokens:
+        return f"the token limit of {max_tokens} (llm.max_tokens)"
+    used = reply.completion_tokens
+    return f"the server's token limit{f' of {used}' if used else ''}"
 
 
 def refuse_aborted(finish_reason: str) -> None:
@@ -119,8 +129,11 @@ def strip_thinking(text: str) -> str:
     return rest.strip()
 
 
-def _last_object(text: str) -> tuple[dict[str, object] | None, str]:
-    """Return the last JSON object in the text that has a `config`, else the last one of any kind, and what stands behind it."""
+def last_object(text: str, key: str = "config") -> tuple[dict[str, object] | None, str]:
+    """Return the last JSON object in the text that has this key, else the last one of any kind, and what stands behind it.
+
+    Raises BadReply where none has the key, and in one a key is given twice.
+    """
     tail = text[-READ_CHARACTERS:]
     decoder = json.JSONDecoder(object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
     objects: list[tuple[dict[str, object], int]] = []
@@ -139,10 +152,10 @@ def _last_object(text: str) -> tuple[dict[str, object] | None, str]:
         else:
             objects.append((value, end))
         start = tail.find("{", end)
-    with_config = [(value, end) for value, end in objects if "config" in value]
-    if not with_config and problems:
-        raise BadReply(problems[0], form=True)
-    chosen = with_config or objects
+    wanted = [(value, end) for value, end in objects if key in value]
+    if not wanted and problems:
+        raise BadReply(problems[0], form=key == "config")
+    chosen = wanted or objects
     return (chosen[-1][0], tail[chosen[-1][1] :]) if chosen else (None, "")
 
 

@@ -19,6 +19,7 @@ from harness.tcs.analysis.effects import Strength
 from harness.tcs.analysis.verdict import Verdict
 from harness.tcs.blocks.failures import Trait
 from harness.tcs.blocks.parameters import Parameter
+from harness.tcs.thresholds import PRACTICAL_PCT
 
 FLOOR = -1.5  # the lowest score, and the score of a failure: a very bad trial must not outweigh all others
 REACH = 0.15  # standard deviation of the kernel, as a share of the hyperparameter's scale
@@ -62,6 +63,12 @@ class Reading:
         if self.status.incumbent and self.status.incumbent.trial == self.last.number and self.last.judgement:
             return self.last.judgement.verdict
         return next((line.verdict for line in self.curves.lines if line.incumbent), None)
+
+    @property
+    def unit_pct(self) -> float:
+        """How many points one relative unit is: from the median trial to the incumbent, and at least a practical difference."""
+        best, middle = self.status.incumbent, self.status.median_pct
+        return max(best.score_pct - middle if best and middle is not None else 0.0, PRACTICAL_PCT)
 
     def score(self, pct: float) -> float:
         """Convert a score in percent to relative units, in [-1.5, 1]; 0 while no trial is better than the median."""

@@ -27,6 +27,8 @@ a value is its place in [0, 1] on the hyperparameter's own scale.
 11. Exploit (block phase). Draw 10 candidates. Each changes two hyperparameters of the base (one if there is only one) to any level. Those
     that the phase block names are drawn with 4 times the weight of others, and the learning rate with twice the weight.
 12. Choice. A candidate's worth is the sum, over its changes, of the new level's score minus the base level's score. Propose the best one.
+    With the block surrogate (arm `rules_surrogate`), the worth gains what its Gaussian process expects of the candidate over the
+    incumbent, plus half of the uncertainty, in the units of rule 3. While that block knows nothing, nothing is added.
 13. No repeats. Skip a candidate that was tried before; if all were, draw uniformly.
 
 The rules add up hyperparameters and ignore interactions. Ten distinct scores would allow them to identify which tried values belong to
@@ -47,12 +49,12 @@ from itertools import chain
 from typing import ClassVar
 
 from harness.errors import Exhausted, SettingsError, near
-from harness.optimizers.rules.levels import Axis, Reading, axis_of, full_config
+from harness.optimizers.rules.levels import FLOOR, Axis, Reading, axis_of, full_config
 from harness.optimizers.rules.priors import Priors, Role
 from harness.seeding import keyed_random
 from harness.space import Config, Space
 from harness.space.hyperparameter import Hyperparameter
-from harness.tcs import ALL_BLOCKS, Summary, summarize
+from harness.tcs import ALL_BLOCKS, Summary, Surrogate, summarize
 from harness.tcs import VERSION as TCS_VERSION
 from harness.tcs.analysis.axis import scale
 from harness.tcs.blocks.phase import Mode
@@ -72,6 +74,8 @@ EXPLOITED = 2  # hyperparameters that exploiting changes at most
 NAMED_WEIGHT = 4.0  # sampling weight, when exploiting, of a hyperparameter that the phase block names; others have 1
 # Sampling weight of a learning rate, the hyperparameter that matters most (Bengio 2012; Greff et al. 2017; van Rijn and Hutter 2018).
 RATE_WEIGHT = 2.0
+SURROGATE_WEIGHT = 1.0  # of the process's expectation beside the sum of the levels' scores
+UNCERTAINTY_BONUS = 0.5  # standard deviations that are added to it; these two are round numbers, tuned on nothing
 UNIFORM_DRAWS = 1_000  # after so many draws without a new configuration, the space counts as exhausted
 
 _Pick = dict[str, int]  # for each hyperparameter that a candidate changes, the index of its new level
@@ -82,13 +86,15 @@ class Rules:
 
     `budget` is the number of trials. `names` is "real", or "anonymous" for rules without priors by name. `outcomes` is "real", or
     "shuffled" for rules that read a summary of the same trials with permuted outcomes (a new permutation for each trial number): the
-    gain that is left does not come from the outcomes. Raises SettingsError.
+    gain that is left does not come from the outcomes. `surrogate` adds a Gaussian process to the choice (rule 12). Raises SettingsError.
     """
 
     # 2: the seed depends on the task; a change that activates another hyperparameter is no longer a clean contrast.
     versions: ClassVar = {"rules": 2, "tcs": TCS_VERSION}
 
-    def __init__(self, space: Space, seed: int, *, budget: int, names: str = "real", outcomes: str = "real") -> None:
+    def __init__(
+        self, space: Space, seed: int, *, budget: int, names: str = "real", outcomes: str = "real", surrogate: bool = False
+    ) -> None:
         known_outcomes = ("real", "shuffled")
         if names not in ("real", "anonymous"):
             raise SettingsError(f"agent.names: unknown '{names}'{near(names, ('real', 'anonymous'))}")
@@ -100,6 +106,7 @@ class Rules:
         self._seed = seed
         self._budget = budget
         self._shuffles = outcomes == "shuffled"
+        self._blocks = (*ALL_BLOCKS, "surrogate") if surrogate else ALL_BLOCKS
         self._priors = Priors(space) if names == "real" else Priors.none()
 
     def propose(self, trajectory: Trajectory) -> Proposal:
@@ -107,7 +114,7 @@ class Rules:
         shown = trajectory
         if self._shuffles:
             shown = trajectory.shuffled(keyed_random(self._seed, "shuffled rules", len(trajectory)))
-        summary = summarize(self._space, shown, self._budget, ALL_BLOCKS)
+        summary = summarize(self._space, shown, self._budget, self._blocks)
         rng = keyed_random(self._seed, "rules", len(trajectory) + 1)
         tried = {json.dumps(trial.config) for trial in trajectory}
         uniform = (self._space.sample(rng) for _ in range(UNIFORM_DRAWS))
@@ -120,13 +127,15 @@ class Rules:
 def ranked(space: Space, summary: Summary, priors: Priors, rng: random.Random) -> list[Config]:
     """Return the candidates for the next trial, best first. They depend on the typed summary, not on the trials themselves."""
     reading = Reading.of(summary)
-    return _Policy(space, reading, priors, rng).ranked()
+    return _Policy(space, reading, priors, rng, summary.get(Surrogate)).ranked()
 
 
 class _Policy:
     """The rules, applied to one summary."""
 
-    def __init__(self, space: Space, reading: Reading, priors: Priors, rng: random.Random) -> None:
+    def __init__(
+        self, space: Space, reading: Reading, priors: Priors, rng: random.Random, surrogate: Surrogate | None = None
+    ) -> None:
         self._space = space
         self._reading = reading
         self._priors = priors
@@ -135,15 +144,27 @@ class _Policy:
         self._full = full_config(reading, items)
         self._base = space.restrict(self._full)
         self._axes = {item.hp.name: axis_of(item, self._full[item.hp.name], reading, rng) for item in items}
+        self._surrogate = surrogate
         self._known: dict[tuple[str, object], list[float]] = {}
 
     def ranked(self) -> list[Config]:
         mode = self._reading.phase.mode
         draw = self._explored if mode is Mode.EXPLORE else self._exploited
         candidates = [self._config(draw()) for _ in range(CANDIDATES[mode])]
-        worth = [self._worth(pick, config) for pick, config in candidates]
+        expected = self._expected([config for _, config in candidates])
+        worth = [self._worth(pick, config) + more for (pick, config), more in zip(candidates, expected, strict=True)]
         order = sorted(range(len(candidates)), key=lambda i: -worth[i])
         return [candidates[i][1] for i in order]
+
+    def _expected(self, configs: list[Config]) -> list[float]:
+        """Return what the surrogate adds to each candidate's worth; 0 without one, and while it knows nothing."""
+        found = self._surrogate
+        if found is None or found.model is None or found.at_incumbent is None:
+            return [0.0] * len(configs)
+        here = found.at_incumbent.mean_pct
+        unit = self._reading.unit_pct
+        gains = ((mean - here + UNCERTAINTY_BONUS * deviation) / unit for mean, deviation in found.model.predict(configs))
+        return [SURROGATE_WEIGHT * min(max(gain, FLOOR), 1.0) for gain in gains]
 
     def _explored(self) -> _Pick:
         names = [name for name in self._space.names if self._rng.random() < CHANGED]

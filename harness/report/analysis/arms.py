@@ -18,6 +18,8 @@ CONTEXTS = {
     "blind": "its own past proposals only",
     "shuffled": "a TCS with shuffled outcomes",
     "published": "the published summary, by two agents with hidden rules",
+    "opro": "scores from worst to best, without the task (OPRO)",
+    "llambo": "permuted trials and a target, candidates ranked by its own predictions (LLAMBO)",
 }
 # Of an agent that does not propose every trial.
 IN_TURNS = {"tcs_gp": ", for the first trials, then Optuna's GP", "llm_share": ", in turns with an optimizer"}

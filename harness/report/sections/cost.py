@@ -16,13 +16,14 @@ from harness.report.render.units import axis_of, name_of, refused, score_digits,
 from harness.report.study_data import CellData, State, StudyData
 from harness.trial import Objective
 
-SUMS = ("calls", "prompt_tokens", "completion_tokens", "llm_seconds", "propose_seconds", "train_seconds", "usd")
+SUMS = ("calls", "calls_per_trial", "prompt_tokens", "completion_tokens", "llm_seconds", "propose_seconds", "train_seconds", "usd")
 
 
 def cost_frame(study: StudyData) -> pd.DataFrame:
     """Return one row per done cell: calls, tokens, seconds of the LLM, of the method as a whole and of training, and US dollars.
 
-    A failed call counts too. NaN where no call gave a count; `usd` is NaN for a model that has no price, 0 without calls.
+    A failed call counts too. `calls_per_trial` is the mean over the trials for which the LLM was asked. NaN where no call gave a count;
+    `usd` is NaN for a model that has no price, 0 without calls.
     """
     rows = [{"arm": c.arm, "task": c.task, "seed": c.seed, **_cell_cost(c)} for c in study.cells if c.state is State.DONE]
     return pd.DataFrame(rows, columns=["arm", "task", "seed", *SUMS])
@@ -36,6 +37,7 @@ def _cell_cost(cell: CellData) -> dict[str, float | None]:
 
     return {
         "calls": len(cell.calls),
+        "calls_per_trial": len(cell.calls) / max(1, len({call.trial for call in cell.calls})),
         "prompt_tokens": total("prompt_tokens"),
         "completion_tokens": total("completion_tokens"),
         "llm_seconds": total("seconds"),
@@ -77,13 +79,30 @@ def _table(means: pd.DataFrame, order: Sequence[str], shared: Objective | None) 
     for arm in (arm for arm in order if arm in found):
         entry = found[arm]
         tokens = [_count(entry[name]) for name in ("prompt_tokens", "completion_tokens")]
-        llm = [number(entry["calls"], 1), *tokens, number(entry["llm_seconds"], 1), number(entry["usd"], 3)]
+        llm = [
+            number(entry["calls"], 1),
+            number(entry["calls_per_trial"], 1),
+            *tokens,
+            number(entry["llm_seconds"], 1),
+            number(entry["usd"], 3),
+        ]
         if not entry["calls"]:
             llm = ["–"] * len(llm)
         seconds = [_seconds(entry[name]) for name in ("propose_seconds", "train_seconds")]
         score = [number(entry["score"], score_digits(shared))] if shared else []
         rows.append(row(arm, *(llm if with_llm else []), *seconds, *score))
-    llm_heads = ("calls", "tokens in", "tokens out", "LLM, s", "USD") if with_llm else ()
+    llm_heads: tuple[str | Column, ...] = (
+        (
+            "calls",
+            Column("calls a trial", hint="of the trials that the LLM was asked for"),
+            "tokens in",
+            "tokens out",
+            "LLM, s",
+            "USD",
+        )
+        if with_llm
+        else ()
+    )
     heads: list[str | Column] = [*llm_heads, "method, s", "training, s"]
     if shared:
         plain = shared.is_percentage and shared.sign > 0

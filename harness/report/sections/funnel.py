@@ -38,6 +38,8 @@ HEADS: dict[str, str] = {
     "adjusted": "LLM, changed by rules",
 }
 HEADS |= {name: name for name in PROVENANCE if name not in HEADS}
+# The roles of calls that ask for no configuration: an analysis, or a prediction.
+NO_PROPOSAL = ("analyzer", "surrogate")
 STEPS = ("calls", "answered", "parsed", "valid", "new", "trained")
 
 
@@ -45,8 +47,8 @@ def funnel_frame(study: StudyData, arms: Mapping[str, Arm]) -> pd.DataFrame:
     """Return one row per done cell of an LLM arm: calls at each step and lost there, trials by provenance.
 
     Of the trials, `asked` had a configuration that was asked of the model, and `own` of these had the model's own.
-    A call of an analyzer proposes nothing and is counted apart. `trained` counts the trials whose configuration is the LLM's own and
-    whose training ended with a score.
+    A call that proposes nothing (NO_PROPOSAL) is counted apart, as `analyses`. `trained` counts the trials whose configuration is the LLM's
+    own and whose training ended with a score.
     """
     rows = [
         {"arm": cell.arm, "task": cell.task, "seed": cell.seed, **_cell_funnel(cell, arms[cell.arm].start == "default")}
@@ -57,7 +59,7 @@ def funnel_frame(study: StudyData, arms: Mapping[str, Arm]) -> pd.DataFrame:
 
 
 def _cell_funnel(cell: CellData, from_default: bool) -> dict[str, int]:
-    proposals = [call for call in cell.calls if call.role != "analyzer"]
+    proposals = [call for call in cell.calls if call.role not in NO_PROPOSAL]
     answered = [call for call in proposals if call.answered]
     parsed = [call for call in answered if call.problem_kind not in (ABORTED, UNPARSED)]
     valid = [call for call in parsed if call.problem_kind in (None, REPEAT)]
@@ -156,7 +158,7 @@ def _funnel_table(sums: pd.DataFrame, marks: Marks) -> Table:
     notes = ["In brackets: of the calls. Trained: the LLM's own configurations whose training ended with a score."]
     if sums["analyses"].any():
         notes.append(
-            "Calls that only analyse are left out here; they are column `analyses` of csv/funnel.csv, and part of the cost."
+            "Calls that only analyse or predict are left out here; they are column `analyses` of csv/funnel.csv, and part of the cost."
         )
     if (sums["calls"] == 0).any():
         notes.append("–: this source of the report does not hold the calls.")

@@ -118,7 +118,7 @@ class Section(Protocol):
 
 
 class Block(Protocol):
-    """An expert block: a deterministic function with a result of bounded size. It uses no model, clock, file or randomness."""
+    """An expert block: a deterministic function with a result of bounded size. It uses no LLM, clock, file or randomness."""
 
     def __call__(self, space: Space, trajectory: Trajectory, budget: int) -> Section:
         """Return the section about the trials so far; `budget` is the total number of trials allowed, at least 1."""

@@ -3,4 +3,4 @@
 import pytest
 
 # So that a failed assertion shows its values, as in a test file.
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("backend", "block", "optimizer", "task")))
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in ("backend", "block", "llm_method", "optimizer", "task")))

@@ -6,6 +6,7 @@ It also imitates these properties:
 - `num_ctx` is 4096 unless given, and at least 256. A longer prompt is truncated silently, oldest messages first, unless the request says
   `truncate: false`.
 - Names of models may be in any case. A model that was not pulled gives a 404, a full queue a 503.
+- With `logprobs: true` the answer lists its tokens with log-probabilities, and so many alternatives of each as `top_logprobs` says.
 - Errors are `{"error": text}`; those of unknown routes are plain text.
 - A reply that repeats one token is stopped without a reason. A model that can think does so unless the request forbids it.
 
@@ -24,7 +25,7 @@ from harness.testing.servers.ollama_parts import overflow, shared_beginning, str
 from harness.testing.servers.ollama_refusals import NOT_ALLOWED, NOT_FOUND, check_body, check_format, check_options, not_json
 from harness.testing.servers.replies import example_in, schema_in
 from harness.testing.servers.script import TRANSPORT, WRAPPED, Script, Step
-from harness.testing.servers.tokens import before_loop, count_tokens, cut_at
+from harness.testing.servers.tokens import before_loop, count_tokens, cut_at, listed
 
 PULLED = ("phi4-reasoning:14b", "qwen2.5-coder:32b")
 # The architecture is written in the model's file, and often differs from its name.
@@ -299,4 +300,6 @@ class OllamaDouble(Double):
             "eval_duration": 1_000_000 * tokens,
         }
         answer = {"model": body["model"], "created_at": _WHEN, "message": message, "done": True, "done_reason": reason}
+        if body.get("logprobs"):
+            answer["logprobs"] = listed(text, body.get("top_logprobs") or 0)
         return {**answer, **{name: value for name, value in metrics.items() if value}}

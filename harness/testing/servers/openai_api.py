@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from harness.testing.servers.double import Body, Call, Double, Refusal
 from harness.testing.servers.replies import schema_in
 from harness.testing.servers.script import FORMS, TRANSPORT, Script, Step
-from harness.testing.servers.tokens import count_tokens, cut_at
+from harness.testing.servers.tokens import count_tokens, cut_at, listed
 
 MODELS = ("gpt-3.5-turbo", "gpt-4", "gpt-4o", "gpt-6-luna")
 # The word by which a double is recognised: see `harness/llm/backend.py`.
@@ -238,6 +238,9 @@ def _check_reasoning(body: Body) -> None:
     if "seed" in body:
         text = "Unsupported parameter: 'seed' is not supported with this model."
         raise Refusal(400, _error(text, param="seed", code="unsupported_parameter"))
+    if body.get("logprobs"):
+        text = "Unsupported parameter: 'logprobs' is not supported with this model."
+        raise Refusal(400, _error(text, param="logprobs", code="unsupported_parameter"))
     if body.get("temperature", 1) != 1:
         text = f"Unsupported value: 'temperature' does not support {body['temperature']} with this model."
         text += " Only the default (1) value is supported."
@@ -250,13 +253,14 @@ def _answer(body: Body, text: str, prompt_tokens: int, reason: str) -> dict[str,
     reason = "length" if cut else reason
     message = {"role": "assistant", "content": text, "refusal": None}
     usage = {"prompt_tokens": prompt_tokens, "completion_tokens": tokens, "total_tokens": prompt_tokens + tokens}
+    logprobs = {"content": listed(text, body.get("top_logprobs") or 0), "refusal": None} if body.get("logprobs") else None
     number = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:24]
     return {
         "id": f"chatcmpl-{number}",
         "object": "chat.completion",
         "created": _CREATED,
         "model": f"{body['model']}-2024-08-06",
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
+        "choices": [{"index": 0, "message": message, "logprobs": logprobs, "finish_reason": reason}],
         "usage": {**usage, "completion_tokens_details": {"reasoning_tokens": 0}},
         "system_fingerprint": DOUBLE,
     }

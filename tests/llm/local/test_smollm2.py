@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from dataclasses import replace
@@ -63,6 +64,24 @@ def test_its_first_reply_is_a_member_of_the_space_and_its_tokens_are_counted_exa
     assert counted < prompt_token_range(request)[1], "which errs high, and would refuse logs that fit"
     assert reply.facts.digest == f"sha256:{SETTINGS.sha256}"
     assert (reply.facts.model, reply.facts.reply_format) == ("SmolLM2-135M-Instruct", "schema")
+
+
+def test_it_gives_the_log_probability_of_every_number_that_it_may_answer() -> None:
+    number = {
+        "type": "object",
+        "properties": {"number": {"enum": [1, 2, 3]}},
+        "required": ["number"],
+        "additionalProperties": False,
+    }
+    request = asked("Name a number from 1 to 3.", schema=number)
+    plain, scored = (LlamaCpp(SETTINGS).complete(replace(request, top_logprobs=top)) for top in (0, 20))
+    assert plain.text == scored.text
+    assert plain.tokens == ()
+    assert "".join(token.text for token in scored.tokens) == scored.text
+    (digit,) = [token for token in scored.tokens if token.text.strip() in ("1", "2", "3")]
+    listed = dict(digit.top)
+    assert {"1", "2", "3"} <= {text.strip() for text in listed}
+    assert 0.3 < sum(math.exp(logprob) for logprob in listed.values()) <= 1.0
 
 
 def test_it_completes_a_line_of_a_table_under_a_grammar() -> None:

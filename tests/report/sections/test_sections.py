@@ -244,6 +244,7 @@ def llm_study() -> StudyData:
     ]
     calls.append(Call(4, 9, answered=False, error="timed out", seconds=9.0))
     calls.append(Call(4, 10, role="analyzer", prompt_tokens=7))
+    calls.append(Call(4, 11, role="surrogate", seconds=0.0, usd=0.0))
     return replace(data, cells=(replace(data.cells[0], trials=trials, calls=tuple(calls)),))
 
 
@@ -252,7 +253,7 @@ def test_the_funnel_counts_every_step() -> None:
     (entry,) = rows_by(funnel_frame(data, arms_of(data)), "arm").values()
     assert [entry[step] for step in ("calls", "answered", "parsed", "valid", "new", "trained")] == [9, 8, 6, 4, 3, 3]
     assert [entry[name] for name in ("llm", "retry", "fallback", "default", "optimizer")] == [2, 1, 1, 0, 0]
-    assert entry["analyses"] == 1
+    assert entry["analyses"] == 2
 
 
 def test_an_arm_with_many_fallbacks_is_marked_wherever_it_stands() -> None:
@@ -267,7 +268,8 @@ def test_an_arm_with_many_fallbacks_is_marked_wherever_it_stands() -> None:
 
 def test_failed_calls_cost_too_and_unknown_tokens_are_not_zero() -> None:
     entry = rows_by(cost_frame(llm_study()), "arm")["tcs",]
-    assert (entry["calls"], entry["prompt_tokens"], entry["completion_tokens"]) == (10, 807, 80)
+    assert (entry["calls"], entry["prompt_tokens"], entry["completion_tokens"]) == (11, 807, 80)
+    assert entry["calls_per_trial"] == 5.5
     assert entry["llm_seconds"] == 25.0
     assert entry["usd"] == 4.0
     none = rows_by(cost_frame(study(cell([1.0]))), "arm")["x",]

@@ -14,7 +14,9 @@ from hydra.core.config_store import ConfigStore
 
 @dataclass
 class HarnessSweeperConf:
-    """`seeds_per_job`: how many seeds of a task and arm one job runs; null: all of them, unless that would leave workers idle."""
+    """`seeds_per_job`: how many seeds of a task and arm one job runs; null: all of them, unless that would leave workers idle; on a
+    cluster as many as keep a job busy for a minute.
+    """
 
     _target_: str = "hydra_plugins.harness_sweeper.HarnessSweeper"
     params: dict[str, str] | None = None
