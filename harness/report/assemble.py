@@ -17,6 +17,7 @@ from harness.report.sections.about import about_section, facts_of
 from harness.report.sections.advice import advice_answer, advice_of, advice_section
 from harness.report.sections.answers import ABSENT, answers_of
 from harness.report.sections.anytime import anytime_section
+from harness.report.sections.best_of_each import best_answers
 from harness.report.sections.contrasts import contrast_section
 from harness.report.sections.cost import cost_frame, cost_section
 from harness.report.sections.coverage import coverage_section, coverage_sentence
@@ -50,7 +51,7 @@ def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[
     facts = [*facts_of(found)]
     if outcomes:
         facts.append(("Expectations", check_sentence(outcomes)))
-    answers = (*answers_of(found), *audit_answers(found)) if compared else ()
+    answers = (*answers_of(found), *best_answers(found), *audit_answers(found)) if compared else ()
     if advice:  # who asks what to use did not ask the questions of the benchmark
         answers = (advice_answer(advice, found.marks), *(answer for answer in answers if answer.word != ABSENT))
     return Report(f"Study {study.name}", tuple(facts), answers, tuple(sections), (*study.problems, *mixed_arms(study)))
