@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,18 @@ def mirrored(records: Path) -> Path:
             tracker.trial(trial)
         tracker.finish({"schema": 1}, records / entry.folder)
         assert not tracker.broken
+    wait_for_files(records, cells=len(read_plan(records)))
     return records
+
+
+def wait_for_files(records: Path, *, cells: int) -> None:
+    """Wait until W&B's own process has written the end of every run, which it may do after `finish` has returned."""
+    end = time.monotonic() + 30.0
+    while time.monotonic() < end:
+        found = read_source("wandb-offline:", records, "study").cells
+        if sum(cell.state is State.DONE for cell in found) == cells:
+            return
+        time.sleep(0.05)
 
 
 def main_tables(study: StudyData) -> list[str]:
