@@ -14,16 +14,16 @@ from harness.report.analysis.scores import ScoreBook
 from harness.report.render.document import Report, Section
 from harness.report.render.marks import Marks
 from harness.report.sections.about import about_section, facts_of
-from harness.report.sections.advice import advice_answer, advice_of, advice_section
 from harness.report.sections.answers import ABSENT, answers_of
 from harness.report.sections.anytime import anytime_section
-from harness.report.sections.best_of_each import best_answers
 from harness.report.sections.contrasts import contrast_section
 from harness.report.sections.cost import cost_frame, cost_section
 from harness.report.sections.coverage import coverage_section, coverage_sentence
 from harness.report.sections.expectations import Outcome, check_section, check_sentence
 from harness.report.sections.findings import Findings
 from harness.report.sections.funnel import funnel_frame, funnel_section, marked_arms
+from harness.report.sections.leading.advice import advice_answer, advice_of, advice_section
+from harness.report.sections.leading.best_of_each import best_answers
 from harness.report.sections.noninferiority import noninferiority_section
 from harness.report.sections.over_tasks.normalised import normalised_section
 from harness.report.sections.over_tasks.section import over_tasks_section

@@ -11,8 +11,8 @@ from scipy import stats
 
 from harness.report.analysis.options import Options
 from harness.report.compute import find
-from harness.report.sections.best_of_each import best_answers
 from harness.report.sections.findings import Findings
+from harness.report.sections.leading.best_of_each import best_answers
 from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_arm
 
 
