@@ -20,6 +20,7 @@ training that fails, and enforces the time limit. The same config and seed must 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -188,6 +189,10 @@ class TaskSpec:
             raise SettingsError(f"task '{name}': {error}") from error
 
 
+# Names of what is minimised. Without a direction it would be maximised, and the worst trial would be kept.
+_ERROR = re.compile(r"(.*_)?(rmse|mse|mae|mape|rmsle|loss|logloss|error|perplexity|nll)(_.*)?")
+
+
 def _objective(metric: Mapping[str, Any], test: object) -> Objective:
     """Read `metric` and `test` of a task's YAML. Raises SettingsError."""
     known = ("name", "direction", "unit", "margin")
@@ -196,6 +201,7 @@ def _objective(metric: Mapping[str, Any], test: object) -> Objective:
             raise SettingsError(f"metric: unknown field '{key}'{near(str(key), known)}")
     unit = "%" if metric.get("unit") is None else " ".join(str(metric["unit"]).split())  # empty: a number without a unit
     in_unit = f" in {unit}" if unit else ""
+    name = " ".join(str(metric.get("name") or "score").split())
     margin, direction = metric.get("margin"), metric.get("direction") or Direction.MAXIMIZE
     if str(direction) not in tuple(Direction):
         raise SettingsError(f"metric: direction={direction}{near(str(direction), map(str, Direction))}")
@@ -205,7 +211,10 @@ def _objective(metric: Mapping[str, Any], test: object) -> Objective:
         raise SettingsError(f"metric: margin is missing: give the difference{in_unit} that matters, e.g. margin: 0.5")
     if margin is not None and (isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < math.inf):
         raise SettingsError(f"metric: margin={margin!r}: give a number above 0{f',{in_unit}' if in_unit else ''}")
-    name = " ".join(str(metric.get("name") or "score").split())
+    if metric.get("direction") is None and _ERROR.fullmatch(name.lower().replace(" ", "_").replace("-", "_")):
+        raise SettingsError(
+            f"metric: lower is better by the name '{name}': add direction: minimize (or maximize, where it is not so)"
+        )
     return Objective(name, Direction(str(direction)), unit, MARGIN_POINTS if margin is None else float(margin), test == "score")
 
 

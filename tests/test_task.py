@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness import Config, Epoch, HarnessError, NeedsData, Readiness, Reference, Scale, SettingsError, TaskCard, tasks_from
-from harness.task import prepare_task, task_readiness
+from harness.task import TaskSpec, prepare_task, task_readiness
 from harness.tasks.full.sst2_encoder import Sst2Encoder
 from harness.tasks.full.water_potability import WaterPotability
 from harness.trial import Direction, Objective
@@ -123,3 +123,16 @@ def test_a_readiness_of_another_type_is_refused() -> None:
 def test_the_tasks_on_public_data_hold_to_the_contract_by_their_types() -> None:
     public: tuple[NeedsData, ...] = (WaterPotability, Sst2Encoder)
     assert all(callable(task.prepare) and callable(task.ready) for task in public)
+
+
+@pytest.mark.parametrize("name", ["rmse", "val_loss", "Log loss", "mean absolute error", "RMSE"])
+def test_an_error_without_a_direction_is_not_maximised_without_a_word(name: str) -> None:
+    entries = {"name": "mine", "_target_": "a.B", "card": CARD}
+    space = {"x": {"type": "float", "low": 0.0, "high": 1.0, "default": 0.5, "meaning": "x"}}
+    metric = {"name": name, "unit": "kWh", "margin": 0.5}
+    given: dict[str, Any] = {**entries, "space": space, "metric": metric}
+    with pytest.raises(SettingsError, match="add direction: minimize"):
+        TaskSpec.from_mapping(given)
+    for direction in ("minimize", "maximize"):
+        spec = TaskSpec.from_mapping({**given, "metric": {**metric, "direction": direction}})
+        assert str(spec.objective.direction) == direction

@@ -75,7 +75,8 @@ class Racing:
             for candidate, cell in missing:
                 result = run_cells([cell], candidate.settings)
                 self._note(candidate.arm, result)
-                if result.done and not self.forecast_told:
+                # The baseline trains once, and the first training in a process takes longest.
+                if result.done and not self.forecast_told and candidate.arm != self.race.baseline:
                     self.forecast_told = True
                     self._tell_forecast(candidate, cell)
 
@@ -99,9 +100,9 @@ class Racing:
             return
         first, most = min(FIRST_LOOK, self.most_seeds), self.most_seeds
         short = self.ends_at is not None and time.monotonic() + first * a_seed > self.ends_at
+        further = f", {most} seeds at most {duration(most * a_seed)}" if most > first else ""
         self._say(
-            f"a training takes about {seconds:.2g} s: {first} seeds of {len(self.ready)} methods about {duration(first * a_seed)}, {most} "
-            f"seeds at most {duration(most * a_seed)}, and what the methods compute"
+            f"a training takes about {seconds:.2g} s: {first} seeds of {len(self.ready)} methods {duration(first * a_seed)}{further}"
         )
         if short:
             self._say(f"seconds= ends before the first look, at {first} seeds; the same command goes on")

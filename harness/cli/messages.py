@@ -120,12 +120,15 @@ def _known_keys(arguments: Sequence[str]) -> list[str]:
 
     chosen = [a for a in arguments if re.fullmatch(r"(task|optimizer|llm|tracking)=\w+", a)]
     GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            config = OmegaConf.to_container(compose("config", overrides=chosen))
-    except Exception:
-        return []
-    return [key for key in _flatten(config) if not key.startswith("hydra")]
+    own = [f"hydra.searchpath=[{','.join(f'file://{path.resolve()}' for path in config_dirs(arguments))}]"]
+    for overrides in ([*chosen, *own], [entry for entry in chosen if not entry.startswith("task=")], []):
+        try:
+            with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+                config = OmegaConf.to_container(compose("config", overrides=overrides))
+        except Exception:
+            continue
+        return [key for key in _flatten(config) if not key.startswith("hydra")]
+    return []
 
 
 def _flatten(config: Any, prefix: str = "") -> Iterator[str]:

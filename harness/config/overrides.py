@@ -6,6 +6,7 @@ import functools
 import itertools
 import os
 import re
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -59,9 +60,14 @@ def own_conf() -> list[Path]:
 def with_own_conf(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with `--config-dir conf` where the current folder has an `own_conf` and the command names no folder.
 
-    No shell expands the home sign in `--config-dir=~/x`.
+    No shell expands the home sign in `--config-dir=~/x`. What lies beside a named folder can be imported from then on, by workers too: a
+    `_target_` in it is code of the same project.
     """
     arguments = [a.replace("=~", f"={Path.home()}", 1) if a.startswith("--config-dir=~/") else a for a in arguments]
+    for beside in dict.fromkeys(str(folder.resolve().parent) for folder in config_dirs(arguments) if folder.is_dir()):
+        if beside not in sys.path:
+            sys.path.append(beside)
+            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), beside)))
     named = any(argument.partition("=")[0] in ("--config-dir", "-cd") for argument in arguments)
     return [*arguments, *(part for folder in ([] if named else own_conf()) for part in ("--config-dir", str(folder)))]
 

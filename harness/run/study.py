@@ -417,4 +417,5 @@ def every_trial_failed(summary: Mapping[str, object]) -> str:
         return ""
     kinds = ", ".join(f"{count} {status}" for status, count in failures.items())
     count = f"all {trials} trials" if trials != 1 else "the only trial"
-    return f"{count} failed ({kinds}); the cell is done, since its failures are its result"
+    done = "the cell is done, since its failures are its result; after a change of the task, study=NAME trains anew"
+    return f"{count} failed ({kinds}); {done}"

@@ -68,7 +68,10 @@ def _run(objective: Callable[[object], object], space: Space, config: Config, se
         yield Epoch(value)
     for name in config:
         if name not in trial.params:
-            say_once(f"the Optuna objective never asked for '{name}', so its value changes nothing: leave it out of the space")
+            say_once(
+                f"the Optuna objective did not ask for '{name}' in a trial, so its value changed nothing: give it `when:` if it is asked "
+                "for in some trials only, else leave it out of the space"
+            )
 
 
 def _single(value: object) -> float:

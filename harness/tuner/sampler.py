@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 from harness.cell import Cell
 from harness.errors import Exhausted, SettingsError
 from harness.seeding import keyed_random, keyed_seed
-from harness.trial import Direction, Objective, Proposal
+from harness.trial import Direction, Objective, Proposal, Trajectory
 from harness.tuner.method import Method
 from harness.tuner.optuna_space import from_distributions, is_usable, to_distributions
 from harness.tuner.record import SAMPLER, Record, path_of
@@ -134,6 +135,8 @@ class ExpertBlockSampler(BaseSampler):
         running = [other.number for other in trials if other.state is TrialState.RUNNING]
         seed = keyed_seed(self._seed, "beside running trials", trial.number) if running else self._seed
         trajectory = trajectory_of(trials, space, self._objective(trials, space, Direction(study.direction.name.lower())))
+        if self._space is not None:
+            _warn_of_another_space(trials, trajectory, space)
         try:
             asked = self._method(space, seed, max(self._budget, len(trajectory) + 1)).propose(trajectory).proposal
         except Exhausted:
@@ -155,13 +158,36 @@ class ExpertBlockSampler(BaseSampler):
         """Return the method of these arguments: the last one again, where they are the same. A model in the process is loaded once."""
         key = (space, seed, budget)
         if self._built is None or self._built[0] != key:
-            name = {"name": self._metric["name"]} if self._metric and "name" in self._metric else {}
+            # The method takes the direction from the trajectory.
+            name = (
+                {"name": self._metric["name"], "direction": str(Direction.MAXIMIZE)}
+                if self._metric and "name" in self._metric
+                else {}
+            )
             wanted = self._wanted(space, seed, name)
             if budget not in self._cells:
                 self._cells = {budget: wanted.cell(budget)}
             cell = replace(self._cells[budget], seed=seed, task=wanted.task())
             self._built = (key, Method.of(cell, space, self._record, self._built[1].backend if self._built else None))
         return self._built[1]
+
+
+def _warn_of_another_space(trials: Sequence[FrozenTrial], trajectory: Trajectory, space: UserSpace) -> None:
+    """Warn where no finished trial lies in the space that was given: the method would propose the same for ever."""
+    finished = [trial for trial in trials if trial.state.is_finished() and trial.params]
+    if finished and not len(trajectory):
+        names = [hp.name for hp in space.space]
+        unknown = [name for name in finished[-1].params if name not in names]
+        what = (
+            f"the objective asks for {', '.join(map(repr, unknown))}, which it does not hold"
+            if unknown
+            else "names or ranges differ"
+        )
+        warnings.warn(
+            f"none of {len(finished)} finished trials lies in space=, so that the method learns nothing: {what}. The space has: "
+            f"{', '.join(names)}",
+            stacklevel=2,
+        )
 
 
 def _trials(study: Study) -> list[FrozenTrial]:

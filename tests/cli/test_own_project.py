@@ -71,3 +71,17 @@ def test_a_training_that_changes_the_folder_and_fails_is_placed_all_the_same(pro
     assert ": all 2 trials failed: FileNotFoundError: [Errno 2] No such file or directory: 'data.csv' (lost.py:7); see " in last
     failure = json.loads((project / last.rpartition("; see ")[2]).read_text())
     assert 'yield Epoch(open("data.csv"))' in failure["traceback"]
+
+
+def test_from_elsewhere_the_folder_that_is_named_brings_its_code_and_the_names_of_its_settings(
+    project: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    ran = run(("--config-dir", "../conf", "task=wanders", *QUIET), elsewhere)
+    assert ran.returncode == 0, ran.stderr
+    assert "no test score came" in ran.stderr
+    assert "test: none" in ran.stderr
+    misspelt = run(("--config-dir", "../conf", "task=wanders", "task.space.x.hihg=3"), elsewhere)
+    assert misspelt.returncode == 2
+    assert "did you mean 'task.space.x.high'?" in misspelt.stderr

@@ -149,7 +149,7 @@ def test_a_hyperparameter_that_is_never_asked_for_is_said_once(capsys: pytest.Ca
     for _ in range(2):
         assert InProcess(task, objective=LOSS).train({"asked": 0.5, "forgotten": 0.5}, seed=0).ok
     said = capsys.readouterr().err
-    assert said.count("never asked for 'forgotten'") == 1
+    assert said.count("did not ask for 'forgotten'") == 1
     assert "'asked'" not in said
 
 

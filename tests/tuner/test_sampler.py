@@ -76,6 +76,14 @@ def test_a_space_with_conditions_is_proposed_from_the_first_trial_on() -> None:
     assert len({depth for depth in depths if depth}) > 1
 
 
+def test_a_space_in_which_no_trial_lies_is_a_warning_that_names_what_is_misspelt() -> None:
+    space = {"alpah": {"type": "float", "low": 0.0, "high": 1.0}}
+    study = optuna.create_study(sampler=ExpertBlockSampler(space=space))
+    study.optimize(lambda trial: trial.suggest_float("alpha", 0.0, 1.0), n_trials=1)
+    with pytest.warns(UserWarning, match="asks for 'alpha', which it does not hold.*The space has: alpah"):
+        study.optimize(lambda trial: trial.suggest_float("alpha", 0.0, 1.0), n_trials=1)
+
+
 def test_states_and_values_become_outcomes() -> None:
     def finished(state: str, value: float | None, curve: dict[int, float]) -> optuna.trial.FrozenTrial:
         return optuna.trial.create_trial(

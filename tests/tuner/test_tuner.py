@@ -114,7 +114,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"seed": 1}, "seed: 0 there, 1 here"),
         ({"method": "random"}, "method: 'rules' there, 'random' here"),
         ({"space": {"rate": SPACE["rate"]}}, "task.space.layers: .* there, nothing here"),
-        ({"metric": RMSE}, "task.objective.unit: '%' there, 'kWh' here"),
+        ({"metric": RMSE, "direction": "minimize"}, "task.objective.unit: '%' there, 'kWh' here"),
         ({"name": "other"}, "name: 'tuning' there, 'other' here"),
         ({"settings": {"agent.names": "anonymous"}}, "names: 'real' there, 'anonymous' here"),
     ],
@@ -250,7 +250,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: Tuner(SPACE, "tcs", llm="qwen", settings={"agent.attempts": "x"}), "agent.attempts: Value 'x'"),
     (lambda: Tuner(SPACE, direction="minimize"), "direction=minimize: say what is measured"),
     (lambda: Tuner(SPACE, metric="rmse"), "metric='rmse': say what is measured"),  # type: ignore[arg-type]
-    (lambda: Tuner(SPACE, metric={"name": "rmse", "unit": "kWh"}), "margin is missing"),
+    (lambda: Tuner(SPACE, metric={"name": "rmse", "unit": "kWh"}, direction="minimize"), "margin is missing"),
     (lambda: Tuner(SPACE, direction="maximize", metric={"direction": "minimize", **RMSE}), "leave one out"),
     (lambda: Tuner(SPACE, direction="down"), "direction=down; there is: maximize, minimize"),
     (lambda: Tuner(SPACE, card={"titel": "x"}), r"card: unknown field 'titel'; did you mean 'title'\?"),
