@@ -52,7 +52,7 @@ reproduce: $(VENV)/.ready ## Run the main study, 30 seeds from tables, check it 
 	done
 	$(PY) -m harness +experiment=reproduce_table $(ARGS)
 	$(PY) -m harness.report reproduce-table
-	@$(PY) -m harness.tabulate task=core --verify 1 || echo "The numbers of this machine differ from those of the tables, as said above; the tables stay as they are."
+	@$(PY) -m harness.tabulate task=core --verify 1 || echo "Above: by how much the trainings of this machine differ from the recorded ones; within 0 points, only last bits do."
 	$(PY) -m harness +experiment=live_check $(ARGS)
 ifneq ($(LLMS),)
 	$(PY) -m harness +experiment=reproduce_table optimizer=$(LLMS) -m $(ARGS)

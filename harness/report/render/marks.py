@@ -53,7 +53,7 @@ class Marks:
         notes = [STARTUP_NOTE] if any(arm.all_startup for arm in shown) else []
         if any(arm.name in self.fallback for arm in shown):
             notes.append(fallback_note(self.fallback_share))
-        notes += [f"{WITHHELD} {self.withheld[arm.name]}" for arm in shown if arm.name in self.withheld]
+        notes += self._withheld_notes([arm.name for arm in shown if arm.name in self.withheld])
         notes += [other_model_note(arm) for arm in shown if arm.answered.others]
         if began := [f"{arm.name} in {self.given[arm.name]}" for arm in shown if arm.name in self.given]:
             notes.append(
@@ -64,6 +64,16 @@ class Marks:
                 f"{DOUBLE} the answers of {listed(doubles, 30)} came from a test double, so its scores say nothing of any model"
             )
         return tuple(notes)
+
+    def _withheld_notes(self, names: Iterable[str]) -> list[str]:
+        """Return the sentences of withheld arms; those that differ in the arm's name alone are one, about each of them."""
+        alike: dict[str, list[str]] = {}
+        for name in names:
+            alike.setdefault(self.withheld[name].replace(name, "\0"), []).append(name)
+        return [
+            f"{WITHHELD} {text.replace(chr(0), f'each of {listed(of, 30)}' if len(of) > 1 else of[0])}"
+            for text, of in alike.items()
+        ]
 
 
 STARTUP_NOTE = f"{STARTUP} the whole budget is the method's random start-up: random search under another name"
