@@ -23,6 +23,7 @@ class TestRulesGP(OptimizerContract):
         return RulesGP(space, seed, startup="rules", startup_length=4, budget=10)
 
 
+@pytest.mark.full  # it shares all its code with the two others
 class TestRulesPiBO(OptimizerContract):
     trials = 6
     replayed = (0, 2, 5)
