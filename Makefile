@@ -77,7 +77,7 @@ endif
 	$(PY) -m harness.report reproduce
 
 # Not part of make reproduce: it needs the extra `foreign` and a download of 2 MB.
-foreign: $(VENV)/.ready ## Run the study on 42 tasks that others made, and print it (a quarter of an hour on two quiet cores; a second run trains nothing)
+foreign: $(VENV)/.ready ## Run the study on 42 tasks that others made, and print it (ten minutes on two cores; a second run trains nothing)
 	$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c scripts/constraints.txt -e '.[foreign]'
 	$(PY) -m harness.tasks.common.datasets yahpo_lcbench
 	$(PY) -m harness +experiment=foreign $(ARGS)
