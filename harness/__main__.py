@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,14 +9,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import harness
+from harness.cli.ending import end_process, run_to_end
 from harness.cli.help import help_text
 from harness.config.overrides import HELP_FLAGS, SHOWING_FLAGS, with_own_conf
 from harness.environment import one_thread
-from harness.errors import HarnessError, shown
-from harness.scrub import scrub_tracebacks
-from harness.signals import Interrupted, handle_stop_signals, ignore_stop_signals, stop_status
-
-STOPPED = "stopped; the same command goes on from here"
+from harness.errors import HarnessError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,20 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 when all cells are done, 1 when some are not, 2 for a mistake in the command, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
-    try:
-        handle_stop_signals()
-        status, text = _run(argv)
-    except Interrupted as stop:
-        # Whoever calls this has a handler of its own, and waits for what that raised.
-        raise (stop.__cause__ or KeyboardInterrupt) from None
-    except BaseException as error:
-        if stop_status() is None and not isinstance(error, KeyboardInterrupt):
-            raise
-        return _complain(STOPPED, stop_status() or 130)
-    if status and stop_status():
-        # What the signal became in somebody else's clean-up is no mistake of the command's.
-        return _complain(STOPPED, stop_status() or 130)
-    return _complain(text, status) if text else status
+    return run_to_end("harness", lambda: _run(argv))
 
 
 def _run(argv: Sequence[str] | None) -> tuple[int, str]:
@@ -74,22 +57,9 @@ def _run(argv: Sequence[str] | None) -> tuple[int, str]:
     return 0, ""
 
 
-def _complain(text: str, status: int) -> int:
-    with contextlib.suppress(OSError):  # the terminal is gone
-        print(f"harness: {shown(text)}", file=sys.stderr, flush=True)
-    return status
-
-
 def command() -> NoReturn:
     """Run the command of this process, and end it. Raises SystemExit."""
-    scrub_tracebacks()
-    try:
-        status = main()
-        ignore_stop_signals()
-    except KeyboardInterrupt:  # between these two lines
-        status = stop_status() or 130
-        ignore_stop_signals()
-    sys.exit(status)
+    end_process(main)
 
 
 if __name__ == "__main__":

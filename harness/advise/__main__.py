@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
@@ -12,14 +11,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from harness.advise.request import Request, help_text, parsed
+from harness.cli.ending import end_process, run_to_end
 from harness.config.overrides import HELP_FLAGS
 from harness.console import say
 from harness.environment import one_thread
 from harness.errors import HarnessError, shown
-from harness.scrub import scrub_tracebacks
-from harness.signals import Interrupted, handle_stop_signals, ignore_stop_signals, stop_status
 
-STOPPED = "stopped; the same command goes on from here"
 # The key of the section of the report that is printed.
 ADVICE = "advice"
 
@@ -29,18 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 when advice was given, also that nothing can be told; 1 when no method could run; 2 for a mistake; 130 after Ctrl-C and the like.
     """
-    try:
-        handle_stop_signals()
-        status, text = _run(list(sys.argv[1:] if argv is None else argv))
-    except Interrupted as stop:
-        raise (stop.__cause__ or KeyboardInterrupt) from None
-    except BaseException as error:
-        if stop_status() is None and not isinstance(error, KeyboardInterrupt):
-            raise
-        return _complain(STOPPED, stop_status() or 130)
-    if status and stop_status():
-        return _complain(STOPPED, stop_status() or 130)
-    return _complain(text, status) if text else status
+    return run_to_end("harness.advise", lambda: _run(list(sys.argv[1:] if argv is None else argv)))
 
 
 def _run(arguments: list[str]) -> tuple[int, str]:
@@ -116,22 +102,9 @@ def tell(study: Path, *, page: bool) -> None:
         print(f"page:    {shown(str(out / 'report.html'))}", flush=True)
 
 
-def _complain(text: str, status: int) -> int:
-    with contextlib.suppress(OSError):  # the terminal is gone
-        print(f"harness.advise: {shown(text)}", file=sys.stderr, flush=True)
-    return status
-
-
 def command() -> NoReturn:
     """Run the command of this process, and end it. Raises SystemExit."""
-    scrub_tracebacks()
-    try:
-        status = main()
-        ignore_stop_signals()
-    except KeyboardInterrupt:  # between these two lines
-        status = stop_status() or 130
-        ignore_stop_signals()
-    sys.exit(status)
+    end_process(main)
 
 
 if __name__ == "__main__":

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from harness.cli.ending import STOPPED as GOES_ON
+from harness.cli.ending import end_process, run_to_end
 from harness.environment import one_thread
-from harness.errors import HarnessError, shown
+from harness.errors import HarnessError
 from harness.probe.request import TEXT, parsed
-from harness.scrub import scrub_tracebacks
-from harness.signals import Interrupted, handle_stop_signals, ignore_stop_signals, stop_status
 
-STOPPED = "stopped; the same command goes on from here, and --show shows what is answered"
+STOPPED = f"{GOES_ON}, and --show shows what is answered"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0; 2 for a mistake, in one line; 130 after Ctrl-C and the like."""
-    try:
-        handle_stop_signals()
-        status, text = _run(list(sys.argv[1:] if argv is None else argv))
-    except Interrupted as stop:
-        raise (stop.__cause__ or KeyboardInterrupt) from None
-    except BaseException as error:
-        if stop_status() is None and not isinstance(error, KeyboardInterrupt):
-            raise
-        return _complain(STOPPED, stop_status() or 130)
-    if status and stop_status():
-        return _complain(STOPPED, stop_status() or 130)
-    return _complain(text, status) if text else status
+    return run_to_end("harness.probe", lambda: _run(list(sys.argv[1:] if argv is None else argv)), stopped=STOPPED)
 
 
 def _run(arguments: list[str]) -> tuple[int, str]:
@@ -52,22 +40,9 @@ def _run(arguments: list[str]) -> tuple[int, str]:
     return 0, ""
 
 
-def _complain(text: str, status: int) -> int:
-    with contextlib.suppress(OSError):  # the terminal is gone
-        print(f"harness.probe: {shown(text)}", file=sys.stderr, flush=True)
-    return status
-
-
 def command() -> NoReturn:
     """Run the command of this process, and end it. Raises SystemExit."""
-    scrub_tracebacks()
-    try:
-        status = main()
-        ignore_stop_signals()
-    except KeyboardInterrupt:  # between these two lines
-        status = stop_status() or 130
-        ignore_stop_signals()
-    sys.exit(status)
+    end_process(main)
 
 
 if __name__ == "__main__":
