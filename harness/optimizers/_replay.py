@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Protocol, TypeAlias
 
 from harness.errors import SettingsError
+from harness.optimizers._startup import is_startup
 from harness.seeding import keyed_random, keyed_seed
 from harness.space import Config, Space, Value
 from harness.space.hyperparameter import Choice, Hyperparameter, Number
@@ -89,7 +90,7 @@ class ReplayedOptimizer(ABC):
 
     def _draws(self, before: Sequence[Trial]) -> bool:
         """Say whether the trial after the trials `before` is a uniform draw instead of the library's proposal."""
-        return len(before) < self._startup_trials or all(trial.score is None for trial in before)
+        return is_startup(before, self._startup_trials)
 
     def _session_after(self, trajectory: Trajectory) -> Session:
         """Return a session in the state of an uninterrupted run after `trajectory`."""

@@ -1,13 +1,13 @@
-"""The random trials before a method that asks an LLM has scores to show: the same rule as for the methods from libraries (`_replay.py`)."""
+"""Start-up trials: random ones before a method has scores to learn from, or to show an LLM."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.errors import SettingsError, near
 from harness.seeding import keyed_random
 from harness.space import Space
-from harness.trial import Proposal, Trajectory
+from harness.trial import Proposal, Trajectory, Trial
 
 
 def check_options(options: Mapping[str, object], known: Iterable[str], method: str) -> None:
@@ -28,9 +28,9 @@ def whole(options: Mapping[str, object], name: str, most: int) -> int:
     return value
 
 
-def is_startup(trajectory: Trajectory, startup_trials: int) -> bool:
-    """Say whether the next trial is a uniform draw: every earlier trial counts, and draws go on while no trial has a score."""
-    return len(trajectory) < startup_trials or all(trial.score is None for trial in trajectory)
+def is_startup(before: Sequence[Trial], startup_trials: int) -> bool:
+    """Say whether the trial after `before` is a start-up trial: every earlier trial counts, and it goes on while no trial has a score."""
+    return len(before) < startup_trials or all(trial.score is None for trial in before)
 
 
 def startup_draw(space: Space, seed: int, purpose: str, trajectory: Trajectory) -> Proposal:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harness.optimizer import Optimizer
+from harness.optimizers._startup import is_startup
 from harness.trial import Proposal, Trajectory, Trial
 
 PROPOSER = "proposer"  # the key of a proposal's note that names the method
@@ -63,7 +64,7 @@ def starts_for(length: int) -> Turn:
     """Return the turn of a start-up method: the first `length` trials, and on while no trial has a score."""
 
     def is_start(before: Sequence[Trial]) -> bool:
-        return len(before) < length or all(trial.score is None for trial in before)
+        return is_startup(before, length)
 
     return is_start
 
