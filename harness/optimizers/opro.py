@@ -90,7 +90,7 @@ class OPRO(LlmOptimizer):
         self._backend = backend
         self._startup_trials = startup_trials
         self._samples = samples
-        self._names = Names.anonymous(space) if asking.names == "anonymous" else Names.real(space)
+        self._names = Names.of(space, asking.names)
         self._allowed = level_space(self._names.space) if asking.values == "levels" else self._names.space
         self._arm = [self.identity(asking, card), samples]
 
@@ -121,7 +121,7 @@ class OPRO(LlmOptimizer):
 
     def propose(self, trajectory: Trajectory) -> Proposal:
         """Ask the model for the next configuration. Raises BackendError when the model cannot be reached."""
-        if is_startup(trajectory, self._startup_trials):
+        if is_startup(trajectory.trials, self._startup_trials):
             return startup_draw(self._space, self._seed, "opro", trajectory)
         exchange = Exchange(self._names.trajectory(trajectory), self._seed, self._asking.llm, self._backend)
         pairs = "\n".join(pair_lines(exchange.shown))

@@ -101,7 +101,7 @@ class Agent(LlmOptimizer):
         self._backend = backend
         self._context = context or context_of(asking)
         self._prompts = load_prompts(asking.prompt)
-        self._names = Names.anonymous(space) if asking.names == "anonymous" else Names.real(space)
+        self._names = Names.of(space, asking.names)
         self._allowed = level_space(self._names.space) if _has_levels(asking) else self._names.space
         self._analysis = _analysis(asking)
         self._schema = reply_schema(self._allowed, self._analysis, self._prompts.manner.longest_analysis)

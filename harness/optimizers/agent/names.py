@@ -27,6 +27,11 @@ class Names:
     hides_errors: bool = False
 
     @classmethod
+    def of(cls, space: Space, names: str) -> Names:
+        """Return the names that `agent.names` asks for: real or anonymous."""
+        return cls.anonymous(space) if names == "anonymous" else cls.real(space)
+
+    @classmethod
     def real(cls, space: Space) -> Names:
         """Return the real names, unchanged."""
         return cls(space, {name: name for name in space.names}, {})

@@ -82,7 +82,7 @@ class LLAMBO(LlmOptimizer):
         self._backend = backend
         self._startup_trials = startup_trials
         self._options = Options.read({**options, "startup_trials": startup_trials})
-        self._names = Names.anonymous(space) if asking.names == "anonymous" else Names.real(space)
+        self._names = Names.of(space, asking.names)
         self._allowed = level_space(self._names.space) if asking.values == "levels" else self._names.space
         self._arm = [self.identity(asking, card), vars(self._options)]
 
@@ -112,7 +112,7 @@ class LLAMBO(LlmOptimizer):
 
     def propose(self, trajectory: Trajectory) -> Proposal:
         """Ask the model for candidates and predictions. Raises BackendError when the model cannot be reached."""
-        if is_startup(trajectory, self._startup_trials):
+        if is_startup(trajectory.trials, self._startup_trials):
             return startup_draw(self._space, self._seed, "llambo", trajectory)
         shown = self._names.trajectory(trajectory)
         exchange = Exchange(shown, self._seed, self._asking.llm, self._backend)

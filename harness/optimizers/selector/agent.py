@@ -23,34 +23,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from harness.errors import SettingsError, near
 from harness.llm.asking import NO_OPTIONS, Asking, LlmOptimizer
-from harness.llm.backend import MOST_LOGPROBS, Backend, Message, Reply, digest
+from harness.llm.backend import MOST_LOGPROBS, Backend, Message, digest
 from harness.optimizers.agent.context import SUMMARISED, Context
+from harness.optimizers.agent.exchange import Exchange
 from harness.optimizers.agent.names import Names
 from harness.optimizers.agent.prompt import load_prompts, opening, space_text
 from harness.optimizers.agent.reply import BadReply
 from harness.optimizers.rules.policy import Rules
 from harness.optimizers.selector.candidates import Candidate, Candidates, check_select, note_of
 from harness.optimizers.selector.question import Answer, answer_schema, question_text, read_answer, template_hash
-from harness.seeding import keyed_random, keyed_seed
+from harness.seeding import keyed_random
 from harness.space import Space
 from harness.task import TaskCard
 from harness.trial import Proposal, Trajectory
 
 PROMPT = "v2"  # of the agent's templates, for everything above the candidates
-
-
-@dataclass
-class _Exchange:
-    """The calls of one trial: for each its number, its role, and its problem, if it had one."""
-
-    trial: int
-    replies: list[dict[str, object]] = field(default_factory=list)
-    last: Reply | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,7 @@ class Selector(LlmOptimizer):
         self._backend = backend
         self._prompts = load_prompts(PROMPT)
         self._context = Context(asking.context, asking.blocks, asking.format, asking.log_every, self._prompts.manner.digits)
-        self._names = Names.anonymous(space) if asking.names == "anonymous" else Names.real(space)
+        self._names = Names.of(space, asking.names)
 
     @classmethod
     def identity(cls, asking: Asking, card: TaskCard) -> dict[str, object]:
@@ -135,8 +127,8 @@ class Selector(LlmOptimizer):
         found = self._candidates.after(trajectory)
         if len(found) == 1:  # there is nothing to choose
             return Proposal(dict(found[0].config), note={"select": note_of(found, 1)})
-        exchange = _Exchange(len(trajectory) + 1)
-        text, messages = self._opening(trajectory)
+        exchange = Exchange(self._names.trajectory(trajectory), self._seed, self._asking.llm, self._backend)
+        text, messages = self._opening(exchange.shown)
         orders = self._orders(len(trajectory), len(found))
         asked = [self._question(exchange, messages, found, order) for order in orders]
         answered = [question for question in asked if question.answer]
@@ -151,12 +143,12 @@ class Selector(LlmOptimizer):
         select = {**note_of(found, place + 1), "by": by, "questions": [question.note() for question in asked]}
         return Proposal(dict(found[place].config), source, self._note(exchange, text, select))
 
-    def _opening(self, trajectory: Trajectory) -> tuple[str, list[Message]]:
-        """Return the text about the trials, and the messages up to the candidates."""
-        shown, space = self._names.trajectory(trajectory), self._names.space
+    def _opening(self, shown: Trajectory) -> tuple[str, list[Message]]:
+        """Return the text about the trials that the model sees, and the messages up to the candidates."""
+        space = self._names.space
         nothing = self._prompts.manner.summary_of_nothing
         text = self._context.text(space, shown, budget=self._budget, seed=self._seed, summary_of_nothing=nothing)
-        number, objective = len(trajectory) + 1, trajectory.objective
+        number, objective = len(shown) + 1, shown.objective
         messages = opening(
             self._prompts, self._card, space_text(space), objective, number=number, budget=self._budget, context=text
         )
@@ -168,38 +160,29 @@ class Selector(LlmOptimizer):
         starts = [first + turn for turn in range(min(self._asking.orders, count))]
         return [tuple((place - start) % count for place in range(count)) for start in starts]
 
-    def _question(self, exchange: _Exchange, messages: list[Message], found: Sequence[Candidate], order: tuple[int, ...]) -> _Asked:
+    def _question(self, exchange: Exchange, messages: list[Message], found: Sequence[Candidate], order: tuple[int, ...]) -> _Asked:
         system, task = messages
         shown = [self._names.shown(found[index].config) for index in order]
         question = f"{task.content}\n\n{question_text(exchange.trial, shown)}"
         asked = question
         for attempt in range(1, self._asking.attempts + 1):
-            reply = self._ask(exchange, [system, Message("user", asked)], len(order))
+            request = exchange.request([system, Message("user", asked)], answer_schema(len(order)))
+            reply = exchange.send(replace(request, top_logprobs=MOST_LOGPROBS), "selector")
             try:
                 return _Asked(order, read_answer(reply, len(order), self._asking.llm.max_tokens), attempt)
             except BadReply as bad:
-                exchange.replies[-1] |= {"problem": str(bad), "kind": str(bad.kind), "why": bad.why}
+                exchange.refuse(bad)
                 asked = f"{question}\n\n{self._prompts.fill('retry', complaint=bad.short)}"
         return _Asked(order, None, self._asking.attempts)
-
-    def _ask(self, exchange: _Exchange, messages: list[Message], count: int) -> Reply:
-        call = len(exchange.replies) + 1
-        seed = keyed_seed(self._seed, "llm", exchange.trial * 1_000 + call, bits=31)
-        request = self._asking.llm.request(messages, schema=answer_schema(count), seed=seed, trial=exchange.trial, call=call)
-        reply = self._backend.complete(replace(request, top_logprobs=MOST_LOGPROBS))
-        exchange.replies.append({"call": call, "role": "selector", "problem": None})
-        exchange.last = reply
-        return reply
 
     def _drawn(self, number: int, count: int) -> int:
         """Draw a place, with other random numbers than the control's, and than those of another context."""
         arm = digest(self.identity(self._asking, self._card))
         return keyed_random(self._seed, f"fallback {arm}", number).randrange(count)
 
-    def _note(self, exchange: _Exchange, context: str, select: Mapping[str, object]) -> dict[str, object]:
-        facts = exchange.last.facts.to_dict() if exchange.last else {}
+    def _note(self, exchange: Exchange, context: str, select: Mapping[str, object]) -> dict[str, object]:
         prompt = {"version": PROMPT, "hash": self._prompts.hash}
-        return {"context": context, "select": dict(select), "prompt": prompt, "replies": exchange.replies, "model": facts}
+        return {"context": context, "select": dict(select), "prompt": prompt, **exchange.note()}
 
 
 def _likeliest(asked: Sequence[_Asked], count: int) -> int:
