@@ -16,16 +16,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from harness.errors import SettingsError, near
-from harness.llm.asking import NO_OPTIONS, Asking, LlmOptimizer
+from harness.llm.asking import NO_OPTIONS, Asking
 from harness.optimizer import Optimizer
 from harness.optimizers.agent.agent import Agent
+from harness.optimizers.hybrid.agent_in_turns import AgentInTurns
 from harness.optimizers.hybrid.turns import Turns, count_of, share_of
 from harness.optimizers.optuna_gp import OptunaGP
 from harness.optimizers.random import Random
 from harness.optimizers.tpe import TPE
 from harness.space import Space
-from harness.task import TaskCard
-from harness.trial import Proposal, Trajectory
 
 OPTIMIZERS: Mapping[str, Callable[[Space, int], Optimizer]] = {
     "tpe": lambda space, seed: TPE(space, seed, startup_trials=3),
@@ -34,12 +33,13 @@ OPTIMIZERS: Mapping[str, Callable[[Space, int], Optimizer]] = {
 }
 
 
-class LlmShare(LlmOptimizer):
+class LlmShare(AgentInTurns):
     """Ask the LLM on `share`, above 0 and at most 1, of the trials after the default, and `optimizer`, one of OPTIMIZERS, on the others.
 
     `agent` is what `Agent` takes: asking, card, budget and backend. Raises SettingsError.
     """
 
+    method = "llm_share"
     versions: ClassVar[Mapping[str, int]] = {
         "llm_share": 1,
         **Agent.versions,
@@ -55,31 +55,12 @@ class LlmShare(LlmOptimizer):
         self._turns = Turns(llm, OPTIMIZERS[optimizer](space, seed), share_of(_checked(share)), ("llm", optimizer))
 
     @classmethod
-    def identity(cls, asking: Asking, card: TaskCard) -> dict[str, object]:
-        return in_turns(Agent.identity(asking, card), "llm_share")
-
-    @classmethod
-    def versions_with(cls, asking: Asking) -> dict[str, int]:
-        return {**cls.versions, **Agent.versions_with(asking)}
-
-    @classmethod
     def number_of_calls(
         cls, asking: Asking, trials: int, *, start: str = "none", options: Mapping[str, object] = NO_OPTIONS
     ) -> int:
         """Return the calls of the trials that are the LLM's."""
         own = count_of(_checked(options.get("share", 1.0)), trials - (start == "default"))
         return Agent.number_of_calls(asking, own)
-
-    def propose(self, trajectory: Trajectory) -> Proposal:
-        """Return the proposal of the LLM or of the optimizer, whose turn it is. Raises BackendError when the model cannot be reached."""
-        return self._turns.propose(trajectory)
-
-
-def in_turns(identity: dict[str, object], method: str) -> dict[str, object]:
-    """Return an agent's identity as that of a hybrid: it is not compared with an agent that proposes every trial."""
-    agent = identity["agent"]
-    assert isinstance(agent, dict)
-    return {**identity, "agent": {**agent, "turns": method}}
 
 
 def _checked(share: object) -> float:

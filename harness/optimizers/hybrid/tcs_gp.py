@@ -9,34 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from harness.llm.asking import NO_OPTIONS, Asking, LlmOptimizer
+from harness.llm.asking import NO_OPTIONS, Asking
 from harness.optimizers.agent.agent import Agent
-from harness.optimizers.hybrid.llm_share import in_turns
+from harness.optimizers.hybrid.agent_in_turns import AgentInTurns
 from harness.optimizers.hybrid.rules_gp import checked_length, gp_after
 from harness.optimizers.optuna_gp import OptunaGP
 from harness.space import Space
-from harness.task import TaskCard
-from harness.trial import Proposal, Trajectory
 
 
-class TcsGP(LlmOptimizer):
+class TcsGP(AgentInTurns):
     """Ask the LLM for `startup_length` trials after the default, and on while no trial has a score, then follow the GP.
 
     `agent` is what `Agent` takes: asking, card, budget and backend. Raises SettingsError.
     """
 
+    method = "tcs_gp"
     versions: ClassVar[Mapping[str, int]] = {"tcs_gp": 1, **Agent.versions, **OptunaGP.versions}
 
     def __init__(self, space: Space, seed: int, *, startup_length: int, **agent: Any) -> None:
         self._turns = gp_after(Agent(space, seed, **agent), "llm", space, seed, startup_length)
-
-    @classmethod
-    def identity(cls, asking: Asking, card: TaskCard) -> dict[str, object]:
-        return in_turns(Agent.identity(asking, card), "tcs_gp")
-
-    @classmethod
-    def versions_with(cls, asking: Asking) -> dict[str, int]:
-        return {**cls.versions, **Agent.versions_with(asking)}
 
     @classmethod
     def number_of_calls(
@@ -45,7 +36,3 @@ class TcsGP(LlmOptimizer):
         """Return the calls of the start-up trials, where one of them has a score."""
         length = checked_length(options.get("startup_length", trials))
         return Agent.number_of_calls(asking, min(length, trials - (start == "default")))
-
-    def propose(self, trajectory: Trajectory) -> Proposal:
-        """Return the proposal of the LLM or of the GP, whose turn it is. Raises BackendError when the model cannot be reached."""
-        return self._turns.propose(trajectory)
