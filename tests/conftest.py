@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,18 @@ class Ran:
 Cli = Callable[..., Ran]
 
 
+def runner(main: Callable[[Sequence[str]], int], capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Return a function that runs command lines of a command in this process."""
+
+    def run(*arguments: str) -> Ran:
+        capsys.readouterr()
+        status = main(arguments)
+        captured = capsys.readouterr()
+        return Ran(status, captured.out, captured.err)
+
+    return run
+
+
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
     """Run command lines in this process, in a folder of their own, and take back what they changed in the process."""
@@ -60,13 +72,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     root, on_signal = logging.getLogger(), {number: signal.getsignal(number) for number in STOPS}
     handlers, level = root.handlers[:], root.level
 
-    def run(*arguments: str) -> Ran:
-        capsys.readouterr()
-        status = main(arguments)
-        captured = capsys.readouterr()
-        return Ran(status, captured.out, captured.err)
-
-    yield run
+    yield runner(main, capsys)
     for number, handler in on_signal.items():
         signal.signal(number, handler)
     root.handlers[:], root.level = handlers, level

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Cli, Ran
+from conftest import Cli, runner
 
 from harness.advise.__main__ import main
 
@@ -11,11 +11,4 @@ from harness.advise.__main__ import main
 @pytest.fixture
 def advise(cli: Cli, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Run command lines of `harness.advise`; what they change in the process is taken back as for `cli`."""
-
-    def run(*arguments: str) -> Ran:
-        capsys.readouterr()
-        status = main(arguments)
-        captured = capsys.readouterr()
-        return Ran(status, captured.out, captured.err)
-
-    return run
+    return runner(main, capsys)

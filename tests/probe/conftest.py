@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Cli, Ran
+from conftest import Cli, runner
 
 from harness.probe.__main__ import main
 
@@ -16,14 +16,7 @@ STUDY = Path("runs/read")
 @pytest.fixture
 def probe(cli: Cli, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Run command lines of `harness.probe`; what they change in the process is taken back as for `cli`."""
-
-    def run(*arguments: str) -> Ran:
-        capsys.readouterr()
-        status = main(arguments)
-        captured = capsys.readouterr()
-        return Ran(status, captured.out, captured.err)
-
-    return run
+    return runner(main, capsys)
 
 
 @pytest.fixture

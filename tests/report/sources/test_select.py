@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.wandb_files import read_when_written
 
 from harness.errors import RecordError, SettingsError
 from harness.report.analysis.options import Options
@@ -52,18 +52,8 @@ def mirrored(records: Path) -> Path:
             tracker.trial(trial)
         tracker.finish({"schema": 1}, records / entry.folder)
         assert not tracker.broken
-    wait_for_files(records, cells=len(read_plan(records)))
+    read_when_written(records / "wandb", "study", cells=len(read_plan(records)))
     return records
-
-
-def wait_for_files(records: Path, *, cells: int) -> None:
-    """Wait until W&B's own process has written the end of every run, which it may do after `finish` has returned."""
-    end = time.monotonic() + 30.0
-    while time.monotonic() < end:
-        found = read_source("wandb-offline:", records, "study").cells
-        if sum(cell.state is State.DONE for cell in found) == cells:
-            return
-        time.sleep(0.05)
 
 
 def main_tables(study: StudyData) -> list[str]:
