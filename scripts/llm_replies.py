@@ -202,7 +202,9 @@ def main() -> None:
     )
     answers = kept(options.out)
     known = {(a.task, a.arm, a.trials, a.seed) for a in answers}
-    questions = ((seed, case, arm) for seed in itertools.count() for case, arm in itertools.product(cases, arms))
+    # Everything is asked again with further seeds, but not where nothing fits the window.
+    seeds = itertools.takewhile(lambda seed: not seed or any(a.kind != TOO_LONG for a in answers), itertools.count())
+    questions = ((seed, case, arm) for seed in seeds for case, arm in itertools.product(cases, arms))
     for seed, case, arm in questions:
         if sum(answer.kind != TOO_LONG for answer in answers) >= options.calls:
             break
