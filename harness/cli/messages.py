@@ -35,12 +35,8 @@ def one_line(error: BaseException, arguments: Sequence[str]) -> str | None:
     if not isinstance(error, HydraException | OmegaConfBaseException):
         if not _raised_while_composing(error):
             return None
-        if "Unexpected type for root" in str(error):  # a key inside of a value that is ${computed}
-            inside = [argument for argument in arguments if argument.lstrip("+").startswith("task.reference.")]
-            return (
-                f"{' '.join(inside) or 'one of these settings'}: lies inside a value that the YAML computes; give the whole value, such as "
-                "'++task.reference={val: {median: 70, best: 80}, source: mine}'"
-            )
+        if "Unexpected type for root" in str(error):
+            return _inside_a_value(arguments)
         return f"these settings do not compose: {_first_line(error)}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, GrammarParseError) and (broken := _file_of(error)):
@@ -91,6 +87,19 @@ def _raised_while_composing(error: BaseException) -> bool:
         "antlr4",
         "yaml",
     )
+
+
+def _inside_a_value(arguments: Sequence[str]) -> str:
+    """Say which setting lies inside a value that is an interpolation, `${...}`: such a value can only be given whole."""
+    keys = _known_keys(arguments)
+    for argument in arguments:
+        key = argument.lstrip("+").partition("=")[0]
+        whole = next(
+            (known for known in keys if key.startswith(f"{known}.") and not any(k.startswith(f"{known}.") for k in keys)), ""
+        )
+        if whole:
+            return f"{argument}: lies inside a value that the YAML computes; give the whole value with ++{whole}=..."
+    return "a setting lies inside a value that the YAML computes; give the whole value with ++KEY=..."
 
 
 def _unknown_key(key: str, arguments: Sequence[str]) -> str:
