@@ -128,7 +128,7 @@ class Epoch:
 
     Scores are those of the task's objective: percentages, at most 100, higher is better, unless its YAML names another `metric`. Losses
     are in the task's own unit, lower is better. A task may leave out what it does not measure (None), but not the validation score.
-    `number` counts from 1 and is set by the harness; a foreign log may skip numbers.
+    `number` counts from 1. A task leaves it out, and the harness sets it; a foreign log may skip numbers.
     """
 
     val_score_pct: float
