@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from harness.cli.ending import end_process, run_to_end
 from harness.console import say
+from harness.environment import one_thread
 from harness.errors import HarnessError, SettingsError, shown
 from harness.pack.packing import alone, pack, unpack
 from harness.store.archive import PACK
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> tuple[int, str]:
     """Do what was asked; return the exit status, and what there is to complain about."""
+    one_thread()
     try:
         _check(given)
         if given.import_ or given.verify:

@@ -19,7 +19,7 @@ from typing import IO
 from harness.console import say
 from harness.errors import HarnessError, RecordError, SettingsError
 from harness.pack.catalogue import Catalogue, Listed, alike
-from harness.pack.names import CATALOGUE, OF_CELL, OF_STUDY, PAGE, check_study_name, is_cell, kind_of, sort_key
+from harness.pack.names import CATALOGUE, OF_STUDY, PAGE, check_study_name, is_cell, kind_of, sort_key
 from harness.pack.packing import cell_folders
 from harness.pack.page import write_page
 from harness.pack.reading import read_bundle
