@@ -20,7 +20,7 @@ from harness.errors import HarnessError
 from harness.llm.backend import DOUBLE, short_name
 from harness.llm.deadline import why_unreachable
 from harness.llm.endpoint import DIRECT, Route, ollama_url, read_key, route_to, state_of
-from harness.llm.settings import LlmSettings
+from harness.llm.settings import THINKING_LEVELS, LlmSettings
 from harness.readiness import Readiness as Readiness  # the backends import it from here
 from harness.scrub import one_line
 
@@ -34,13 +34,14 @@ _NOT_AS_ASKED = (ValueError, KeyError, TypeError, AttributeError, http.client.HT
 class OllamaStatus:
     """What an Ollama server says of itself; `problem` is why it does not answer, `help` what to do where something else answers.
 
-    `windows` maps each pulled model to its window in tokens, None where the server's list does not say.
+    `windows` maps each pulled model to its window in tokens, None where the server's list does not say; `sizes` to its bytes on the disk.
     """
 
     url: str
     up: bool
     version: str = ""
     windows: Mapping[str, int | None] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
     problem: str = ""
     help: str = ""
 
@@ -71,7 +72,8 @@ def ollama_status(base_url: str | None = None, *, timeout_seconds: float = PROBE
         version = get_json(f"{url}/api/version", timeout_seconds=timeout_seconds, key=key, route=route)["version"]
         listed = get_json(f"{url}/api/tags", timeout_seconds=timeout_seconds, key=key, route=route)["models"]
         windows = {str(entry["name"]): _window_of(entry) for entry in listed}
-        return OllamaStatus(url, True, str(version), windows)
+        sizes = {str(entry["name"]): int(entry.get("size") or 0) for entry in listed}
+        return OllamaStatus(url, True, str(version), windows, sizes)
     except urllib.error.HTTPError as error:
         said = one_line(f"{error.code} {error.reason}", limit=100)
         if error.code in (401, 403):
@@ -203,16 +205,58 @@ def ollama_ready(settings: LlmSettings) -> Readiness:
         command = f"ollama serve\nollama pull {settings.model}"
         if not (settings.base_url or shutil.which("ollama")):
             command = f"curl -fsSL https://ollama.com/install.sh | sh\n{command}"
-        return Readiness(settings.name, False, status.problem, status.help or command)
+        return Readiness(settings.name, False, f"{status.problem}{_to_fetch(settings)}", status.help or command)
     name = pulled_name(settings.model, status.models)
     if name is None:
-        return Readiness(settings.name, False, f"Ollama {status.version} has no {settings.model}", f"ollama pull {settings.model}")
+        missing = f"Ollama {status.version} has no {settings.model}{_to_fetch(settings)}"
+        return Readiness(settings.name, False, missing, f"ollama pull {settings.model}")
+    shown = _shown(status.url, name, settings.proxy) if settings.think is not None or status.windows[name] is None else {}
+    refused = thinking_refused(settings, shown)
+    if refused:
+        return Readiness(settings.name, False, refused, "leave llm.think out, or set it to null")
     warnings = [double_warning(status.url)] if DOUBLE in status.version else []
-    window = status.windows[name] or _trained_window(status.url, name, settings.proxy)
+    window = status.windows[name] or context_length(shown.get("model_info") or {})
     warnings += filter(None, [window_warning(settings, window)])
-    return Readiness(
-        settings.name, True, f"Ollama {status.version} at {status.url} has {settings.model}", warning="; ".join(warnings)
-    )
+    size = f" ({status.sizes[name] / 1e9:.1f} GB)" if status.sizes.get(name) else ""
+    found = f"Ollama {status.version} at {status.url} has {settings.model}{size}"
+    return Readiness(settings.name, True, found, warning="; ".join(warnings))
+
+
+def _to_fetch(settings: LlmSettings) -> str:
+    return f"; {settings.model} takes {settings.disk_gb:g} GB" if settings.disk_gb else ""
+
+
+def thinking_refused(settings: LlmSettings, shown: Mapping[str, Any]) -> str:
+    """Return why a model cannot think as `llm.think` asks, by what /api/show says of it; empty where it can, or nothing is known.
+
+    Ollama refuses some values only with the first question, and takes others for its default without a word.
+    """
+    values = thinking_values(shown)
+    if settings.think is None or values is None or settings.think in values:
+        return ""
+    asked = f"llm.think={_as_typed(settings.think)}"
+    if values == (False,):
+        return f"{asked}: {settings.model} does not think"
+    return f"{asked}: {settings.model} takes {' or '.join(map(_as_typed, values))}"
+
+
+def thinking_values(shown: Mapping[str, Any]) -> tuple[bool | str, ...] | None:
+    """Return the values of `think` that a model takes, by what /api/show says of it; None where that is not known."""
+    listed = (shown.get("thinking") or {}).get("values")
+    if listed:
+        return tuple(listed)
+    abilities = shown.get("capabilities")
+    if not abilities:
+        return None
+    if "thinking" not in abilities:
+        return (False,)
+    # Servers before autumn 2026 do not list the values.
+    is_gpt_oss = (shown.get("details") or {}).get("family") in ("gptoss", "gpt-oss")
+    return THINKING_LEVELS if is_gpt_oss else (True, False)
+
+
+def _as_typed(value: object) -> str:
+    return str(value).lower()
 
 
 def window_warning(settings: LlmSettings, window_tokens: int | None) -> str:
@@ -256,14 +300,14 @@ def _window_of(entry: Mapping[str, Any]) -> int | None:
     return window if isinstance(window, int) else None
 
 
-def _trained_window(url: str, model: str, proxy: str | None) -> int | None:
-    """Ask an Ollama server for a model's window; None when it does not say."""
+def _shown(url: str, model: str, proxy: str | None) -> Mapping[str, Any]:
+    """Return what an Ollama server says of a model (/api/show), nothing where it does not answer as it should."""
     key, route = read_key("OLLAMA_API_KEY"), route_to(url, proxy)
     try:
         shown = get_json(f"{url}/api/show", timeout_seconds=PROBE_SECONDS, key=key, body={"model": model}, route=route)
-        return context_length(shown.get("model_info") or {})
-    except (OSError, ValueError, TypeError, AttributeError, http.client.HTTPException):
-        return None
+    except (OSError, ValueError, http.client.HTTPException):
+        return {}
+    return shown if isinstance(shown, Mapping) else {}
 
 
 def context_length(model_info: Mapping[str, Any]) -> int | None:
