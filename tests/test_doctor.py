@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.config.settings import conf_dir
-from harness.doctor import examine_llms, examine_tasks, show
+from harness.doctor.findings import examine_llms, examine_tasks
+from harness.doctor.table import show
 from harness.testing.servers.ollama_api import OllamaDouble
 
 SECRET = "abcdefgh12345678XYZ"

@@ -33,7 +33,7 @@ from harness.llm.errors import (
     TruncatedPrompt,
     no_grammar,
 )
-from harness.llm.probe import Readiness, compatible_ready, is_llama_cpp
+from harness.llm.probe import Readiness, compatible_ready, ends_soon, is_llama_cpp
 from harness.llm.retrying import retry_after_seconds
 from harness.llm.settings import LlmSettings
 from harness.scrub import one_line
@@ -46,7 +46,6 @@ _CONNECT_SECONDS = 10.0
 _OPENAI = "https://api.openai.com/v1"
 _THINKING_PARTS = ("thinking", "reasoning", "reasoning_text", "redacted_thinking")
 _NEXT_FORMAT = {ReplyFormat.SCHEMA: ReplyFormat.JSON, ReplyFormat.JSON: ReplyFormat.PROMPT}
-SOON_DAYS = 90
 NO_LEVEL = "llm.think=true: OpenAI takes how much a model shall think, low, medium or high, or false for not at all"
 _TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length", "exceeds the available context size")
 
@@ -370,16 +369,7 @@ def _openai_ready(settings: LlmSettings) -> Readiness:
         return Readiness(settings.name, False, reason, f"{_instead(settings)}, or {elsewhere}", retired=True)
     if settings.think is True:
         return Readiness(settings.name, False, NO_LEVEL, "llm.think=medium")
-    warning = _ends_soon(settings, end)
+    warning = ends_soon(settings, end, "OpenAI")
     if read_key(variable) is None:
         return Readiness(settings.name, False, f"{variable} is not set", f"export {variable}=...", warning=warning)
     return Readiness(settings.name, True, f"{variable} is set for {settings.model}", warning=warning)
-
-
-def _ends_soon(settings: LlmSettings, end: date | None) -> str:
-    """Return a warning where the model's end is less than 90 days away."""
-    days = (end - date.today()).days if end else SOON_DAYS
-    if days >= SOON_DAYS:
-        return ""
-    then = f"; then llm={settings.successor}" if settings.successor else ""
-    return f"OpenAI ends {settings.model} on {end}, in {days} day{'' if days == 1 else 's'}{then}"

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from harness.errors import HarnessError
@@ -25,6 +26,8 @@ from harness.readiness import Readiness as Readiness  # the backends import it f
 from harness.scrub import one_line
 
 PROBE_SECONDS = 1.5
+TEST_DOUBLE = "is a test double"
+SOON_DAYS = 90
 _NAMED_MODELS = 5
 # What a probe may raise where something answers, and not as it should.
 _NOT_AS_ASKED = (ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException)
@@ -88,7 +91,8 @@ def ollama_status(base_url: str | None = None, *, timeout_seconds: float = PROBE
 
 
 def _unreachable(error: OSError, url: str) -> str:
-    return why_unreachable(error, url) or one_line(str(getattr(error, "reason", error)), limit=200)
+    reason = getattr(error, "reason", error)
+    return why_unreachable(error, url) or one_line(str(getattr(reason, "strerror", None) or reason), limit=200)
 
 
 def _not_as_asked(error: Exception) -> str:
@@ -205,10 +209,10 @@ def ollama_ready(settings: LlmSettings) -> Readiness:
         command = f"ollama serve\nollama pull {settings.model}"
         if not (settings.base_url or shutil.which("ollama")):
             command = f"curl -fsSL https://ollama.com/install.sh | sh\n{command}"
-        return Readiness(settings.name, False, f"{status.problem}{_to_fetch(settings)}", status.help or command)
+        return Readiness(settings.name, False, f"{settings.model}{_size(settings)}: {status.problem}", status.help or command)
     name = pulled_name(settings.model, status.models)
     if name is None:
-        missing = f"Ollama {status.version} has no {settings.model}{_to_fetch(settings)}"
+        missing = f"Ollama {status.version} has no {settings.model}{_size(settings)}"
         return Readiness(settings.name, False, missing, f"ollama pull {settings.model}")
     shown = _shown(status.url, name, settings.proxy) if settings.think is not None or status.windows[name] is None else {}
     refused = thinking_refused(settings, shown)
@@ -222,8 +226,8 @@ def ollama_ready(settings: LlmSettings) -> Readiness:
     return Readiness(settings.name, True, found, warning="; ".join(warnings))
 
 
-def _to_fetch(settings: LlmSettings) -> str:
-    return f"; {settings.model} takes {settings.disk_gb:g} GB" if settings.disk_gb else ""
+def _size(settings: LlmSettings) -> str:
+    return f" ({settings.disk_gb:g} GB)" if settings.disk_gb else ""
 
 
 def thinking_refused(settings: LlmSettings, shown: Mapping[str, Any]) -> str:
@@ -259,6 +263,19 @@ def _as_typed(value: object) -> str:
     return str(value).lower()
 
 
+def ends_soon(settings: LlmSettings, end: date | None, who: str) -> str:
+    """Return a warning where the model's end, `end`, has come or is less than 90 days away; `who` ends it."""
+    days = (end - date.today()).days if end else SOON_DAYS
+    if days >= SOON_DAYS:
+        return ""
+    when = (
+        f"ended {settings.model} on {end}"
+        if days <= 0
+        else f"ends {settings.model} on {end}, in {days} day{'' if days == 1 else 's'}"
+    )
+    return f"{who} {when}{f'; then llm={settings.successor}' if settings.successor else ''}"
+
+
 def window_warning(settings: LlmSettings, window_tokens: int | None) -> str:
     """Return a warning when `llm.num_ctx` does not fit the model's window, else an empty text."""
     if window_tokens is None:
@@ -277,7 +294,7 @@ def window_warning(settings: LlmSettings, window_tokens: int | None) -> str:
 
 def double_warning(address: str) -> str:
     """Return the warning that a test double answers, not a model."""
-    return f"the server at {address} is a test double: its answers are random configurations"
+    return f"the server at {address} {TEST_DOUBLE}: its answers are random configurations"
 
 
 def pulled_name(model: str, pulled: Iterable[str]) -> str | None:
