@@ -70,7 +70,8 @@ def test_only_commands_look_like_commands(
     assert "$ curl -fsSL https://ollama.com/install.sh | sh" in lines
     assert "$ ollama serve" in lines
     assert "$ ollama pull phi4-reasoning:14b" in lines
-    assert "llm.model=NAME, or llm.base_url=URL of a server that still does" in lines
+    assert "take llm=gpt6_luna, or another model with llm.model=NAME, or llm.base_url=URL of a server that still does" in lines
+    assert len([line for line in lines if line == "$ ollama serve"]) == 1
     assert not [line for line in lines if line.startswith(("$ set", "$ llm.", "$ start"))]
 
 

@@ -46,7 +46,7 @@ def examine_llms(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
     paths = [path for path in _files(folders, "llm") if path.stem != "none"]
     read = [_llm(path, folders) for path in paths]
     with ThreadPoolExecutor(len(paths) or 1) as asking:
-        found = asking.map(lambda one: _dated(one, readiness(one)) if isinstance(one, LlmSettings) else one, read)
+        found = asking.map(lambda one: _dated(one, _sized(one, readiness(one))) if isinstance(one, LlmSettings) else one, read)
         yield from (("LLM", replace(one, name=path.stem)) for path, one in zip(paths, found, strict=True))
 
 
@@ -113,6 +113,14 @@ def _llm(path: Path, folders: Sequence[Path]) -> LlmSettings | Readiness:
     if not settings._target_:
         return Readiness(path.stem, False, f"{path} names no backend: add _target_, as the files of the harness have it")
     return settings
+
+
+def _sized(settings: LlmSettings, found: Readiness) -> Readiness:
+    """Return a finding that names the model with its size, where the LLM's file says that."""
+    if not settings.disk_gb:
+        return found
+    model, size = settings.model, f"{settings.model} ({settings.disk_gb:g} GB)"
+    return replace(found, reason=found.reason.replace(model, size, 1) if model in found.reason else f"{size}: {found.reason}")
 
 
 def _dated(settings: LlmSettings, found: Readiness) -> Readiness:

@@ -37,14 +37,13 @@ _NOT_AS_ASKED = (ValueError, KeyError, TypeError, AttributeError, http.client.HT
 class OllamaStatus:
     """What an Ollama server says of itself; `problem` is why it does not answer, `help` what to do where something else answers.
 
-    `windows` maps each pulled model to its window in tokens, None where the server's list does not say; `sizes` to its bytes on the disk.
+    `windows` maps each pulled model to its window in tokens, None where the server's list does not say.
     """
 
     url: str
     up: bool
     version: str = ""
     windows: Mapping[str, int | None] = field(default_factory=dict)
-    sizes: Mapping[str, int] = field(default_factory=dict)
     problem: str = ""
     help: str = ""
 
@@ -75,8 +74,7 @@ def ollama_status(base_url: str | None = None, *, timeout_seconds: float = PROBE
         version = get_json(f"{url}/api/version", timeout_seconds=timeout_seconds, key=key, route=route)["version"]
         listed = get_json(f"{url}/api/tags", timeout_seconds=timeout_seconds, key=key, route=route)["models"]
         windows = {str(entry["name"]): _window_of(entry) for entry in listed}
-        sizes = {str(entry["name"]): int(entry.get("size") or 0) for entry in listed}
-        return OllamaStatus(url, True, str(version), windows, sizes)
+        return OllamaStatus(url, True, str(version), windows)
     except urllib.error.HTTPError as error:
         said = one_line(f"{error.code} {error.reason}", limit=100)
         if error.code in (401, 403):
@@ -209,11 +207,10 @@ def ollama_ready(settings: LlmSettings) -> Readiness:
         command = f"ollama serve\nollama pull {settings.model}"
         if not (settings.base_url or shutil.which("ollama")):
             command = f"curl -fsSL https://ollama.com/install.sh | sh\n{command}"
-        return Readiness(settings.name, False, f"{settings.model}{_size(settings)}: {status.problem}", status.help or command)
+        return Readiness(settings.name, False, status.problem, status.help or command)
     name = pulled_name(settings.model, status.models)
     if name is None:
-        missing = f"Ollama {status.version} has no {settings.model}{_size(settings)}"
-        return Readiness(settings.name, False, missing, f"ollama pull {settings.model}")
+        return Readiness(settings.name, False, f"Ollama {status.version} has no {settings.model}", f"ollama pull {settings.model}")
     shown = _shown(status.url, name, settings.proxy) if settings.think is not None or status.windows[name] is None else {}
     refused = thinking_refused(settings, shown)
     if refused:
@@ -221,13 +218,9 @@ def ollama_ready(settings: LlmSettings) -> Readiness:
     warnings = [double_warning(status.url)] if DOUBLE in status.version else []
     window = status.windows[name] or context_length(shown.get("model_info") or {})
     warnings += filter(None, [window_warning(settings, window)])
-    size = f" ({status.sizes[name] / 1e9:.1f} GB)" if status.sizes.get(name) else ""
-    found = f"Ollama {status.version} at {status.url} has {settings.model}{size}"
-    return Readiness(settings.name, True, found, warning="; ".join(warnings))
-
-
-def _size(settings: LlmSettings) -> str:
-    return f" ({settings.disk_gb:g} GB)" if settings.disk_gb else ""
+    return Readiness(
+        settings.name, True, f"Ollama {status.version} at {status.url} has {settings.model}", warning="; ".join(warnings)
+    )
 
 
 def thinking_refused(settings: LlmSettings, shown: Mapping[str, Any]) -> str:
@@ -241,7 +234,8 @@ def thinking_refused(settings: LlmSettings, shown: Mapping[str, Any]) -> str:
     asked = f"llm.think={_as_typed(settings.think)}"
     if values == (False,):
         return f"{asked}: {settings.model} does not think"
-    return f"{asked}: {settings.model} takes {' or '.join(map(_as_typed, values))}"
+    *first, last = map(_as_typed, values)
+    return f"{asked}: {settings.model} takes {', '.join(first)}{' or ' if first else ''}{last}"
 
 
 def thinking_values(shown: Mapping[str, Any]) -> tuple[bool | str, ...] | None:
