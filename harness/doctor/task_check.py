@@ -16,7 +16,7 @@ from harness.readiness import Readiness
 from harness.task import TaskSpec, task_readiness
 
 _OURS = "harness.tasks."
-# Its `ready` asks for the data that the YAML names in `data`.
+# Its `ready` asks for the data that the YAML names: in the parameter `data_set`, or in `data`.
 _ON_PUBLIC_DATA = "harness.tasks.common.datasets.OnPublicData"
 
 
@@ -27,7 +27,8 @@ def checked(spec: TaskSpec) -> Readiness:
             if not defines:
                 continue
             if name == _ON_PUBLIC_DATA:
-                found: Readiness = load_target("harness.tasks.common.datasets.ready")(*spec.data)
+                names = [spec.params["data_set"]] if "data_set" in spec.params else spec.data
+                found: Readiness = load_target("harness.tasks.common.datasets.ready")(*names)
                 return found
             return task_readiness(spec.target if _module(name) == _module(spec.target) else name, spec.params)
         if _tree(_module(spec.target)) is not None:
