@@ -129,7 +129,7 @@ def _first_study(found: Here) -> Step | None:
     return Step(
         f"{found.python} -m harness +experiment=reproduce_table seeds=2",
         "the comparison of fourteen methods on six tasks, from recorded trainings",
-        "a minute",
+        "a minute or two",
     )
 
 
@@ -140,7 +140,7 @@ def _page(found: Here) -> Step | None:
     return Step(
         f"{found.python} -m harness.report {study.name}",
         f"tables, figures and verdicts of what was run last ({study.done} of {study.planned} cells done)",
-        "seconds",
+        "ten seconds",
     )
 
 
@@ -151,7 +151,7 @@ def _tiny_llm(found: Here) -> Step | None:
     return Step(
         f"{found.python} -m harness task=digits{evaluator} optimizer=tcs_{TINY}",
         "ten trials proposed by a real LLM in this process, far too small to tune",
-        "two or three minutes",
+        "one to three minutes",
     )
 
 
@@ -169,7 +169,7 @@ def _hosted_llm(found: Here) -> Step | None:
 def _live(found: Here) -> Step | None:
     if "digits" not in found.tasks:
         return None
-    return Step(f"{found.python} -m harness task=digits optimizer=random", "one cell: ten trainings, live", "seconds")
+    return Step(f"{found.python} -m harness task=digits optimizer=random", "one cell: ten trainings, live", "ten seconds")
 
 
 def _classical(found: Here) -> Step | None:
@@ -177,7 +177,7 @@ def _classical(found: Here) -> Step | None:
     return Step(
         f"{found.python} -m harness task=core{evaluator} optimizer=classical seeds=5 study=classical -m",
         "the classical methods against each other on six tasks",
-        "half a minute" if found.tables else "some minutes",
+        "two or three minutes" if found.tables else "thousands of trainings; the same command goes on",
     )
 
 
