@@ -16,6 +16,8 @@ from harness.report.render.marks import Marks
 from harness.report.sections.about import about_section, facts_of
 from harness.report.sections.answers import ABSENT, answers_of
 from harness.report.sections.anytime import anytime_section
+from harness.report.sections.configurations.best import configurations_section
+from harness.report.sections.configurations.importance import importance_section, importances
 from harness.report.sections.contrasts import contrast_section
 from harness.report.sections.cost import cost_frame, cost_section
 from harness.report.sections.coverage import coverage_section, coverage_sentence
@@ -83,6 +85,8 @@ def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
         stability_section(stability_frame(study, options), found.test, options),
         funnel_section(found.funnel, found.marks, options, chosen_frame(study, arms)),
         *([positions_section(asked, found.marks)] if len(asked := positions_frame(study)) else []),
+        configurations_section(found),
+        importance_section(importances(found)),
         cost_section(cost_frame(study), found.test, arms),
         trace_section(study, arms, cells, options.traces),
     )
