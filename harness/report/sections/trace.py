@@ -12,6 +12,7 @@ from harness.errors import RecordError, SettingsError, near
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import oriented
 from harness.report.analysis.objectives import Objectives
+from harness.report.analysis.plain import described
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, Verbatim, number, row
 from harness.report.render.plots import cell_drawing
 from harness.report.render.units import axis_of, difference_digits, lower_is_better, name_of, score_digits, score_of, unit_of
@@ -74,7 +75,7 @@ def _trace(cell: CellData, arm: Arm, objective: Objective, place: int) -> Fold:
     end = f"validation chose trial {best.number}, {_score(best, objective)}" if best else "no trial succeeded"
     given = len(cell.trials) - len(cell.own)
     count = f"{len(cell.own)} trials" + (f" after {given} that were given" if given else "")
-    items: list[Item] = [f"{_card(cell)}{arm.in_words}, seed {cell.seed}, {count}; {end}."]
+    items: list[Item] = [f"{_card(cell)}{described(arm)}. Seed {cell.seed}, {count}; {end}."]
     items.append(_figure(cell, objective, place))
     items.append(_table(cell, best, objective, place))
     if written := written_table(cell, place):
