@@ -1,6 +1,6 @@
 """The plot style, and figures as SVG and PNG.
 
-The page replaces TEXT_COLOUR and FAINT_COLOUR by its own colours, which follow the light or dark scheme of the reader.
+The page replaces TEXT_COLOUR, FAINT_COLOUR and the colours of PALETTE by its own, which follow the light or dark scheme of the reader.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -16,8 +17,21 @@ from matplotlib.figure import Figure as Canvas
 
 # Exact values, so that the page can find them in the SVG and put its own colours there.
 TEXT_COLOUR, FAINT_COLOUR = "#1a1b1e", "#8c8f96"
-# Paul Tol's "bright" scheme (SRON/EPS/TN/09-002), readable on white and on black, also without colour vision.
-PALETTE = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377")
+# Paul Tol's "bright" scheme (SRON/EPS/TN/09-002), its yellow and cyan darkened until they stand out on white. It can be told apart
+# without colour vision; besides, every arm has dashes and a mark of its own. page.css has them as --arm0 to --arm5, and others for black.
+PALETTE = ("#3f75a8", "#e35a6d", "#1f8531", "#a8902a", "#2a9dc4", "#a83276")
+# Dots are left out: they say that some cells of an arm have no score yet.
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (6, 1.6)),
+    (0, (5, 1.4, 1.2, 1.4)),
+    (0, (9, 2)),
+    (0, (3, 1.2)),
+    (0, (7, 1.4, 1.2, 1.4, 1.2, 1.4)),
+)
+MARKS = ("o", "s", "^", "D", "v", "P")
+# Inches: as wide as the page, and as wide as a phone.
+WIDTH, NARROW = 9.6, 4.3
 STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -45,6 +59,15 @@ STYLE = {
     "figure.dpi": 100,
     "savefig.dpi": 160,
 }
+
+
+def look(accent: int) -> dict[str, Any]:
+    """Return colour, dashes and mark of the arm with this number. From the seventh arm on, colours come again with hollow marks."""
+    first = accent < len(PALETTE)
+    place = accent % len(PALETTE)
+    colour = PALETTE[place]
+    marks = {"marker": MARKS[place], "markersize": 4.0, "markerfacecolor": colour if first else "none", "markeredgewidth": 0.9}
+    return {"color": colour, "linestyle": DASHES[(accent + accent // len(PALETTE)) % len(DASHES)], **marks}
 
 
 @contextmanager

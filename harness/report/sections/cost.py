@@ -10,8 +10,8 @@ import pandas as pd
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import rows_of
 from harness.report.analysis.scores import ScoreBook
-from harness.report.render.document import Column, Figure, Item, Section, Table, columns, number, row
-from harness.report.render.plots import Point, scatter
+from harness.report.render.document import Column, Figure, Item, Section, Table, columns, listed, number, row
+from harness.report.render.plots import Point, beyond_points, scatter
 from harness.report.render.units import axis_of, name_of, refused, score_digits, score_of, validation_notes
 from harness.report.study_data import CellData, State, StudyData
 from harness.trial import Objective
@@ -140,4 +140,14 @@ def _figure(means: pd.DataFrame, shared: Objective) -> Figure | None:
     alt = f"Average {score_of(shared)} against cost on a log scale; on the front: {', '.join(dict.fromkeys(best))}."
     name = "Score" if shared.name == "score" else name_of(shared)
     title = f"{name} against cost; the arms in blue are those that no other beats in both"
-    return Figure("pareto", title, alt, means, lambda: scatter(panels, axis=f"average {axis_of(shared)}"))
+    axis, far = f"average {axis_of(shared)}", beyond_points(panels)
+    beyond = listed([f"{point.name} ({number(point.y, score_digits(shared))})" for point in far])
+    return Figure(
+        "pareto",
+        title,
+        alt,
+        means,
+        lambda: scatter(panels, axis=axis),
+        (f"An arrow at the edge marks what lies beyond the axis: {beyond}.",) if far else (),
+        lambda: scatter(panels, axis=axis, narrow=True),
+    )

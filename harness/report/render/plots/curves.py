@@ -1,0 +1,179 @@
+"""Best-so-far curves over the trials."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
+
+from harness.report.render.escape import clean, cut
+from harness.report.render.plot_style import FAINT_COLOUR, NARROW, WIDTH, look
+from harness.report.render.plots.end_labels import LABEL_SIZE, LINE_HEIGHT, End, label_ends
+from harness.report.render.plots.reach import reach
+from harness.report.render.plots.values import drawable, drawn, in_lines, name
+
+SMALL_COLUMNS = 6
+# Panels in a row, up to so many panels; more stand in three columns.
+TWO_COLUMNS = 6
+# The names at the ends of curves, in columns of text: in one panel, and in one of several.
+ALONE, AMONG = 34, 24
+# Of the values of the coloured curves, that an axis may leave out: the first trials of every arm may lie far off.
+LEFT_OUT = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The curve of one arm: one value per trial, with an interval; NaN where there is none.
+
+    `accent` is the number of its look, None for grey. From place `whole_from` on, every cell of the arm has a value.
+    """
+
+    name: str
+    values: Sequence[float]
+    lows: Sequence[float]
+    highs: Sequence[float]
+    accent: int | None = None
+    whole_from: int = 0
+
+
+def cut_panels(panels: Mapping[str, Sequence[Curve]]) -> list[str]:
+    """Return the panels whose axis does not show all of the coloured curves."""
+    return [title for title, lines in panels.items() if _cut_range(lines) is not None]
+
+
+def curves(panels: Mapping[str, Sequence[Curve]], *, labels: Mapping[str, str], narrow: bool = False) -> Canvas:
+    """Draw curves, one panel per key, dotted where some cell has no value. Every coloured arm is named at the end of its curve.
+
+    Grey arms are named too in a single panel, where there is room. `labels` holds the name of each panel's axis.
+    """
+    columns = 1 if narrow or len(panels) == 1 else 2 if len(panels) <= TWO_COLUMNS else 3
+    rows = math.ceil(len(panels) / columns)
+    height = 4.0 if len(panels) == 1 else 2.5
+    canvas = Canvas(figsize=(NARROW if narrow else WIDTH, height * rows + 0.2), layout="constrained")
+    grid = canvas.subplots(rows, columns, squeeze=False)
+    for place, (title, lines) in enumerate(panels.items()):
+        axes = grid[place // columns][place % columns]
+        _panel(axes, lines, 72 * (height - 0.75), alone=len(panels) == 1)
+        if len(panels) > 1:
+            axes.set_title(name(title), loc="left")
+        axes.set_ylabel(in_lines(labels[title]))
+        if place + columns >= len(panels):
+            axes.set_xlabel("trials")
+    for place in range(len(panels), rows * columns):
+        grid[place // columns][place % columns].set_visible(False)
+    return canvas
+
+
+def _panel(axes: Axes, lines: Sequence[Curve], height: float, *, alone: bool) -> None:
+    """Draw the curves of one panel; `height` is in points."""
+    for line in sorted(lines, key=lambda c: c.accent is not None):
+        _curve(axes, line, 0.13 if alone else 0.07)
+    axes.grid(axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10 if alone else 6))
+    trials = max((len(line.values) for line in lines), default=1)
+    axes.set_xlim(1.0 - 0.02 * trials, float(max(trials, 2)))
+    _frame_coloured(axes, lines)
+    room = int(height / (LINE_HEIGHT * LABEL_SIZE))
+    named = [line for line in lines if line.accent is not None or (alone and len(lines) <= room)]
+    label_ends(axes, [end for line in named if (end := _end(axes, line, ALONE if alone else AMONG))], height)
+    axes.spines["bottom"].set_bounds(axes.get_xlim()[0], max(trials, 2))
+
+
+def _end(axes: Axes, line: Curve, columns: int) -> End | None:
+    """Return the end of a curve; one that lies beyond the axis has its value in its name. None for a curve without a value."""
+    places = [place for place, value in enumerate(line.values) if drawable(value)]
+    if not places:
+        return None
+    value, (low, high) = float(line.values[places[-1]]), axes.get_ylim()
+    text = name(line.name, columns)
+    text += f" {value:.4g}" if not low <= value <= high else ""
+    return End(text, float(places[-1] + 1), value, None if line.accent is None else look(line.accent))
+
+
+def small_curves(
+    panels: Mapping[str, Sequence[Curve]], *, labels: Mapping[str, str], lower: Collection[str] = (), narrow: bool = False
+) -> Canvas:
+    """Draw the same curves in many small panels, whose axes have few numbers. One legend names the arms, the best at the end first.
+
+    `lower`: the panels in which lower values are better.
+    """
+    columns = 3 if narrow else SMALL_COLUMNS
+    rows = math.ceil(len(panels) / columns)
+    height = 1.35 * rows + 1.2
+    # A layout that is computed takes seconds for so many panels.
+    canvas = Canvas(figsize=(NARROW if narrow else WIDTH, height))
+    left = 0.12 if narrow else 0.055
+    canvas.subplots_adjust(left=left, right=0.99, top=1 - 0.3 / height, bottom=1.15 / height, hspace=0.6, wspace=0.45)
+    for place, (title, lines) in enumerate(panels.items()):
+        axes = canvas.add_subplot(rows, columns, place + 1)
+        for line in lines:
+            _curve(axes, line, 0.0)
+        axes.set_title(cut(clean(title), 20), loc="left", size=7.5, pad=2)
+        axes.tick_params(labelsize=6.5, length=2, pad=1.5)
+        axes.locator_params(axis="y", nbins=3)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=2))
+        _frame_coloured(axes, lines)
+    canvas.text(0.5, 0.75 / height, "trials", size=8, ha="center")
+    same = set(labels.values())
+    said = clean(same.pop()) if len(same) == 1 else "scores, in the tasks' units"
+    canvas.text(0.004, 0.5, said, size=8, rotation=90, va="center")
+    _legend(canvas, _final_order(panels, lower), 2 if narrow else 4)
+    return canvas
+
+
+def _final_order(panels: Mapping[str, Sequence[Curve]], lower: Collection[str]) -> list[str]:
+    """Return the names of the coloured curves by their mean rank at the end over the panels, the best first."""
+    ranks: dict[str, list[int]] = {}
+    for title, lines in panels.items():
+        last = {line.name: line.values[-1] for line in lines if line.accent is not None and len(line.values)}
+        known = {each: value if title in lower else -value for each, value in last.items() if drawable(value)}
+        for each, value in known.items():
+            ranks.setdefault(name(each), []).append(sum(other < value for other in known.values()))
+    return sorted(ranks, key=lambda each: sum(ranks[each]) / len(ranks[each]))
+
+
+def _legend(canvas: Canvas, order: Sequence[str], columns: int) -> None:
+    """Name every coloured curve once, below the panels."""
+    handles: dict[str, Artist] = {}
+    for axes in canvas.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    named = [*(each for each in order if each in handles), *(each for each in handles if each not in order)]
+    canvas.legend([handles[each] for each in named], named, loc="lower center", ncols=columns, handlelength=3.4)
+
+
+def _curve(axes: Axes, line: Curve, shade: float) -> None:
+    values, lows, highs = ([drawn(value) for value in row] for row in (line.values, line.lows, line.highs))
+    line = replace(line, values=values, lows=lows, highs=highs)
+    trials = range(1, len(line.values) + 1)
+    if line.accent is None:
+        axes.plot(trials, line.values, color=FAINT_COLOUR, linewidth=0.8, alpha=0.6)
+        return
+    looks = look(line.accent)
+    axes.fill_between(trials, line.lows, line.highs, color=looks["color"], alpha=shade, linewidth=0)
+    early = [value if place <= line.whole_from else math.nan for place, value in enumerate(line.values)]
+    whole = [value if place >= line.whole_from else math.nan for place, value in enumerate(line.values)]
+    axes.plot(trials, early, ":", color=looks["color"], linewidth=1.4)
+    marked = {"markevery": max(1, len(whole) // 10)} if shade else {"marker": ""}
+    axes.plot(trials, whole, linewidth=1.5, label=name(line.name), **{**looks, **marked})
+
+
+def _cut_range(lines: Sequence[Curve]) -> tuple[float, float] | None:
+    """Return the range of an axis that leaves out far values of the coloured curves; None where it can show them all."""
+    values = [float(value) for line in lines if line.accent is not None for value in line.values if drawable(value)]
+    return reach([(value, value) for value in values], share=LEFT_OUT)
+
+
+def _frame_coloured(axes: Axes, lines: Sequence[Curve]) -> None:
+    """Set the range by the coloured curves, so that neither a grey arm, a wide interval, nor a first trial far off flattens them."""
+    shown = [v for line in lines if line.accent is not None for v in line.values if drawable(v)]
+    if (ends := _cut_range(lines)) is not None:
+        axes.set_ylim(*ends)
+    elif shown and max(shown) > min(shown):
+        pad = 0.12 * (max(shown) - min(shown))
+        axes.set_ylim(min(shown) - pad, max(shown) + pad)

@@ -1,0 +1,100 @@
+"""Score against cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from harness.report.render.escape import clean
+from harness.report.render.plot_style import FAINT_COLOUR, NARROW, PALETTE, WIDTH
+from harness.report.render.plots.reach import reach
+from harness.report.render.plots.values import drawable, name
+
+# Of a name, as shares of the axes.
+LABEL_WIDTH, LABEL_HEIGHT = 0.17, 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One arm in a scatter plot."""
+
+    name: str
+    x: float
+    y: float
+    front: bool = False
+    kind: str = ""
+
+
+def beyond_points(panels: Mapping[str, Sequence[Point]]) -> list[Point]:
+    """Return the points that lie beyond the vertical axis of their panel; the drawing marks them with an arrow at its edge."""
+    found: dict[str, Point] = {}
+    for points in panels.values():
+        ends = _ends(points)
+        if ends is not None:
+            found |= {p.name: p for p in points if drawable(p.y) and not ends[0] <= p.y <= ends[1]}
+    return list(found.values())
+
+
+def _ends(points: Sequence[Point]) -> tuple[float, float] | None:
+    return reach([(point.y, point.y) for point in points])
+
+
+def scatter(panels: Mapping[str, Sequence[Point]], *, axis: str, narrow: bool = False) -> Canvas:
+    """Draw score against cost, one panel per kind of cost (log scale); a line joins the Pareto front."""
+    canvas = Canvas(figsize=(NARROW if narrow else WIDTH, 3.9 * max(len(panels), 1)), layout="constrained")
+    grid = canvas.subplots(max(len(panels), 1), 1, squeeze=False)
+    panels = {title: [p for p in points if drawable(p.x) and drawable(p.y)] for title, points in panels.items()}
+    for axes, (title, points) in zip((row[0] for row in grid), panels.items(), strict=False):
+        ends = _ends(points)
+        front = sorted((point for point in points if point.front), key=lambda p: p.x)
+        axes.step([p.x for p in front], [p.y for p in front], where="post", color=PALETTE[0], linewidth=1.0, alpha=0.7)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.margins(x=0.14)
+        if ends:
+            axes.set_ylim(*ends)
+        for point in points:
+            y, mark = _placed(point, ends)
+            colour = PALETTE[0] if point.front else FAINT_COLOUR
+            axes.plot([point.x], [y], mark, markersize=5, color=colour, clip_on=False, zorder=3)
+        _label(axes, points, ends, 24 if not narrow else 18, LABEL_WIDTH * (2.3 if narrow else 1.0))
+        axes.set_xlabel(clean(title))
+        axes.set_ylabel(clean(axis))
+        axes.grid()
+    return canvas
+
+
+def _placed(point: Point, ends: tuple[float, float] | None) -> tuple[float, str]:
+    """Return where a point is drawn, and its mark: an arrow at the edge for one that lies beyond the axis."""
+    if ends is None or ends[0] <= point.y <= ends[1]:
+        return point.y, "o"
+    return (ends[0], "v") if point.y < ends[0] else (ends[1], "^")
+
+
+def _label(axes: Axes, points: Sequence[Point], ends: tuple[float, float] | None, columns: int, width: float) -> None:
+    """Write the names of the points; a name moves down until it covers no other. Beyond the axis, it has its value."""
+    taken: list[tuple[float, float]] = []
+    axes.autoscale_view()
+    for point in sorted(points, key=lambda p: -p.y):
+        shown, mark = _placed(point, ends)
+        x, y = axes.transAxes.inverted().transform(axes.transData.transform((point.x, shown)))
+        place = float(y) + LABEL_HEIGHT / 2
+        for other_x, other_y in sorted(taken, key=lambda t: -t[1]):
+            if abs(other_x - x) < width and abs(other_y - place) < LABEL_HEIGHT:
+                place = other_y - LABEL_HEIGHT
+        taken.append((float(x), place))
+        line = {"arrowstyle": "-", "color": FAINT_COLOUR, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
+        axes.annotate(
+            name(point.name, columns) + ("" if mark == "o" else f" {point.y:.4g}"),
+            (point.x, shown),
+            xytext=(float(x) + 0.015, place),
+            textcoords="axes fraction",
+            size=7.5,
+            va="center",
+            arrowprops=line,
+        )
