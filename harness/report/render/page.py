@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 # The colours of a drawing that the page replaces by its own.
 _COLOURS = {TEXT_COLOUR: "front", FAINT_COLOUR: "faint", **{colour: f"arm{place}" for place, colour in enumerate(PALETTE)}}
+# Of a drawing on the page: ids of groups, which every drawing has and nothing refers to; the font, which is the page's; turns by 0 degrees;
+# and indentation.
+_NEEDLESS = re.compile(
+    r"""(?<=<g) id="[^"]*"|font-family: 'DejaVu Sans', sans-serif; | transform="rotate\(-0 [^"]*"|(?<=\n) +(?=<)"""
+)
 KINDS = {"table": Table, "figure": Figure, "fold": Fold, "verbatim": Verbatim}
 
 
@@ -60,6 +65,7 @@ def inline_svg(svg: str) -> str:
     body = re.sub(r"<metadata>.*?</metadata>", "", body, count=1, flags=re.DOTALL)
     opening, _, rest = body.partition(">")
     opening = re.sub(r' (?:width|height)="[^"]*"', "", opening)
+    rest = _NEEDLESS.sub("", rest)
     for colour, name in _COLOURS.items():
         rest = rest.replace(colour, f"var(--{name})")
     return f'{opening} focusable="false" aria-hidden="true">{rest}'

@@ -6,6 +6,7 @@ The page replaces TEXT_COLOUR, FAINT_COLOUR and the colours of PALETTE by its ow
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,11 @@ STYLE = {
     "savefig.dpi": 160,
 }
 
+# In a matplotlib SVG: a comment, an attribute that holds places in points, and the digits of a number behind the first one.
+_COMMENT = re.compile(r" *<!--.*?-->\n?", re.DOTALL)
+_PLACES = re.compile(r' (?:d|x|y|transform)="[^"]*"')
+_DIGITS = re.compile(r"(\.\d)\d+")
+
 
 def look(accent: int) -> dict[str, Any]:
     """Return colour, dashes and mark of the arm with this number. From the seventh arm on, colours come again with hollow marks."""
@@ -87,7 +93,9 @@ def svg_of(canvas: Canvas, key: str) -> str:
     out = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": key, "svg.fonttype": "none"}):
         canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return out.getvalue()
+    # A comment repeats every text, and places have six digits: half of the file.
+    without = _COMMENT.sub("", out.getvalue())
+    return _PLACES.sub(lambda found: _DIGITS.sub(r"\1", found[0]), without)
 
 
 def png_of(canvas: Canvas) -> bytes:

@@ -242,14 +242,14 @@ def _figure(about: tuple[str, str], frame: pd.DataFrame, histories: Histories, f
     def draw(*, narrow: bool = False) -> Canvas:
         if many:
             return small_curves(panels, labels=labels, lower=lower, narrow=narrow)
-        return curves(panels, labels=labels, narrow=narrow)
+        return curves(panels, labels=labels, lower=lower, narrow=narrow)
 
-    return Figure(key, text, alt, objectives.described(data), draw, curve_notes(panels), lambda: draw(narrow=True))
+    return Figure(key, text, alt, objectives.described(data), draw, curve_notes(panels, lower), lambda: draw(narrow=True))
 
 
-def curve_notes(panels: Mapping[str, Sequence[Curve]]) -> tuple[str, ...]:
+def curve_notes(panels: Mapping[str, Sequence[Curve]], lower: Sequence[str] = ()) -> tuple[str, ...]:
     """Say which panels do not show every value of the coloured curves; nothing where all do."""
-    cut = cut_panels(panels)
+    cut = cut_panels(panels, lower)
     if not cut:
         return ()
     where = "The axis does" if len(panels) == 1 else f"The axes of {listed(cut, 12)} do"

@@ -133,7 +133,8 @@ def _figure(means: pd.DataFrame, shared: Objective) -> Figure | None:
         entries: list[dict[str, Any]] = rows_of(known)
         front = pareto_front([(entry[column], shared.sign * entry["score"]) for entry in entries])
         if entries:
-            panels[title] = [Point(e["arm"], e[column], e["score"], f) for e, f in zip(entries, front, strict=True)]
+            said = [number(entry["score"], score_digits(shared)) for entry in entries]
+            panels[title] = [Point(e["arm"], e[column], e["score"], f, s) for e, f, s in zip(entries, front, said, strict=True)]
     if not panels:
         return None
     best = [point.name for points in panels.values() for point in points if point.front]
@@ -141,7 +142,7 @@ def _figure(means: pd.DataFrame, shared: Objective) -> Figure | None:
     name = "Score" if shared.name == "score" else name_of(shared)
     title = f"{name} against cost; the arms in blue are those that no other beats in both"
     axis, far = f"average {axis_of(shared)}", beyond_points(panels)
-    beyond = listed([f"{point.name} ({number(point.y, score_digits(shared))})" for point in far])
+    beyond = listed([f"{point.name} ({point.said})" for point in far])
     return Figure(
         "pareto",
         title,

@@ -22,8 +22,10 @@ SMALL_COLUMNS = 6
 TWO_COLUMNS = 6
 # The names at the ends of curves, in columns of text: in one panel, and in one of several.
 ALONE, AMONG = 34, 24
-# Of the values of the coloured curves, that an axis may leave out: the first trials of every arm may lie far off.
-LEFT_OUT = 0.3
+# What an axis may leave out of the coloured curves (see `reach`): the first trials of some arms may lie far off.
+LEFT_OUT, GAIN = 0.2, 0.6
+# About so many trials of a curve have a mark.
+MARKED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,18 @@ class Curve:
     whole_from: int = 0
 
 
-def cut_panels(panels: Mapping[str, Sequence[Curve]]) -> list[str]:
-    """Return the panels whose axis does not show all of the coloured curves."""
-    return [title for title, lines in panels.items() if _cut_range(lines) is not None]
+def cut_panels(panels: Mapping[str, Sequence[Curve]], lower: Collection[str] = ()) -> list[str]:
+    """Return the panels whose axis does not show all of the coloured curves. `lower`: those in which lower values are better."""
+    return [title for title, lines in panels.items() if _cut_range(lines, lower=title in lower) is not None]
 
 
-def curves(panels: Mapping[str, Sequence[Curve]], *, labels: Mapping[str, str], narrow: bool = False) -> Canvas:
+def curves(
+    panels: Mapping[str, Sequence[Curve]], *, labels: Mapping[str, str], lower: Collection[str] = (), narrow: bool = False
+) -> Canvas:
     """Draw curves, one panel per key, dotted where some cell has no value. Every coloured arm is named at the end of its curve.
 
-    Grey arms are named too in a single panel, where there is room. `labels` holds the name of each panel's axis.
+    Grey arms are named too in a single wide panel, where there is room. `labels` holds the name of each panel's axis. `lower`: the panels
+    in which lower values are better.
     """
     columns = 1 if narrow or len(panels) == 1 else 2 if len(panels) <= TWO_COLUMNS else 3
     rows = math.ceil(len(panels) / columns)
@@ -58,7 +63,8 @@ def curves(panels: Mapping[str, Sequence[Curve]], *, labels: Mapping[str, str], 
     grid = canvas.subplots(rows, columns, squeeze=False)
     for place, (title, lines) in enumerate(panels.items()):
         axes = grid[place // columns][place % columns]
-        _panel(axes, lines, 72 * (height - 0.75), alone=len(panels) == 1)
+        _panel(axes, lines, lower=title in lower, alone=len(panels) == 1)
+        _label(axes, lines, 72 * (height - 0.75), alone=len(panels) == 1 and not narrow)
         if len(panels) > 1:
             axes.set_title(name(title), loc="left")
         axes.set_ylabel(in_lines(labels[title]))
@@ -69,19 +75,23 @@ def curves(panels: Mapping[str, Sequence[Curve]], *, labels: Mapping[str, str], 
     return canvas
 
 
-def _panel(axes: Axes, lines: Sequence[Curve], height: float, *, alone: bool) -> None:
-    """Draw the curves of one panel; `height` is in points."""
+def _panel(axes: Axes, lines: Sequence[Curve], *, lower: bool, alone: bool) -> None:
+    """Draw the curves of one panel."""
     for line in sorted(lines, key=lambda c: c.accent is not None):
         _curve(axes, line, 0.13 if alone else 0.07)
     axes.grid(axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10 if alone else 6))
     trials = max((len(line.values) for line in lines), default=1)
     axes.set_xlim(1.0 - 0.02 * trials, float(max(trials, 2)))
-    _frame_coloured(axes, lines)
+    _frame_coloured(axes, lines, lower=lower)
+
+
+def _label(axes: Axes, lines: Sequence[Curve], height: float, *, alone: bool) -> None:
+    """Name the curves of one panel, whose `height` is in points: all of them where it stands `alone` and they have room."""
     room = int(height / (LINE_HEIGHT * LABEL_SIZE))
     named = [line for line in lines if line.accent is not None or (alone and len(lines) <= room)]
     label_ends(axes, [end for line in named if (end := _end(axes, line, ALONE if alone else AMONG))], height)
-    axes.spines["bottom"].set_bounds(axes.get_xlim()[0], max(trials, 2))
+    axes.spines["bottom"].set_bounds(axes.get_xlim()[0], max(2, *(len(line.values) for line in lines)) if lines else 2)
 
 
 def _end(axes: Axes, line: Curve, columns: int) -> End | None:
@@ -91,7 +101,7 @@ def _end(axes: Axes, line: Curve, columns: int) -> End | None:
         return None
     value, (low, high) = float(line.values[places[-1]]), axes.get_ylim()
     text = name(line.name, columns)
-    text += f" {value:.4g}" if not low <= value <= high else ""
+    text += f" {value:.3g}" if not low <= value <= high else ""
     return End(text, float(places[-1] + 1), value, None if line.accent is None else look(line.accent))
 
 
@@ -117,7 +127,7 @@ def small_curves(
         axes.tick_params(labelsize=6.5, length=2, pad=1.5)
         axes.locator_params(axis="y", nbins=3)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=2))
-        _frame_coloured(axes, lines)
+        _frame_coloured(axes, lines, lower=title in lower)
     canvas.text(0.5, 0.75 / height, "trials", size=8, ha="center")
     same = set(labels.values())
     said = clean(same.pop()) if len(same) == 1 else "scores, in the tasks' units"
@@ -159,21 +169,33 @@ def _curve(axes: Axes, line: Curve, shade: float) -> None:
     early = [value if place <= line.whole_from else math.nan for place, value in enumerate(line.values)]
     whole = [value if place >= line.whole_from else math.nan for place, value in enumerate(line.values)]
     axes.plot(trials, early, ":", color=looks["color"], linewidth=1.4)
-    marked = {"markevery": max(1, len(whole) // 10)} if shade else {"marker": ""}
+    marked = {"markevery": max(1, len(whole) // MARKED)} if shade else {"marker": ""}
     axes.plot(trials, whole, linewidth=1.5, label=name(line.name), **{**looks, **marked})
 
 
-def _cut_range(lines: Sequence[Curve]) -> tuple[float, float] | None:
-    """Return the range of an axis that leaves out far values of the coloured curves; None where it can show them all."""
-    values = [float(value) for line in lines if line.accent is not None for value in line.values if drawable(value)]
-    return reach([(value, value) for value in values], share=LEFT_OUT)
+def _cut_range(lines: Sequence[Curve], *, lower: bool) -> tuple[float, float] | None:
+    """Return the range of an axis that leaves out bad values of the coloured curves; None where it can show them all."""
+    coloured = [[float(value) for value in line.values if drawable(value)] for line in lines if line.accent is not None]
+    coloured = [values for values in coloured if values]
+    # An arm that ends far from the others does not count at all, and of the others the first trials need not be seen.
+    best = [(min if lower else max)(values[-1] for values in coloured)] if coloured else []
+    ends = reach([(values[-1], values[-1]) for values in coloured], best, gain=GAIN)
+    near = [values for values in coloured if ends is None or ends[0] <= values[-1] <= ends[1]]
+    every = [value for values in near for value in values]
+    good = [(min if lower else max)(every)] if every else []
+    cut = reach([(value, value) for value in every], good, share=LEFT_OUT, gain=GAIN)
+    return cut or (None if ends is None else _padded(near))
 
 
-def _frame_coloured(axes: Axes, lines: Sequence[Curve]) -> None:
+def _padded(curves_: Sequence[Sequence[float]]) -> tuple[float, float] | None:
+    """Return the range of values with some room; None where they are all one."""
+    shown = [value for values in curves_ for value in values]
+    pad = 0.12 * (max(shown) - min(shown)) if shown else 0.0
+    return (min(shown) - pad, max(shown) + pad) if pad else None
+
+
+def _frame_coloured(axes: Axes, lines: Sequence[Curve], *, lower: bool) -> None:
     """Set the range by the coloured curves, so that neither a grey arm, a wide interval, nor a first trial far off flattens them."""
-    shown = [v for line in lines if line.accent is not None for v in line.values if drawable(v)]
-    if (ends := _cut_range(lines)) is not None:
+    shown = [[v for v in line.values if drawable(v)] for line in lines if line.accent is not None]
+    if (ends := _cut_range(lines, lower=lower) or _padded(shown)) is not None:
         axes.set_ylim(*ends)
-    elif shown and max(shown) > min(shown):
-        pad = 0.12 * (max(shown) - min(shown))
-        axes.set_ylim(min(shown) - pad, max(shown) + pad)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Annotation
+from matplotlib.transforms import ScaledTranslation
 
 from harness.report.render.document import number
 from harness.report.render.escape import clean
@@ -18,6 +20,8 @@ from harness.report.render.plots.values import NAME_COLUMNS, drawable, name
 # Of a name that stands above its interval, as on a phone, and of a name at the left there.
 NARROW_COLUMNS, NARROW_NAMES = 52, 24
 ROW, NARROW_ROW = 0.25, 0.36  # inches a line
+# For the figures of what lies beyond an axis, as a share of it.
+ROOM = 0.16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,14 @@ def beyond(lines: Sequence[Line], *, margin: float | None, even: float = 0.0) ->
 
 
 def _ends(lines: Sequence[Line], margin: float | None, even: float) -> Span | None:
-    return reach([_span(line) for line in lines if drawable(line.value)], [even] if margin is None else [even, margin])
+    """Return the ends of an axis that is cut, with room for the figures of what lies beyond it."""
+    ends = reach([_span(line) for line in lines if drawable(line.value)], [even] if margin is None else [even, margin])
+
+    if ends is None:
+        return None
+    room = ROOM * (ends[1] - ends[0])
+    below, above = (any(drawable(line.value) and out(line.value) for line in lines) for out in (ends[0].__gt__, ends[1].__lt__))
+    return ends[0] - room * below, ends[1] + room * above
 
 
 def _span(line: Line) -> Span:
@@ -67,7 +78,7 @@ def forest(
     ends = None if whole else _ends(lines, margin, even)
     places, heads, bottom = _rows(lines)
     size = (NARROW, 0.9 + NARROW_ROW * max(bottom, 1.0)) if narrow else (WIDTH, 0.9 + ROW * max(bottom, 1.0))
-    canvas = Canvas(figsize=size, layout="constrained")
+    canvas = Canvas(figsize=size, layout=ConstrainedLayoutEngine(rect=(0.0, 0.0, 0.985, 1.0)))
     axes = canvas.add_subplot()
     axes.axvline(even, color=FAINT_COLOUR, linewidth=0.8)
     if margin is not None:
@@ -126,12 +137,13 @@ def _arrow(axes: Axes, y: float, line: Line, ends: Span) -> None:
     low, high = _span(line)
     for edge, mark, out in ((ends[0], "<", low < ends[0]), (ends[1], ">", high > ends[1])):
         if out:
-            axes.plot([edge], [y], marker=mark, markersize=6, color=PALETTE[0], clip_on=False, zorder=3)
+            inwards = ScaledTranslation((4 if mark == "<" else -4) / 72, 0.0, axes.figure.dpi_scale_trans)
+            axes.plot([edge], [y], marker=mark, markersize=6, color=PALETTE[0], zorder=3, transform=axes.transData + inwards)
     if not ends[0] <= line.value <= ends[1]:
         left = line.value < ends[0]
         words = line.said or number(line.value, 2, sign=True)
         text = _annotate(axes, 0.0 if left else 1.0, y, words)
-        text.set(size=7.5, ha="left" if left else "right", position=(7 if left else -7, 0))
+        text.set(size=7.5, ha="left" if left else "right", position=(11 if left else -11, 0))
 
 
 def _annotate(axes: Axes, across: float, y: float, words: str) -> Annotation:

@@ -12,17 +12,17 @@ from harness.report.render.plots.values import drawable
 
 Span = tuple[float, float]
 
-# An axis is cut where at most this share of what it shows (or one of at least LEAST) lies beyond, and the rest then needs at most GAIN of
-# the room.
+# An axis is cut where at most this share of what it shows (or one of at least LEAST) lies beyond, and the rest then needs at most GAIN
+# of the room.
 SHARE, GAIN, LEAST = 0.25, 0.45, 4
 PAD = 0.06  # of the axis, on either side
 
 
-def reach(spans: Sequence[Span], held: Sequence[float] = (), share: float = SHARE) -> Span | None:
+def reach(spans: Sequence[Span], held: Sequence[float] = (), share: float = SHARE, gain: float = GAIN) -> Span | None:
     """Return both ends of an axis that leaves out as few far spans as it can; None where nothing needs to be left out.
 
     A span is (low, high) of one value with its interval. `held` are values that the axis must show in any case. At most `share` of the
-    spans, and at least one, may be left out.
+    spans, and at least one, may be left out, and only where the others then need at most `gain` of the room.
     """
     spans = [(low, high) for low, high in spans if drawable(low) and drawable(high)]
     held = [value for value in held if drawable(value)]
@@ -37,7 +37,7 @@ def reach(spans: Sequence[Span], held: Sequence[float] = (), share: float = SHAR
             out = {*by_low[:below], *by_high[: count - below]}
             kept.append(_hull([span for place, span in enumerate(spans) if place not in out], held))
         low, high = min(kept, key=lambda hull: hull[1] - hull[0])
-        if high - low <= GAIN * (whole[1] - whole[0]) and high > low:
+        if high - low <= gain * (whole[1] - whole[0]) and high > low:
             return low - PAD * (high - low), high + PAD * (high - low)
     return None
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from harness.report.render.document import number
 from harness.report.render.escape import clean
 from harness.report.render.plot_style import FAINT_COLOUR, NARROW, PALETTE, WIDTH
 from harness.report.render.plots.reach import reach
@@ -20,13 +21,13 @@ LABEL_WIDTH, LABEL_HEIGHT = 0.17, 0.05
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One arm in a scatter plot."""
+    """One arm in a scatter plot. `said`: its score in words, for one that lies beyond the axis."""
 
     name: str
     x: float
     y: float
     front: bool = False
-    kind: str = ""
+    said: str = ""
 
 
 def beyond_points(panels: Mapping[str, Sequence[Point]]) -> list[Point]:
@@ -88,13 +89,16 @@ def _label(axes: Axes, points: Sequence[Point], ends: tuple[float, float] | None
             if abs(other_x - x) < width and abs(other_y - place) < LABEL_HEIGHT:
                 place = other_y - LABEL_HEIGHT
         taken.append((float(x), place))
+        # A name that would run out of the drawing stands at the left of its point.
+        left = x > 1.0 - width
         line = {"arrowstyle": "-", "color": FAINT_COLOUR, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
-            name(point.name, columns) + ("" if mark == "o" else f" {point.y:.4g}"),
+            name(point.name, columns) + ("" if mark == "o" else f" {point.said or number(point.y)}"),
             (point.x, shown),
-            xytext=(float(x) + 0.015, place),
+            xytext=(float(x) + (-0.015 if left else 0.015), place),
             textcoords="axes fraction",
             size=7.5,
             va="center",
+            ha="right" if left else "left",
             arrowprops=line,
         )
