@@ -58,7 +58,7 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "figure.dpi": 100,
-    "savefig.dpi": 160,
+    "savefig.dpi": 125,
 }
 
 # In a matplotlib SVG: a comment, an attribute that holds places in points, and the digits of a number behind the first one.

@@ -63,8 +63,9 @@ def curves(
     grid = canvas.subplots(rows, columns, squeeze=False)
     for place, (title, lines) in enumerate(panels.items()):
         axes = grid[place // columns][place % columns]
-        _panel(axes, lines, lower=title in lower, alone=len(panels) == 1)
-        _label(axes, lines, 72 * (height - 0.75), alone=len(panels) == 1 and not narrow)
+        alone = len(panels) == 1
+        _panel(axes, lines, 0.13 if alone else 0.0 if narrow else 0.07, lower=title in lower)
+        _label(axes, lines, 72 * (height - 0.75), alone=alone and not narrow)
         if len(panels) > 1:
             axes.set_title(name(title), loc="left")
         axes.set_ylabel(in_lines(labels[title]))
@@ -75,12 +76,13 @@ def curves(
     return canvas
 
 
-def _panel(axes: Axes, lines: Sequence[Curve], *, lower: bool, alone: bool) -> None:
-    """Draw the curves of one panel."""
+def _panel(axes: Axes, lines: Sequence[Curve], shade: float, *, lower: bool) -> None:
+    """Draw the curves of one panel; `shade` is the opacity of the bands."""
     for line in sorted(lines, key=lambda c: c.accent is not None):
-        _curve(axes, line, 0.13 if alone else 0.07)
+        _curve(axes, line, shade)
     axes.grid(axis="y")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10 if alone else 6))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
     trials = max((len(line.values) for line in lines), default=1)
     axes.set_xlim(1.0 - 0.02 * trials, float(max(trials, 2)))
     _frame_coloured(axes, lines, lower=lower)
@@ -165,12 +167,12 @@ def _curve(axes: Axes, line: Curve, shade: float) -> None:
         axes.plot(trials, line.values, color=FAINT_COLOUR, linewidth=0.8, alpha=0.6)
         return
     looks = look(line.accent)
-    axes.fill_between(trials, line.lows, line.highs, color=looks["color"], alpha=shade, linewidth=0)
+    if shade:
+        axes.fill_between(trials, line.lows, line.highs, color=looks["color"], alpha=shade, linewidth=0)
     early = [value if place <= line.whole_from else math.nan for place, value in enumerate(line.values)]
     whole = [value if place >= line.whole_from else math.nan for place, value in enumerate(line.values)]
     axes.plot(trials, early, ":", color=looks["color"], linewidth=1.4)
-    marked = {"markevery": max(1, len(whole) // MARKED)} if shade else {"marker": ""}
-    axes.plot(trials, whole, linewidth=1.5, label=name(line.name), **{**looks, **marked})
+    axes.plot(trials, whole, linewidth=1.5, markevery=max(1, len(whole) // MARKED), label=name(line.name), **looks)
 
 
 def _cut_range(lines: Sequence[Curve], *, lower: bool) -> tuple[float, float] | None:
