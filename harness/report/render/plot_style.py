@@ -18,9 +18,9 @@ from matplotlib.figure import Figure as Canvas
 
 # Exact values, so that the page can find them in the SVG and put its own colours there.
 TEXT_COLOUR, FAINT_COLOUR = "#1a1b1e", "#8c8f96"
-# Paul Tol's "bright" scheme (SRON/EPS/TN/09-002), its yellow and cyan darkened until they stand out on white. It can be told apart
-# without colour vision; besides, every arm has dashes and a mark of its own. page.css has them as --arm0 to --arm5, and others for black.
-PALETTE = ("#3f75a8", "#e35a6d", "#1f8531", "#a8902a", "#2a9dc4", "#a83276")
+# Six colours that stand out on white and can be told apart without colour vision; a test computes both. Besides, every arm has dashes and
+# a mark of its own. page.css has them as --arm0 to --arm5, and others for black.
+PALETTE = ("#3f4aa2", "#d9606f", "#0f7326", "#978f26", "#2699cb", "#98246e")
 # Dots are left out: they say that some cells of an arm have no score yet.
 DASHES: tuple[Any, ...] = (
     "-",
@@ -32,7 +32,7 @@ DASHES: tuple[Any, ...] = (
 )
 MARKS = ("o", "s", "^", "D", "v", "P")
 # Inches: as wide as the page, and as wide as a phone.
-WIDTH, NARROW = 9.6, 4.3
+WIDTH, NARROW = 9.6, 3.8
 STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,

@@ -28,6 +28,7 @@ SHOWN_TRIALS = (1, 3, 5, 10)
 COLOURED = 6
 # With more tasks, their panels are small, only have the coloured curves, and stand in a fold.
 MOST_PANELS = 12
+NAMED_PANELS = 6
 AVERAGE = "anytime_average"
 ORIGINS = {
     "seen": "the best score seen in this study",
@@ -252,7 +253,8 @@ def curve_notes(panels: Mapping[str, Sequence[Curve]], lower: Sequence[str] = ()
     cut = cut_panels(panels, lower)
     if not cut:
         return ()
-    where = "The axis does" if len(panels) == 1 else f"The axes of {listed(cut, 12)} do"
+    where = f"The axes of {listed(cut)} do" if len(cut) <= NAMED_PANELS else f"The axes of {len(cut)} of {len(panels)} tasks do"
+    where = "The axis does" if len(panels) == 1 else f"The axis of {cut[0]} does" if len(cut) == 1 else where
     return (
         f"{where} not reach to values far from the others, so that the ends of the curves can be told apart: a curve comes from beyond the "
         "edge where its first trials lie there, and an arrow marks one that ends there.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def bands(
 
     Colours come twice: first with full marks, then with hollow ones and without a band, which would cover the others. Further arms are
     grey. `best_low`: low values are better, and stand on top. `ends`: lines at 0 and 1 of the horizontal axis, which else holds whole
-    numbers.
+    numbers; there all curves end at one place, and a legend names them.
     """
     canvas = Canvas(figsize=(NARROW if narrow else WIDTH, HEIGHT), layout="constrained")
     axes = canvas.add_subplot()
@@ -60,12 +61,21 @@ def bands(
     axes.set_xlim(*axes.get_xlim())
     axes.set_ylim(*axes.get_ylim())
     named = [line for line in lines if line.accent is not None and line.accent < 2 * len(PALETTE) and drawable(line.values[-1])]
-    label_ends(
-        axes,
-        [End(name(line.name, ALONE), float(places[-1]), float(line.values[-1]), look(line.accent or 0)) for line in named],
-        72 * (HEIGHT - 0.7),
-    )
+    if ends:
+        _legend(canvas, axes, named, narrow=narrow)
+    else:
+        ended = [End(name(line.name, ALONE), float(places[-1]), float(line.values[-1]), look(line.accent or 0)) for line in named]
+        label_ends(axes, ended, 72 * (HEIGHT - 0.7))
     return canvas
+
+
+def _legend(canvas: Canvas, axes: Axes, named: Sequence[Curve], *, narrow: bool) -> None:
+    """Name curves that all end at one place: the one with the highest mean first."""
+    handles = {line.get_label(): line for line in axes.get_lines()}
+    order = sorted(named, key=lambda line: -sum(map(float, line.values)))
+    texts = [name(line.name, ALONE) for line in order]
+    where: Literal["outside lower center", "outside right upper"] = "outside lower center" if narrow else "outside right upper"
+    canvas.legend([handles[f"arm {line.accent}"] for line in order], texts, loc=where, ncols=2 if narrow else 1, handlelength=3.4)
 
 
 def _band(axes: Axes, line: Curve, places: Sequence[float]) -> None:
@@ -77,4 +87,5 @@ def _band(axes: Axes, line: Curve, places: Sequence[float]) -> None:
     if first:
         axes.fill_between(places, lows, highs, color=looks["color"], alpha=0.1, linewidth=0)
     every = max(1, len(places) // 10)
-    axes.plot(places, values, linewidth=1.5 if first else 1.1, markevery=(line.accent * every // 12, every), **looks)
+    start = line.accent * every // (2 * len(PALETTE))
+    axes.plot(places, values, linewidth=1.5 if first else 1.1, markevery=(start, every), label=f"arm {line.accent}", **looks)

@@ -103,7 +103,7 @@ def _end(axes: Axes, line: Curve, columns: int) -> End | None:
         return None
     value, (low, high) = float(line.values[places[-1]]), axes.get_ylim()
     text = name(line.name, columns)
-    text += f" {value:.3g}" if not low <= value <= high else ""
+    text += f" {value:.3g}".replace("-", "−") if not low <= value <= high else ""
     return End(text, float(places[-1] + 1), value, None if line.accent is None else look(line.accent))
 
 
