@@ -98,6 +98,14 @@ def test_a_curve_far_below_is_marked_with_its_value_and_the_best_one_never_is(si
     assert "arm3" in texts(canvas)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_grey_curve_that_is_better_than_all_coloured_ones_is_in_sight(sign: int) -> None:
+    lines = [curve("coloured", [sign * 1.0, sign * 2.0], 0), curve("grey", [sign * 1.0, sign * 9.0], None)]
+    canvas = curves({"task": lines}, labels={"task": "score"}, lower=["task"] if sign < 0 else [])
+    low, high = sorted(canvas.axes[0].get_ylim())
+    assert low < sign * 9.0 < high
+
+
 def test_names_stand_in_the_order_of_the_last_values_and_do_not_overlap() -> None:
     places = spread([0.5, 0.51, 0.9, 0.505], 0.1)
     assert sorted(range(4), key=lambda place: -places[place]) == [2, 1, 3, 0]

@@ -197,7 +197,11 @@ def _padded(curves_: Sequence[Sequence[float]]) -> tuple[float, float] | None:
 
 
 def _frame_coloured(axes: Axes, lines: Sequence[Curve], *, lower: bool) -> None:
-    """Set the range by the coloured curves, so that neither a grey arm, a wide interval, nor a first trial far off flattens them."""
+    """Set the range by the coloured curves, so that neither a bad grey arm, a wide interval, nor a first trial far off flattens them.
+
+    What is better than all of them is always in sight, grey or not.
+    """
     shown = [[v for v in line.values if drawable(v)] for line in lines if line.accent is not None]
     if (ends := _cut_range(lines, lower=lower) or _padded(shown)) is not None:
-        axes.set_ylim(*ends)
+        every, pad = [v for line in lines for v in line.values if drawable(v)], 0.04 * (ends[1] - ends[0])
+        axes.set_ylim(min(ends[0], min(every) - pad) if lower else ends[0], ends[1] if lower else max(ends[1], max(every) + pad))
