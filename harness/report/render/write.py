@@ -69,9 +69,9 @@ def _svg(draw: Callable[[], Canvas], key: str) -> tuple[Canvas, str]:
     """Draw a figure, and return it with its SVG."""
     with style():
         canvas = draw()
-        if canvas.get_layout_engine() is not None:
+        if (layout := canvas.get_layout_engine()) is not None:
             # Computed once: else each of the two files computes the layout again, which takes most of the time.
-            canvas.draw_without_rendering()
+            layout.execute(canvas)
             canvas.set_layout_engine("none")
         return canvas, svg_of(canvas, key)
 

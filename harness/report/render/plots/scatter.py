@@ -15,8 +15,8 @@ from harness.report.render.plot_style import FAINT_COLOUR, NARROW, PALETTE, WIDT
 from harness.report.render.plots.reach import reach
 from harness.report.render.plots.values import drawable, name
 
-# Of a name, as shares of the axes.
-LABEL_WIDTH, LABEL_HEIGHT = 0.17, 0.05
+# As shares of the axes: the height of a name, the width of one of its letters in a wide drawing, and the gap to its point.
+LABEL_HEIGHT, LETTER, GAP = 0.05, 0.0072, 0.015
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def scatter(panels: Mapping[str, Sequence[Point]], *, axis: str, narrow: bool = 
             y, mark = _placed(point, ends)
             colour = PALETTE[0] if point.front else FAINT_COLOUR
             axes.plot([point.x], [y], mark, markersize=5, color=colour, clip_on=False, zorder=3)
-        _label(axes, points, ends, 24 if not narrow else 18, LABEL_WIDTH * (2.3 if narrow else 1.0))
+        _label(axes, points, ends, narrow=narrow)
         axes.set_xlabel(clean(title))
         axes.set_ylabel(clean(axis))
         axes.grid()
@@ -77,28 +77,30 @@ def _placed(point: Point, ends: tuple[float, float] | None) -> tuple[float, str]
     return (ends[0], "v") if point.y < ends[0] else (ends[1], "^")
 
 
-def _label(axes: Axes, points: Sequence[Point], ends: tuple[float, float] | None, columns: int, width: float) -> None:
+def _label(axes: Axes, points: Sequence[Point], ends: tuple[float, float] | None, *, narrow: bool) -> None:
     """Write the names of the points; a name moves down until it covers no other. Beyond the axis, it has its value."""
-    taken: list[tuple[float, float]] = []
+    taken: list[tuple[float, float, float]] = []
     axes.autoscale_view()
     for point in sorted(points, key=lambda p: -p.y):
         shown, mark = _placed(point, ends)
-        x, y = axes.transAxes.inverted().transform(axes.transData.transform((point.x, shown)))
-        place = float(y) + LABEL_HEIGHT / 2
-        for other_x, other_y in sorted(taken, key=lambda t: -t[1]):
-            if abs(other_x - x) < width and abs(other_y - place) < LABEL_HEIGHT:
-                place = other_y - LABEL_HEIGHT
-        taken.append((float(x), place))
+        text = name(point.name, 18 if narrow else 24) + ("" if mark == "o" else f" {point.said or number(point.y)}")
+        x, y = map(float, axes.transAxes.inverted().transform(axes.transData.transform((point.x, shown))))
+        width = LETTER * len(text) * (WIDTH / NARROW if narrow else 1.0)
         # A name that would run out of the drawing stands at the left of its point.
-        left = x > 1.0 - width
-        line = {"arrowstyle": "-", "color": FAINT_COLOUR, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
+        left = x + GAP + width > 1.0
+        start = x - GAP - width if left else x + GAP
+        place = y + LABEL_HEIGHT / 2
+        for other_start, other_end, other in sorted(taken, key=lambda t: -t[2]):
+            if other_start < start + width and start < other_end and abs(other - place) < LABEL_HEIGHT:
+                place = other - LABEL_HEIGHT
+        taken.append((start, start + width, place))
         axes.annotate(
-            name(point.name, columns) + ("" if mark == "o" else f" {point.said or number(point.y)}"),
+            text,
             (point.x, shown),
-            xytext=(float(x) + (-0.015 if left else 0.015), place),
+            xytext=(x - GAP if left else x + GAP, place),
             textcoords="axes fraction",
             size=7.5,
             va="center",
             ha="right" if left else "left",
-            arrowprops=line,
+            arrowprops={"arrowstyle": "-", "color": FAINT_COLOUR, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2},
         )
