@@ -81,7 +81,7 @@ def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
         contrast_section(found),
         *([audit_section(found)] if is_audited(arms) else []),
         over_tasks_section(found, accents),
-        anytime_section(study, found.frames, arms, focus, options),
+        anytime_section(study, found.frames, arms, list(accents), options),
         stability_section(stability_frame(study, options), found.test, options),
         funnel_section(found.funnel, found.marks, options, chosen_frame(study, arms)),
         *([positions_section(asked, found.marks)] if len(asked := positions_frame(study)) else []),

@@ -35,8 +35,8 @@ class Options:
     catastrophe_points: float = 20.0
     # A trial repeats another when no hyperparameter moves by more than this share of its range.
     near_repeat: float = 0.02
-    # At most so many cells are shown trial by trial.
-    traces: int = 8
+    # At most so many cells, one of each arm, are shown trial by trial.
+    traces: int = 40
     # Of the numbers of seeds that a verdict shows.
     power: float = 0.8
     # Of every bootstrap.

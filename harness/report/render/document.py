@@ -55,7 +55,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: `draw` makes it, `data` holds every number in it, `alt` describes it in words."""
+    """A figure: `draw` makes it, `data` holds every number in it, `alt` describes it in words.
+
+    `narrow` draws it for a phone, where the page shows that in its place; without one, a phone scrolls the wide drawing.
+    """
 
     key: str
     title: str
@@ -63,6 +66,7 @@ class Figure:
     data: pd.DataFrame
     draw: Callable[[], Canvas]
     notes: tuple[str, ...] = ()
+    narrow: Callable[[], Canvas] | None = None
 
 
 @dataclass(frozen=True)

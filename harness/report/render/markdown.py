@@ -61,6 +61,9 @@ def _item(item: Item) -> Iterator[str]:
             yield f"![{markdown(item.alt)}](figures/{item.key}.svg)"
             yield ""
             yield f"*{markdown(item.title)}* ([CSV](csv/{item.key}.csv), [PNG](figures/{item.key}.png))"
+            for note in item.notes:
+                yield ""
+                yield markdown(note)
         case Verbatim():
             yield f"**{markdown(item.title)}**"
             yield ""

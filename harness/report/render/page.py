@@ -9,16 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report.render.document import Figure, Fold, Report, Table, Verbatim
 from harness.report.render.escape import clean
-from harness.report.render.plot_style import FAINT_COLOUR, TEXT_COLOUR
+from harness.report.render.plot_style import FAINT_COLOUR, PALETTE, TEXT_COLOUR
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# The colours of a drawing that the page replaces by its own.
+_COLOURS = {TEXT_COLOUR: "front", FAINT_COLOUR: "faint", **{colour: f"arm{place}" for place, colour in enumerate(PALETTE)}}
+# Of a drawing on the page: ids of groups, which every drawing has and nothing refers to; the font, which is the page's; turns by 0 degrees;
+# and indentation.
+_NEEDLESS = re.compile(
+    r"""(?<=<g) id="[^"]*"|font-family: 'DejaVu Sans', sans-serif; | transform="rotate\(-0 [^"]*"|(?<=\n) +(?=<)"""
+)
 KINDS = {"table": Table, "figure": Figure, "fold": Fold, "verbatim": Verbatim}
 
 
+def narrow_key(key: str) -> str:
+    """Return the key of a figure's drawing for a phone."""
+    return f"{key}_narrow"
+
+
 def to_html(report: Report, drawings: Mapping[str, str]) -> str:
-    """Return the page. `drawings` holds the SVG of every figure by its key."""
+    """Return the page. `drawings` holds the SVG of every figure by its key, and those for a phone by their `narrow_key`."""
     from markupsafe import Markup  # noqa: PLC0415 - see _environment
 
     svgs = {key: Markup(inline_svg(svg)) for key, svg in drawings.items()}
@@ -48,12 +60,12 @@ def _environment() -> Environment:
 
 
 def inline_svg(svg: str) -> str:
-    """Return a figure's SVG for the page: without prolog and metadata, as wide as the page allows, in the page's colours."""
+    """Return a figure's SVG for the page: without prolog and metadata, as wide as the page, in the page's colours."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, count=1, flags=re.DOTALL)
     opening, _, rest = body.partition(">")
-    width = re.search(r'viewBox="0 0 ([\d.]+) ', opening)
     opening = re.sub(r' (?:width|height)="[^"]*"', "", opening)
-    size = f' style="max-width: {float(width[1]):.0f}pt"' if width else ""
-    rest = rest.replace(TEXT_COLOUR, "var(--front)").replace(FAINT_COLOUR, "var(--faint)")
-    return f'{opening}{size} focusable="false" aria-hidden="true">{rest}'
+    rest = _NEEDLESS.sub("", rest)
+    for colour, name in _COLOURS.items():
+        rest = rest.replace(colour, f"var(--{name})")
+    return f'{opening} focusable="false" aria-hidden="true">{rest}'

@@ -11,6 +11,7 @@ from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import rows_of
 from harness.report.analysis.intervals import LEAST_DIFFERING, LEAST_SEEDS
 from harness.report.analysis.objectives import Objectives, in_brief
+from harness.report.analysis.plain import described
 from harness.report.render.document import Column, Fold, Item, Section, Table, Text, listed, row
 from harness.report.render.units import scores_in_words, task_name, validation_notes
 from harness.report.sections.coverage import coverage_sentence
@@ -172,7 +173,7 @@ def _arms(arms: Mapping[str, Arm]) -> Table:
         Column("start-up trials"),
         Column("budget"),
     )
-    rows = tuple(row(arm.name, arm.in_words, _model(arm), str(arm.startup_trials), str(arm.budget)) for arm in arms.values())
+    rows = tuple(row(arm.name, described(arm), _model(arm), str(arm.startup_trials), str(arm.budget)) for arm in arms.values())
     data = pd.DataFrame(
         {
             name: getattr(arm, name)

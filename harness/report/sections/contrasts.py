@@ -29,9 +29,10 @@ from harness.report.analysis.pairs import Pairs, ScoreIndex, sentences
 from harness.report.analysis.statistics import holm, rank_biserial, smallest_p
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, interval, listed, number, row
 from harness.report.render.marks import NO_BREAK, Marks
-from harness.report.render.plots import Line, forest
+from harness.report.render.plots import Line, beyond, forest
 from harness.report.render.units import difference_digits, refused, score_of, steps_of, validation_notes
 from harness.report.sections.findings import Findings, Pool
+from harness.report.sections.noninferiority import beyond_notes, figures_of
 from harness.trial import Objective
 
 LEVEL = 0.05
@@ -280,16 +281,26 @@ def _figure(pool: Pool, marks: Marks, percent: str) -> Figure:
     frame = pool.contrasts[pool.contrasts["family"] != "first"]
     known = frame.dropna(subset=["difference"])
     lines = [
-        Line(label(entry, marks), entry["difference"], entry["low"], entry["high"], group=FAMILIES[family].partition(":")[0])
+        Line(
+            label(entry, marks),
+            entry["difference"],
+            entry["low"],
+            entry["high"],
+            group=FAMILIES[family].partition(":")[0],
+            said=figures_of(entry["difference"], entry["low"], entry["high"], pool.objective),
+        )
         for family in FAMILIES
         for entry in rows_of(known[known["family"] == family])
     ]
     unit = "" if pool.objective == NORMALISED else f", {steps_of(pool.objective)}"
     score, better = score_of(pool.objective), " (above 0: better)" if pool.objective.sign < 0 else ""
+    axis = f"difference of {score}{unit}{better}"
     return Figure(
         pool.key("contrasts"),
         f"Differences of {score} between arms that differ in one thing, with {percent} intervals for these tasks{pool.of}",
         f"{len(lines)} contrasts in {_differences(pool.objective)}.",
         pool.data(frame),
-        lambda: forest(lines, axis=f"difference of {score}{unit}{better}", margin=None),
+        lambda: forest(lines, axis=axis, margin=None),
+        beyond_notes(beyond(lines, margin=None)),
+        lambda: forest(lines, axis=axis, margin=None, narrow=True),
     )

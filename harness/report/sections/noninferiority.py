@@ -15,9 +15,9 @@ from harness.report.analysis.intervals import FEW_PAIRS, FEW_SEEDS, Estimate, Re
 from harness.report.analysis.options import Options
 from harness.report.analysis.pairs import Pairs, ScoreIndex, sentences
 from harness.report.analysis.statistics import seeds_needed
-from harness.report.render.document import Column, Figure, Item, Section, Table, Text, Tone, interval, number, row
+from harness.report.render.document import Column, Figure, Item, Section, Table, Text, Tone, interval, listed, number, row
 from harness.report.render.marks import Marks
-from harness.report.render.plots import Line, forest
+from harness.report.render.plots import Line, beyond, forest
 from harness.report.render.units import difference_digits, exact, name_of, refused, score_of, steps_of, validation_notes
 from harness.report.sections.findings import Findings, Pool
 from harness.trial import PERCENT, Objective
@@ -249,6 +249,7 @@ def _figure(pool: Pool, reference: str, marks: Marks, options: Options) -> Figur
             entry["high"],
             strong=bool(entry["small_llm"]),
             word=verdict_word(entry),
+            said=figures_of(entry["gap"], entry["low"], entry["high"], objective),
         )
         for entry in entries
     ]
@@ -262,7 +263,24 @@ def _figure(pool: Pool, reference: str, marks: Marks, options: Options) -> Figur
         f"Gaps of {len(judged)} arms to {reference}: {describe(judged, objective)}{silent}",
         pool.data(gaps),
         lambda: forest(lines, axis=axis, margin=-pool.margin),
+        beyond_notes(beyond(lines, margin=-pool.margin)),
+        lambda: forest(lines, axis=axis, margin=-pool.margin, narrow=True),
     )
+
+
+def figures_of(value: float, low: float, high: float, objective: Objective = PERCENT) -> str:
+    """Write a difference with its interval, where it has one."""
+    digits = difference_digits(objective)
+    said = number(value, digits, sign=True)
+    return said if math.isnan(low) or math.isnan(high) else f"{said} {interval(low, high, digits)}"
+
+
+def beyond_notes(lines: Sequence[Line]) -> tuple[str, ...]:
+    """Say which lines of a forest plot lie beyond its axis; nothing where none does."""
+    if not lines:
+        return ()
+    named = listed([f"{line.name} ({line.said})" for line in lines])
+    return (f"The axis ends where most arms do, so that they can be told apart. An arrow marks what lies beyond it: {named}.",)
 
 
 def describe(lines: Sequence[Line], objective: Objective = PERCENT) -> str:

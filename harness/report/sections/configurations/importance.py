@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 
 import pandas as pd
 
-from harness.report.render.bars import Bar, bar_panels
 from harness.report.render.document import Column, Figure, Item, Section, Table, Text, listed, number, row
 from harness.report.render.escape import cut
 from harness.report.render.marks import NO_BREAK
-from harness.report.render.plots import drawable
+from harness.report.render.plots import Bar, bar_panels, drawable
 from harness.report.sections.configurations.best import LONGEST, spaces_of
 from harness.report.sections.configurations.variance import REFITS, Array, Shares, variance_shares
 from harness.report.sections.findings import Findings
@@ -190,7 +190,9 @@ def _figure(told: Sequence[Importance]) -> Figure:
     }
     title = "Shares of the variance of the validation score: dark, alone (line: spread); light, with interactions"
     alt = f"Shares of the variance. {'; '.join(f'{one.task}: {_most(one)}' for one in told)}."
-    return Figure("importance", title, alt, _frame(told), lambda: bar_panels(panels, axis="share of the variance, %"))
+    axis = "share of the variance, %"
+    narrow = partial(bar_panels, panels, axis=axis, narrow=True)
+    return Figure("importance", title, alt, _frame(told), partial(bar_panels, panels, axis=axis), narrow=narrow)
 
 
 def _table(found: Sequence[Importance]) -> Table:
