@@ -15,7 +15,7 @@ class Options:
 
     # The arm that gaps are measured to. Empty: the first of `references` that ran.
     reference: str = ""
-    references: tuple[str, ...] = ("gpt4", "random+default", "random")
+    references: tuple[str, ...] = ("gpt4", "gpt6_sol", "random+default", "random")
     # An arm is good enough when it is at most so many points worse than the reference. None: the margin of the task (0.9 points unless its
     # `metric` names another). In another unit, a point is the task's own margin / 0.9.
     margin_points: float | None = None
