@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,6 +18,9 @@ from harness.report.render.markdown import to_markdown
 from harness.report.render.page import to_html
 from harness.report.render.plot_style import png_of, style, svg_of
 from harness.store.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 PARTS = ("csv", "latex", "figures")
 # A cell that begins like this is run by a spreadsheet, unless it is a number.
@@ -32,7 +37,7 @@ def write_report(report: Report, out: Path, trials: pd.DataFrame | None = None) 
         for part in PARTS:
             shutil.rmtree(out / part, ignore_errors=True)
             (out / part).mkdir(parents=True)
-        drawings = {item.key: _write(item, out) for item in report.items() if isinstance(item, Figure)}
+        drawings = {key: svg for item in report.items() if isinstance(item, Figure) for key, svg in _drawn(item, out)}
         for item in report.items():
             if isinstance(item, Table | Figure):
                 _write_csv(item.data, out / "csv" / f"{item.key}.csv")
@@ -46,16 +51,23 @@ def write_report(report: Report, out: Path, trials: pd.DataFrame | None = None) 
         raise StorageError(f"cannot write {error.filename or out}: {error.strerror or error}") from error
 
 
-def _write(figure: Figure, out: Path) -> str:
-    """Write one figure and return its SVG."""
+def _drawn(figure: Figure, out: Path) -> Iterator[tuple[str, str]]:
+    """Write a figure, and its narrow drawing where it has one; yield the key of each with its SVG."""
+    yield figure.key, _write(figure.key, figure.draw, out)
+    if figure.narrow:
+        yield figure.narrow_key, _write(figure.narrow_key, figure.narrow, out)
+
+
+def _write(key: str, draw: Callable[[], Canvas], out: Path) -> str:
+    """Write one drawing and return its SVG."""
     with style():
-        canvas = figure.draw()
+        canvas = draw()
         # Computed once: else each of the two files computes the layout again, which takes most of the time.
         canvas.draw_without_rendering()
         canvas.set_layout_engine("none")
-        svg = svg_of(canvas, figure.key)
-        (out / "figures" / f"{figure.key}.png").write_bytes(png_of(canvas))
-    write_whole(out / "figures" / f"{figure.key}.svg", svg.encode(), sync=False)
+        svg = svg_of(canvas, key)
+        (out / "figures" / f"{key}.png").write_bytes(png_of(canvas))
+    write_whole(out / "figures" / f"{key}.svg", svg.encode(), sync=False)
     return svg
 
 
