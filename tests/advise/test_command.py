@@ -80,7 +80,7 @@ def test_a_race_says_what_to_use_heads_its_page_with_that_and_trains_nothing_ane
     assert records(STUDY) == before
     # Jinja's escapes of > and + are none of these texts' characters.
     page = (STUDY / "report" / "report.html").read_text(encoding="utf-8")
-    assert said in page[page.index('class="answers"') :]
+    assert said in page[page.index('class="lead"') :]
     assert page.index(said) < page.index('id="scores"')
     capsys.readouterr()
     assert report(["advise-toy"]) == 0

@@ -17,9 +17,10 @@ from harness.report.render.plot_style import FAINT_COLOUR, PALETTE, TEXT_COLOUR
 from harness.report.render.plots import drawable
 
 COLOURS: dict[Tone, str] = {"good": PALETTE[0], "bad": PALETTE[1]}
-# A row that reaches so many times as far as the next one squeezes the others, and is clipped; at most this share of the rows are.
-FAR, MOST_CLIPPED = 2.0, 0.34
-NAME_COLUMNS, PAD = 40, 0.06
+# A row below 0 that reaches so many times as far as all others would squeeze them, and is clipped; at most this share of the rows are.
+FAR, MOST_CLIPPED = 3.0, 0.34
+# Shares of the axis: what is left free at its ends, and how far from them the tip of an arrow stands.
+NAME_COLUMNS, PAD, ARROW = 40, 0.06, 0.015
 # In inches. In a narrow drawing, name and figures stand above their interval.
 WIDE, NARROW, ROW, NARROW_ROW, MARGINS, HEAD = 7.2, 3.7, 0.235, 0.36, 0.62, 0.24
 
@@ -66,11 +67,11 @@ class Panel:
     @cached_property
     def limits(self) -> tuple[float, float]:
         """The ends of the axis: 0 and all rows are on it, but for those that reach so far that the others would be squeezed."""
-        reach = sorted((max(map(abs, bar.ends)) for bar in self.bars), reverse=True)
-        most = int(len(reach) * MOST_CLIPPED)
-        cuts = [place for place in range(1, most + 1) if reach[place - 1] > FAR * reach[place] > 0]
-        longest = reach[max(cuts, default=0)] if reach else 1.0
-        kept = [end for bar in self.bars if max(map(abs, bar.ends)) <= longest for end in bar.ends]
+        far_first = sorted(self.bars, key=_reach, reverse=True)
+        below = next((place for place, bar in enumerate(far_first) if not bar.value < 0), len(far_first))
+        most = min(below, int(len(far_first) * MOST_CLIPPED))
+        cuts = [place for place in range(1, most + 1) if _reach(far_first[place - 1]) > FAR * _reach(far_first[place]) > 0]
+        kept = [end for bar in far_first[max(cuts, default=0) :] for end in bar.ends]
         low, high = min([0.0, *kept]), max([0.0, *kept])
         pad = PAD * (high - low or 1.0)
         return low - pad, high + pad
@@ -80,6 +81,10 @@ class Panel:
         """Whether a row reaches beyond the axis."""
         low, high = self.limits
         return any(bar.ends[0] < low or bar.ends[1] > high for bar in self.bars)
+
+
+def _reach(bar: Bar) -> float:
+    return max(map(abs, bar.ends))
 
 
 def ranked_drawing(panels: Sequence[Panel], *, narrow: bool = False) -> Canvas:
@@ -97,14 +102,15 @@ def _panel(axes: Axes, panel: Panel, row: float, *, narrow: bool) -> None:
     """Draw one panel; heights are in inches, from the top down."""
     low, high = panel.limits
     axes.set_xlim(low, high)
-    axes.axvline(0.0, color=TEXT_COLOUR, linewidth=0.8)
     axes.grid(axis="x")
     y, places, names = 0.0, [], []
     for group in panel.groups:
-        _write(axes, (0.0, y + HEAD / 2), group.head, right=False, size=7.5).set_style("italic")
+        _write(axes, (0.0, y + HEAD / 2), group.head, right=False, size=7.5).set(style="italic")
         y += HEAD
         for bar in group.bars:
             middle = y + (0.72 * row if narrow else row / 2)
+            # The line at 0 leaves out the words.
+            axes.plot([0.0, 0.0], [y + 0.48 * row if narrow else y, y + row], color=TEXT_COLOUR, linewidth=0.8)
             _bar(axes, bar, middle, (low, high))
             if narrow:
                 _write(axes, (0.0, y + 0.26 * row), cut(clean(bar.name), NAME_COLUMNS), right=False, size=8)
@@ -136,12 +142,12 @@ def _write(axes: Axes, place: tuple[float, float], words: str, *, right: bool, s
 def _bar(axes: Axes, bar: Bar, y: float, limits: tuple[float, float]) -> None:
     low, high = limits
     colour = COLOURS.get(bar.tone, FAINT_COLOUR)
-    ends = [min(max(end, low), high) for end in bar.ends]
+    ends, inset = [min(max(end, low), high) for end in bar.ends], ARROW * (high - low)
     if not math.isnan(bar.low):
         axes.plot(ends, [y, y], color=colour, linewidth=2.0 if bar.tone else 1.4, solid_capstyle="butt")
-    for end, marker, beyond in ((low, "<", bar.ends[0] < low), (high, ">", bar.ends[1] > high)):
+    for end, marker, beyond in ((low + inset, "<", bar.ends[0] < low), (high - inset, ">", bar.ends[1] > high)):
         if beyond:
-            axes.plot([end], [y], marker=marker, markersize=6, color=colour, clip_on=False)
+            axes.plot([end], [y], marker=marker, markersize=6, color=colour)
     if drawable(bar.value) and low <= bar.value <= high:
         face = "none" if bar.hollow else colour
         axes.plot([bar.value], [y], marker="o", markersize=5, color=colour, markerfacecolor=face, markeredgewidth=1.2)

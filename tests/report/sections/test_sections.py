@@ -103,9 +103,10 @@ def test_ties_as_printed_are_both_best_and_an_incomplete_arm_is_not() -> None:
 
 
 def test_an_arm_that_lacks_seeds_never_has_the_best_average() -> None:
-    cells = [cell([50.0], arm="a"), cell([99.0], arm="d"), replace(cell([1.0], arm="d", seed=1), state=State.NEVER)]
+    cells = [cell([score], arm=arm, task=task) for arm, score in (("a", 50.0), ("d", 99.0)) for task in ("t", "u")]
+    cells.append(replace(cell([1.0], arm="d", seed=1), state=State.NEVER))
     rows = {row[0].text: row for row in the_table(build_report(find(study(*cells), OPTIONS)), "scores").rows}
-    assert [rows["a"][2].strong, rows["d"][2].strong] == [True, False]
+    assert [rows["a"][3].strong, rows["d"][3].strong] == [True, False]
 
 
 def test_the_average_is_over_all_tasks_or_not_at_all() -> None:

@@ -12,19 +12,12 @@ from collections.abc import Iterator, Sequence
 
 from harness.report.analysis.frames import rows_of
 from harness.report.analysis.intervals import FEW_PAIRS, FEW_SEEDS
-from harness.report.analysis.normalised import NORMALISED
-from harness.report.render.document import Lead, listed, number
-from harness.report.render.units import (
-    difference_digits,
-    ends_of,
-    exact,
-    refused,
-    score_of,
-    steps_of,
-    validation_notes,
-)
+from harness.report.render.document import Lead, listed
+from harness.report.render.units import exact, refused, validation_notes
+from harness.report.sections.contrasts import UNLIKE as UNLIKE_MARK
 from harness.report.sections.coverage import coverage_sentence
 from harness.report.sections.findings import Findings
+from harness.report.sections.leading.clauses import MOST_NAMED, RANDOM, of_pool, said_aside, unit_steps
 from harness.report.sections.leading.comparisons import (
     AHEAD,
     BEHIND,
@@ -35,15 +28,15 @@ from harness.report.sections.leading.comparisons import (
     Comparisons,
     comparisons_of,
 )
-from harness.report.sections.leading.phrases import GROUPS, RULES, SUMMARY_NOTE, is_plural, phrase
+from harness.report.sections.leading.phrases import LLM, SUMMARY_NOTE, phrase
 from harness.report.sections.leading.ranked import ranked_figures
 from harness.report.sections.leading.waiting import waiting_words
-from harness.report.sections.noninferiority import verdict_word
-from harness.trial import Objective
+from harness.report.sections.noninferiority import FEW_PASS, verdict_word
 
-RANDOM = "random search from the same start"
 # With more kinds of score, the lead counts them.
-MOST_POOLS, MOST_NAMED, MOST_TASKS = 3, 2, 3
+MOST_POOLS = 3
+# The contexts of an LLM in which there is a summary.
+WITH_SUMMARY = ("tcs", "shuffled")
 
 
 def lead_of(found: Findings) -> Lead:
@@ -51,19 +44,19 @@ def lead_of(found: Findings) -> Lead:
     ran = [name for name in found.arms if name not in found.absent]
     if not ran:
         text = f"There is nothing to compare yet: {coverage_sentence(found.frames)}"
-        return Lead(" ".join([text, *waiting_words(found)]))
+        return Lead(" ".join([text, *waiting_words(found, blocked_only=True)]))
     if len(ran) == 1:
         words = phrase(found.arms[ran[0]], found.marks.name(ran[0]))
         text = f"Only {words} has a finished cell, so there is nothing to compare it with."
         return Lead(" ".join([text, *waiting_words(found)]))
     pools = comparisons_of(found)
-    said = [*_of_pools(found, pools), *_verdicts(found), *waiting_words(found), *_few(pools)]
+    said = [*_of_pools(found, pools), *_not_judged(found, pools), *_verdicts(found), *waiting_words(found), *_few(pools)]
     return Lead(" ".join(said), ranked_figures(found, pools), tuple(_notes(found, pools)))
 
 
 def _of_pools(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
     if len(pools) == 1:
-        yield from _of_pool(found, pools[0], _where(found, pools[0]))
+        yield from of_pool(found, pools[0], RANDOM)
         return
     yield refused(found.objectives, "each kind of score by itself")
     if len(pools) > MOST_POOLS:
@@ -73,175 +66,19 @@ def _of_pools(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
             "corrected within its kind."
         )
         return
-    for pool in pools:
-        yield from _of_pool(found, pool, _where(found, pool))
+    for place, pool in enumerate(pools):
+        yield from of_pool(found, pool, RANDOM if place == 0 else "random search")
 
 
-def _where(found: Findings, pool: Comparisons) -> str:
-    """Return how a pool's sentence begins: `On these 6 tasks, over 30 seeds`."""
-    judged = [entry for entry in pool.methods if entry.judged]
-    several = len(found.contrast_pools) > 1
-    count, planned = len(pool.tasks), len(pool.pool.tasks)
-    if count == 1 or (several and count <= MOST_TASKS):
-        where = f"On {listed(pool.tasks)}"
-    else:
-        where = f"On {'these' if count == planned else f'{count} of the'} {planned} tasks"
-        where += f" in {steps_of(pool.pool.objective)}" if several else ""
-    if not judged:
-        return where
-    low, high = min(entry.seeds[0] for entry in judged), max(entry.seeds[1] for entry in judged)
-    seeds = "from one seed" if high == 1 else f"over {high} seeds" if low == high else f"over {low} to {high} seeds"
-    return f"{where}, {seeds}"
-
-
-def _of_pool(found: Findings, pool: Comparisons, where: str) -> Iterator[str]:
-    judged = [entry for entry in pool.methods if entry.judged]
-    if not judged:
-        yield f"{where}, {_nothing_judged(found, pool)}."
-    elif any(entry.state != UNTOLD for entry in judged):
-        yield from _told(found, pool, judged, where)
-    else:
-        yield f"{where}, {_untold(found, pool, judged)}."
-
-
-def _nothing_judged(found: Findings, pool: Comparisons) -> str:
-    """Say why no method can be judged against random search."""
-    methods = pool.methods
-    if not methods:
-        return f"no method ran beside {RANDOM}, so no gain over it can be said"
-    if all(entry.state == INCOMPLETE for entry in methods):
-        if (found.frames.cells["state"] != "done").any():
-            return f"nothing is concluded yet: {coverage_sentence(found.frames).removesuffix('.')}"
-        return f"nothing is concluded: no method has every score that it takes to compare it with {RANDOM}"
-    if all(entry.state == UNLIKE for entry in methods):
-        return f"nothing is told from the start: {methods[0].why}"
-    return f"no method can be judged against {RANDOM}"
-
-
-def _untold(found: Findings, pool: Comparisons, judged: Sequence[Compared]) -> str:
-    """Say that nothing can be told from random search, and how wide the intervals are."""
-    objective, known = pool.pool.objective, [entry for entry in judged if not math.isnan(entry.low)]
-    if len(judged) == 1:
-        return _single(found, pool, judged[0], RANDOM, of=True)
-    none = f"no method of {len(judged)} can be told from {RANDOM}"
-    if not known:
-        return f"{none}: there is no interval ({listed(list(dict.fromkeys(entry.why for entry in judged)), 2)})"
-    beside = [entry for entry in known if entry.beside_zero]
-    low, high = min(entry.low for entry in known), max(entry.high for entry in known)
-    within = "the intervals of all" if len(known) == len(judged) else f"the {len(known)} intervals that there are"
-    ends = f"{_number(low, objective)} to {_number(high, objective)} {_measure(objective)}"
-    if not beside:
-        return f"{none}: {within} hold 0 and lie between {ends}"
-    return (
-        f"{none}, with the correction for {pool.tested} comparisons: {within} lie between {ends}, and "
-        f"{'one' if len(beside) == 1 else len(beside)} by {'itself' if len(beside) == 1 else 'themselves'} beside 0 "
-        f"({listed([found.marks.name(entry.arm.name) for entry in beside], 4)})"
-    )
-
-
-def _told(found: Findings, pool: Comparisons, judged: Sequence[Compared], where: str) -> Iterator[str]:
-    """Say of each group which methods beat random search, which fall behind it, and how many cannot be told from it."""
-    clauses: list[str] = []
-    for group, plural in GROUPS.items():
-        of_group = [entry for entry in judged if entry.group == group]
-        base, of = ("random search", False) if clauses else (RANDOM, True)
-        if len(of_group) == 1:
-            clauses.append(_single(found, pool, of_group[0], base, of=of))
-        elif of_group:
-            clauses.append(_several(found, pool, of_group, (plural, base), of=of))
-    yield f"{where}, {clauses[0]}."
-    yield from (f"{clause[:1].upper()}{clause[1:]}." for clause in clauses[1:])
-
-
-def _single(found: Findings, pool: Comparisons, entry: Compared, base: str, *, of: bool) -> str:
-    """Return the clause about one method. `of`: the first figure of a sentence says what it is of."""
-    words, average = _phrase(found, entry), " on average" if len(pool.tasks) > 1 and of else ""
-    if entry.state == UNTOLD:
-        return f"{words} cannot be told from {base} ({_figures(entry, pool, of=of)})"
-    plural = is_plural(entry.arm)
-    if entry.state == AHEAD:
-        return f"{words} {'beat' if plural else 'beats'} {base}{average} by {_amount(entry, pool, of=of)}"
-    return f"{words} {'fall' if plural else 'falls'} behind {base}{average} ({_figures(entry, pool, of=of)})"
-
-
-def _several(found: Findings, pool: Comparisons, entries: Sequence[Compared], about: tuple[str, str], *, of: bool) -> str:
-    """Return the clause about several methods of one group. `about`: what they are called, and what random search is."""
-    plural, base = about
-    ahead, behind, rest = ([e for e in entries if e.state == state] for state in (AHEAD, BEHIND, UNTOLD))
-    if not ahead and not behind:
-        return f"none of {len(entries)} {plural} can be told from {base}"
-    parts = []
-    for told, verb in ((ahead, "beat"), (behind, "fall")):
-        if told:
-            one = verb + ("s" if len(told) == 1 else "")
-            figures = _named(found, pool, told, of=of and not parts)
-            parts.append(f"{len(told)} {one}{' behind' if verb == 'fall' else ''} {base}: {figures}")
-            base = "it"
-    if rest:
-        parts.append(f"{'the other' if len(rest) == 1 else f'the other {len(rest)}'} cannot be told from it")
-    return f"of {len(entries)} {plural}, {'; '.join(parts)}"
-
-
-def _named(found: Findings, pool: Comparisons, told: Sequence[Compared], *, of: bool) -> str:
-    """Name the methods that are told from random search with their figures; of many, the names and the range of the differences."""
-    if len(told) <= MOST_NAMED:
-        return " and ".join(
-            f"{_phrase(found, entry)}, {'by ' if entry.state == AHEAD else ''}"
-            f"{(_amount if entry.state == AHEAD else _figures)(entry, pool, of=of and entry is told[0])}"
-            for entry in told
-        )
-    objective = pool.pool.objective
-    low, high = (_number(extreme(entry.difference for entry in told), objective) for extreme in (min, max))
-    names = listed([found.marks.name(entry.arm.name) for entry in told], 4)
-    return f"{names}, by {low} to {high} {_measure(objective) if of else steps_of(objective)}{_hanging(told)}"
-
-
-def _hanging(told: Sequence[Compared]) -> str:
-    tasks = dict.fromkeys(task for entry in told for task in entry.hangs_on)
-    return f" (not all of them without {listed(list(tasks), MOST_TASKS)})" if tasks else ""
-
-
-def _phrase(found: Findings, entry: Compared) -> str:
-    return phrase(entry.arm, found.marks.name(entry.arm.name))
-
-
-def _amount(entry: Compared, pool: Comparisons, *, of: bool) -> str:
-    """Return a difference above 0 and its interval: `2.65 points of test score [+1.94, +3.42]`."""
-    objective = pool.pool.objective
-    text = f"{number(entry.difference, difference_digits(objective))} {_measure(objective) if of else _steps(objective)}".strip()
-    return f"{text} {ends_of(entry.low, entry.high, objective)}{_but(entry)}"
-
-
-def _figures(entry: Compared, pool: Comparisons, *, of: bool) -> str:
-    """Return a difference with its sign and its interval; where there is none, why."""
-    objective = pool.pool.objective
-    text = f"{_number(entry.difference, objective)} {_measure(objective) if of else _steps(objective)}".strip()
-    if math.isnan(entry.low):
-        return f"{text}, no interval: {entry.why}" if entry.why else f"{text}, no interval"
-    beside = f", which does not hold with the correction for {pool.tested} comparisons"
-    return f"{text} {ends_of(entry.low, entry.high, objective)}{beside if _only_alone(entry) else _but(entry)}"
-
-
-def _only_alone(entry: Compared) -> bool:
-    return entry.state == UNTOLD and entry.beside_zero
-
-
-def _but(entry: Compared) -> str:
-    return f", but not without {listed(entry.hangs_on, MOST_TASKS)}" if entry.hangs_on else ""
-
-
-def _number(value: float, objective: Objective) -> str:
-    return number(value, difference_digits(objective), sign=True)
-
-
-def _steps(objective: Objective) -> str:
-    return steps_of(objective) if objective.unit else ""
-
-
-def _measure(objective: Objective) -> str:
-    """Return what a difference is in: `points of test score`, `k$ of test rmse`."""
-    of = "normalised score" if objective == NORMALISED else score_of(objective)
-    return f"{_steps(objective)} of {of}".strip()
+def _not_judged(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
+    """Yield which LLM arms are not judged in any pool, and why; those that knew more than random search are told in the notes."""
+    entries = [entry for pool in pools for entry in pool.methods if entry.group == LLM]
+    judged = {entry.arm.name for entry in entries if entry.judged}
+    aside = {entry.arm.name: entry for entry in entries if entry.arm.name not in judged and entry.state != UNLIKE}
+    if len(aside) > MOST_NAMED:
+        yield f"{len(aside)} LLM arms are not judged, as said below."
+    elif aside and judged | {entry.arm.name for pool in pools for entry in pool.methods if entry.judged}:
+        yield f"Not judged: {'; '.join(said_aside(found, entry) for entry in aside.values())}."
 
 
 def _verdicts(found: Findings) -> Iterator[str]:
@@ -252,9 +89,10 @@ def _verdicts(found: Findings) -> Iterator[str]:
             continue
         by_word: dict[str, list[str]] = {}
         for entry in rows:
-            by_word.setdefault(verdict_word(entry), []).append(found.marks.name(entry["arm"]))
+            few = " (few pairs)" if verdict_word(entry) == FEW_PASS else ""
+            by_word.setdefault(f"{entry['verdict']}{few}", []).append(found.marks.name(entry["arm"]))
         said = "; ".join(f"{word} for {listed(arms, MOST_NAMED)}" for word, arms in by_word.items())
-        steps, on = _steps(pool.objective), f" on {pool.name}" if pool.place else ""
+        steps, on = unit_steps(pool.objective), f" on {pool.name}" if pool.place else ""
         yield (
             f"Not more than {f'{exact(pool.margin)} {steps}'.strip()} worse than {found.marks.name(found.reference[0])}{on}: {said}."
         )
@@ -276,22 +114,28 @@ def _few(pools: Sequence[Comparisons]) -> Iterator[str]:
 
 def _notes(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
     """Yield what explains the sentences and the figures: who is left out, what the terms mean, and the marks of the arms."""
-    if any(arm.role == RULES or arm.context in ("tcs", "shuffled") for arm in found.arms.values()):
+    if any(arm.role == "rules" or arm.context in WITH_SUMMARY for arm in found.arms.values()):
         yield SUMMARY_NOTE
     methods = [entry for pool in pools for entry in pool.methods]
-    if any(entry.judged for entry in methods):
+    if any(entry.judged and not math.isnan(entry.low) for entry in methods):
         percent = f"{100 * found.options.confidence:g} %"
         yield (
             f"Told from random search: the {percent} interval lies on one side of 0, also with Holm's correction for all comparisons of "
             "its kind. An interval is for these tasks and for one comparison; where it holds 0, a method may be better, worse or as good."
         )
-    aside = dict.fromkeys((entry.why, entry.arm.name) for entry in methods if not entry.judged and entry.why)
-    by_why: dict[str, list[str]] = {}
-    for why, arm in aside:
-        by_why.setdefault(why.replace(arm, "\0"), []).append(arm)
-    for why, arms in by_why.items():
-        yield f"Not judged: {listed(arms, 6)} ({why.replace(chr(0), listed(arms, 6))})."
+    yield from _aside(methods)
     if any(objective.sign < 0 for objective in found.objectives.by_task.values()):
         yield "Above 0 is better, also where lower scores are."
     yield from validation_notes(found.objectives)
-    yield from (f"{note}." for note in found.marks.notes(entry.arm.name for entry in methods))
+    yield from (f"{note}." for note in found.marks.notes(entry.arm.name for pool in pools for entry in pool.all))
+
+
+def _aside(methods: Sequence[Compared]) -> Iterator[str]:
+    """Yield who is not judged, and who has no interval, and why. The marks of the arms explain those that are withheld."""
+    yield from (f"{UNLIKE_MARK} {why}." for why in dict.fromkeys(entry.why for entry in methods if entry.state == UNLIKE))
+    for state, said in ((INCOMPLETE, "Not judged"), (UNTOLD, "No interval")):
+        by_why: dict[str, list[str]] = {}
+        for entry in methods:
+            if entry.state == state and entry.why:
+                by_why.setdefault(entry.why, []).append(entry.arm.name)
+        yield from (f"{said}: {listed(arms, 6)} ({why})." for why, arms in by_why.items())

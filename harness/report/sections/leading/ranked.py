@@ -61,10 +61,11 @@ def ranked_figures(found: Findings, pools: Sequence[Comparisons]) -> tuple[Figur
         return ()
     panels = _panels(found, rows)
     best, worst = (extreme(rows, key=lambda row: row.difference) for extreme in (max, min))
+    ends = f"{best.arm} at {_text(best)}" + (f" down to {worst.arm} at {_text(worst)}" if len(rows) > 1 else "")
     figure = Figure(
         KEY,
         f"Each arm less {against}: mean differences over pairs of the same task and seed, with {_percent(found)} intervals",
-        f"{len(rows)} differences to {against}, from {best.arm} at {_text(best)} down to {worst.arm} at {_text(worst)}",
+        f"Differences to {against}: {ends}",
         _data(rows),
         lambda: ranked_drawing(panels),
         tuple(_notes(rows, panels)),

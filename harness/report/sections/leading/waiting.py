@@ -32,10 +32,13 @@ def asks_llm(found: Findings) -> bool:
     return any(arm.role == "llm" for name, arm in found.arms.items() if name not in absent)
 
 
-def waiting_words(found: Findings) -> tuple[str, ...]:
-    """Return a sentence that counts the arms without a finished cell, by what they wait for; nothing where all have one."""
+def waiting_words(found: Findings, *, blocked_only: bool = False) -> tuple[str, ...]:
+    """Return a sentence that counts the arms without a finished cell, by what they wait for; nothing where all have one.
+
+    `blocked_only` leaves out those that wait for nothing but their turn.
+    """
     counts: dict[tuple[bool, str, str], int] = {}
-    for name in found.absent:
+    for name in (name for name in found.absent if _blocked(found, name) or not blocked_only):
         need = _need(found, name)
         counts[need] = counts.get(need, 0) + 1
     said = [
@@ -79,7 +82,7 @@ def how_to_ask(found: Findings) -> Hint | None:
     left_out = "No arm with an LLM has run in this study, so the questions about LLMs are left out."
     blocked = [(name, cell) for name in found.absent if (cell := _blocked(found, name)) and _need(found, name)[0]]
     if not blocked:
-        text = f"{left_out} With an Ollama, this runs two of them (python -m harness.doctor says which other LLMs are ready):"
+        text = f"{left_out} Where Ollama runs, this adds two of them (python -m harness.doctor says which other LLMs are ready):"
         return Hint(text, tuple(_command(found)))
     fixes = dict.fromkeys(cell.fix for _, cell in blocked if cell.fix)
     arms = listed([name for name, _ in blocked], MOST_ARMS)
