@@ -231,7 +231,9 @@ def test_states_other_than_done_never_enter_a_table() -> None:
     assert table(build_report(found), "scores").notes[-1] == "Not in the table, since no cell of theirs is done: tpe."
     lead = build_report(found).lead
     assert lead
-    assert lead.text.startswith("Only random has a finished cell, so there is nothing to compare it with. 1 planned arm waits for what")
+    assert lead.text.startswith(
+        "Only random has a finished cell, so there is nothing to compare it with. 1 planned arm waits for what"
+    )
 
 
 @pytest.mark.parametrize("keep", [(), (("random", "a", 0),)], ids=["nothing is done", "one cell is done"])

@@ -153,6 +153,11 @@ class Report:
     lead: Lead | None = None
     hint: Hint | None = None
 
+    @property
+    def before_facts(self) -> int:
+        """How many sections stand before the facts: the first, where no question does."""
+        return 0 if self.answers or self.hint else min(1, len(self.sections) - 1)
+
     def items(self) -> Iterable[Item]:
         """Yield the figures of the lead, and every item of every section."""
         yield from self.lead.figures if self.lead else ()

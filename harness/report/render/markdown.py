@@ -19,16 +19,21 @@ def to_markdown(report: Report) -> str:
     if report.hint:
         lines += [markdown(report.hint.text), ""]
         lines += [f"    {clean(' '.join(report.hint.command))}", ""] if report.hint.command else []
-    if report.facts:
-        lines += ["## About this study", ""]
-        lines += [f"- **{markdown(name)}**: {markdown(value)}" for name, value in report.facts] + [""]
-    if report.problems:
-        lines += ["## Records that could not be used as they are", ""] + [f"- {markdown(line)}" for line in report.problems] + [""]
-    for section in report.sections:
+    for place, section in enumerate(report.sections):
+        lines += _facts(report) if place == report.before_facts else []
         lines += [f"## {markdown(section.title)}", ""]
         for item in section.items:
             lines += [*_item(item), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _facts(report: Report) -> list[str]:
+    """Return the facts about the study, and the records that could not be used."""
+    lines = ["## About this study", ""] if report.facts else []
+    lines += [*(f"- **{markdown(name)}**: {markdown(value)}" for name, value in report.facts), ""]
+    if report.problems:
+        lines += ["## Records that could not be used as they are", ""] + [f"- {markdown(line)}" for line in report.problems] + [""]
+    return lines
 
 
 def _lead(lead: Lead | None) -> Iterator[str]:

@@ -38,7 +38,8 @@ def to_terminal(report: Report, sections: Sequence[str]) -> str:
 def _lead_lines(lead: Lead | None) -> Iterator[str]:
     if lead is not None:
         yield from (*_wrapped(lead.text), "")
-        yield from (line for note in lead.notes for line in (*_wrapped(note), ""))
+        yield from (line for note in lead.notes for line in _wrapped(note))
+        yield from [""] if lead.notes else []
 
 
 def _hint_lines(hint: Hint | None) -> Iterator[str]:

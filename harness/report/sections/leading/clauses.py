@@ -20,6 +20,33 @@ MOST_NAMED, MOST_TASKS = 2, 3
 OWN_WORDS = ("of ", "none of ", "fixed rules ", "local search ", "a GP ", "the ")
 
 
+def in_brief(found: Findings, pool: Comparisons, base: str) -> str:
+    """Return one sentence about one of several pools: how many methods beat random search, fall behind it, and cannot be told from it."""
+    where, judged = _where(found, pool), [entry for entry in pool.methods if entry.judged]
+    if not judged:
+        return f"{where}, {_nothing_judged(found, pool, base)}."
+    if all(entry.state == UNTOLD for entry in judged):
+        return f"{where}, {_untold(found, pool, judged, base)}."
+    ahead, behind, rest = ([e for e in judged if e.state == state] for state in (AHEAD, BEHIND, UNTOLD))
+    parts = []
+    for told, verb in ((ahead, "beat"), (behind, "fall")):
+        if told:
+            verbs = f"{verb}{'s' if len(told) == 1 else ''}{' behind' if verb == 'fall' else ''}"
+            parts.append(f"{len(told)} {verbs} {base} ({_briefly(found, pool, told)})")
+            base = "it"
+    parts += [f"{len(rest)} cannot be told from it"] if rest else []
+    return f"{where}, of {len(judged)} {'method' if len(judged) == 1 else 'methods'} {listed(parts)}."
+
+
+def _briefly(found: Findings, pool: Comparisons, told: Sequence[Compared]) -> str:
+    """Name methods with their figures; of many, their names alone."""
+    names = [found.marks.name(entry.arm.name) for entry in told]
+    if len(told) > MOST_NAMED:
+        return listed(names, 4)
+    figures = (_figures(entry, pool, of=entry is told[0]) for entry in told)
+    return "; ".join(f"{name} {said}" for name, said in zip(names, figures, strict=True))
+
+
 def _where(found: Findings, pool: Comparisons) -> str:
     """Return how a pool's sentence begins: `On these 6 tasks, over 30 seeds`."""
     judged = [entry for entry in pool.methods if entry.judged]
@@ -81,11 +108,9 @@ def _untold(found: Findings, pool: Comparisons, judged: Sequence[Compared], base
     ends = f"reach from {_number(low, objective)} to {_number(high, objective)} {_measure(objective)}"
     if not beside:
         return f"{none}: {within} hold 0 and {ends}"
-    return (
-        f"{none}, with the correction for {pool.tested} comparisons: {within} {ends}, and "
-        f"{'one' if len(beside) == 1 else len(beside)} by {'itself' if len(beside) == 1 else 'themselves'} beside 0 "
-        f"({listed([found.marks.name(entry.arm.name) for entry in beside], 4)})"
-    )
+    names = listed([found.marks.name(entry.arm.name) for entry in beside], 4)
+    alone = "one lies beside 0 by itself" if len(beside) == 1 else f"{len(beside)} lie beside 0 by themselves"
+    return f"{none}: {within} {ends}, and {alone} ({names}), which {_not_upheld(pool, beside)}"
 
 
 def _told(found: Findings, pool: Comparisons, judged: Sequence[Compared], where: str, base: str) -> Iterator[str]:
@@ -170,12 +195,15 @@ def _figures(entry: Compared, pool: Comparisons, *, of: bool) -> str:
     text = f"{_number(entry.difference, objective)} {_measure(objective) if of else unit_steps(objective)}".strip()
     if math.isnan(entry.low):
         return f"{text}, no interval: {entry.why}" if entry.why else f"{text}, no interval"
-    beside = f", which does not hold with the correction for {pool.tested} comparisons"
-    return f"{text} {ends_of(entry.low, entry.high, objective)}{beside if _only_alone(entry) else _but(entry)}"
+    alone = f", which {_not_upheld(pool, [entry])}" if entry.state == UNTOLD and entry.beside_zero else _but(entry)
+    return f"{text} {ends_of(entry.low, entry.high, objective)}{alone}"
 
 
-def _only_alone(entry: Compared) -> bool:
-    return entry.state == UNTOLD and entry.beside_zero
+def _not_upheld(pool: Comparisons, beside: Sequence[Compared]) -> str:
+    """Say why intervals that lie beside 0 tell nothing."""
+    if not any(entry.reachable for entry in beside):
+        return "so few pairs cannot tell"
+    return f"does not hold with the correction for {pool.tested} comparisons"
 
 
 def _but(entry: Compared) -> str:

@@ -30,8 +30,9 @@ JUDGED = (AHEAD, BEHIND, UNTOLD)
 class Compared:
     """A method less random search from the same start: difference and interval, oriented and in the pool's unit; NaN where there is none.
 
-    `state` is what may be said of it, and `why` says why nothing may be. `seeds` are the fewest and the most pairs of a task. `hangs_on`
-    names the tasks without which a method that is ahead or behind would not be.
+    `state` is what may be said of it, and `why` says why nothing may be. `seeds` are the fewest and the most pairs of a task.
+    `reachable` is False where so few pairs differ that no outcome could tell the two apart. `hangs_on` names the tasks without which a
+    method that is ahead or behind would not be.
     """
 
     arm: Arm
@@ -45,6 +46,7 @@ class Compared:
     tasks: int
     seeds: tuple[int, int]
     few: bool
+    reachable: bool
     why: str = ""
     hangs_on: tuple[str, ...] = ()
 
@@ -124,6 +126,7 @@ def _compared(found: Findings, entry: Mapping[str, Any], index: ScoreIndex) -> C
         tasks=len(sizes),
         seeds=(min(sizes), max(sizes)),
         few=bool(entry["few"]),
+        reachable=bool(entry["reachable"]),
         why=why,
         hangs_on=tuple(_hangs_on(pairs, found, ABOVE if state == AHEAD else BELOW)) if state in (AHEAD, BEHIND) else (),
     )

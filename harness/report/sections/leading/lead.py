@@ -17,7 +17,7 @@ from harness.report.render.units import exact, refused, validation_notes
 from harness.report.sections.contrasts import UNLIKE as UNLIKE_MARK
 from harness.report.sections.coverage import coverage_sentence
 from harness.report.sections.findings import Findings
-from harness.report.sections.leading.clauses import MOST_NAMED, RANDOM, of_pool, said_aside, unit_steps
+from harness.report.sections.leading.clauses import MOST_NAMED, RANDOM, in_brief, of_pool, said_aside, unit_steps
 from harness.report.sections.leading.comparisons import (
     AHEAD,
     BEHIND,
@@ -51,7 +51,8 @@ def lead_of(found: Findings) -> Lead:
         return Lead(" ".join([text, *waiting_words(found)]))
     pools = comparisons_of(found)
     said = [*_of_pools(found, pools), *_not_judged(found, pools), *_verdicts(found), *waiting_words(found), *_few(pools)]
-    return Lead(" ".join(said), ranked_figures(found, pools), tuple(_notes(found, pools)))
+    text = " ".join(said)
+    return Lead(text, ranked_figures(found, pools), tuple(note for note in _notes(found, pools) if note not in text))
 
 
 def _of_pools(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
@@ -67,7 +68,7 @@ def _of_pools(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
         )
         return
     for place, pool in enumerate(pools):
-        yield from of_pool(found, pool, RANDOM if place == 0 else "random search")
+        yield in_brief(found, pool, RANDOM if place == 0 else "random search")
 
 
 def _not_judged(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
@@ -123,19 +124,19 @@ def _notes(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
             f"Told from random search: the {percent} interval lies on one side of 0, also with Holm's correction for all comparisons of "
             "its kind. An interval is for these tasks and for one comparison; where it holds 0, a method may be better, worse or as good."
         )
-    yield from _aside(methods)
+    yield from _aside(found, methods)
     if any(objective.sign < 0 for objective in found.objectives.by_task.values()):
         yield "Above 0 is better, also where lower scores are."
     yield from validation_notes(found.objectives)
     yield from (f"{note}." for note in found.marks.notes(entry.arm.name for pool in pools for entry in pool.all))
 
 
-def _aside(methods: Sequence[Compared]) -> Iterator[str]:
+def _aside(found: Findings, methods: Sequence[Compared]) -> Iterator[str]:
     """Yield who is not judged, and who has no interval, and why. The marks of the arms explain those that are withheld."""
     yield from (f"{UNLIKE_MARK} {why}." for why in dict.fromkeys(entry.why for entry in methods if entry.state == UNLIKE))
     for state, said in ((INCOMPLETE, "Not judged"), (UNTOLD, "No interval")):
         by_why: dict[str, list[str]] = {}
         for entry in methods:
             if entry.state == state and entry.why:
-                by_why.setdefault(entry.why, []).append(entry.arm.name)
+                by_why.setdefault(entry.why, []).append(found.marks.name(entry.arm.name))
         yield from (f"{said}: {listed(arms, 6)} ({why})." for why, arms in by_why.items())

@@ -62,9 +62,10 @@ def ranked_figures(found: Findings, pools: Sequence[Comparisons]) -> tuple[Figur
     panels = _panels(found, rows)
     best, worst = (extreme(rows, key=lambda row: row.difference) for extreme in (max, min))
     ends = f"{best.arm} at {_text(best)}" + (f" down to {worst.arm} at {_text(worst)}" if len(rows) > 1 else "")
+    intervals = f", with {_percent(found)} intervals" if any(not math.isnan(row.low) for row in rows) else ""
     figure = Figure(
         KEY,
-        f"Each arm less {against}: mean differences over pairs of the same task and seed, with {_percent(found)} intervals",
+        f"Each arm less {against}: mean differences over pairs of the same task and seed{intervals}",
         f"Differences to {against}: {ends}",
         _data(rows),
         lambda: ranked_drawing(panels),
