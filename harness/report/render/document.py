@@ -59,7 +59,7 @@ class Table:
 class Figure:
     """A figure: `draw` makes it, `data` holds every number in it, `alt` describes it in words.
 
-    `narrow` makes the same for a page that is as wide as a phone.
+    `narrow` draws it for a phone, where the page shows that in its place; without one, a phone scrolls the wide drawing.
     """
 
     key: str
@@ -69,11 +69,6 @@ class Figure:
     draw: Callable[[], Canvas]
     notes: tuple[str, ...] = ()
     narrow: Callable[[], Canvas] | None = None
-
-    @property
-    def narrow_key(self) -> str:
-        """The name of the files of the narrow drawing."""
-        return f"{self.key}_narrow"
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,6 @@ def _lead(lead: Lead | None) -> Iterator[str]:
     yield from (f"**{markdown(lead.text)}**", "")
     for figure in lead.figures:
         yield from (*_item(figure), "")
-        for note in figure.notes:
-            yield from (markdown(note), "")
     for note in lead.notes:
         yield from (markdown(note), "")
 
@@ -83,6 +81,9 @@ def _item(item: Item) -> Iterator[str]:
             yield f"![{markdown(item.alt)}](figures/{item.key}.svg)"
             yield ""
             yield f"*{markdown(item.title)}* ([CSV](csv/{item.key}.csv), [PNG](figures/{item.key}.png))"
+            for note in item.notes:
+                yield ""
+                yield markdown(note)
         case Verbatim():
             yield f"**{markdown(item.title)}**"
             yield ""

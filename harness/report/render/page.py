@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 KINDS = {"table": Table, "figure": Figure, "fold": Fold, "verbatim": Verbatim}
 
 
+def narrow_key(key: str) -> str:
+    """Return the key of a figure's drawing for a phone."""
+    return f"{key}_narrow"
+
+
 def to_html(report: Report, drawings: Mapping[str, str]) -> str:
-    """Return the page. `drawings` holds the SVG of every figure by its key."""
+    """Return the page. `drawings` holds the SVG of every figure by its key, and those for a phone by their `narrow_key`."""
     from markupsafe import Markup  # noqa: PLC0415 - see _environment
 
     svgs = {key: Markup(inline_svg(svg)) for key, svg in drawings.items()}

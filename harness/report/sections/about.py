@@ -16,7 +16,7 @@ from harness.report.render.units import scores_in_words, task_name, validation_n
 from harness.report.sections.coverage import coverage_sentence
 from harness.report.sections.findings import Findings
 from harness.report.sections.simulated import coverage_table, coverage_words, repeated_words
-from harness.report.study_data import StudyData, mapping
+from harness.report.study_data import CellData, StudyData, mapping
 
 _RELEASE = (
     "Its authors released code in September 2025 (PSquare-Lab/LLM_TCS_HPT, commit 08a9a5b, without a licence). It holds both agents with "
@@ -72,12 +72,11 @@ def _remarks(study: StudyData) -> tuple[tuple[str, str], ...]:
 
 def _table_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
     """Say that trainings come from tables, and what that means for the numbers; nothing where all were live."""
-    begun = [cell for cell in study.cells if cell.identity]
-    looked_up = [cell for cell in begun if mapping(cell.identity.get("evaluator")).get("table")]
+    begun, looked_up = sum(bool(cell.identity) for cell in study.cells), _looked_up(study)
     if not looked_up:
         return ()
-    seeds = len({cell.identity.get("train_seed") for cell in looked_up})
-    share = "" if len(looked_up) == len(begun) else f" in {len(looked_up)} of {len(begun)} cells"
+    seeds = table_seeds(study)
+    share = "" if len(looked_up) == begun else f" in {len(looked_up)} of {begun} cells"
     return (
         (
             "Trainings",
@@ -87,12 +86,27 @@ def _table_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _looked_up(study: StudyData) -> list[CellData]:
+    return [cell for cell in study.cells if mapping(cell.identity.get("evaluator")).get("table")]
+
+
+def table_seeds(study: StudyData) -> int:
+    """Return how many training seeds the cells share whose trainings come from tables; 0 where all were live."""
+    return len({cell.identity.get("train_seed") for cell in _looked_up(study)})
+
+
+def draws_repeat(study: StudyData) -> bool:
+    """Say whether methods drew the same numbers on several tasks. They did in cells whose identity holds no versions."""
+    old = [cell for cell in study.cells if cell.identity and "versions" not in cell.identity]
+    return len({cell.task for cell in old}) > 1
+
+
 def _repeated_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
-    """Say that methods drew the same numbers on every task. They did in cells whose identity holds no versions."""
+    """Say that methods drew the same numbers on every task."""
+    if not draws_repeat(study):
+        return ()
     begun = [cell for cell in study.cells if cell.identity]
     old = [cell for cell in begun if "versions" not in cell.identity]
-    if not old or len({cell.task for cell in old}) == 1:
-        return ()
     where = "methods" if len(old) == len(begun) else f"in {len(old)} of {len(begun)} cells, methods"
     text = (
         f"{where} drew the same numbers on every task, as they did before cells recorded versions: the scores of one seed move together "

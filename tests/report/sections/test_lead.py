@@ -263,6 +263,14 @@ def test_a_method_that_knows_more_than_random_search_is_not_compared_with_it() -
     )
 
 
+def test_random_searches_that_disagree_leave_a_method_untold() -> None:
+    other = SyntheticArm("other+default", 3.0, **DEFAULT)
+    assert lead(RANDOM, other, rules(2.0)).text.startswith(
+        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) cannot be told from {BASE} (+2.00 points of "
+        "test score [+1.86, +2.14]; it is otherwise against other+default)."
+    )
+
+
 def test_controls_are_no_methods() -> None:
     startup = SyntheticArm("tpe10", 9.0, role="tuner", startup_trials=10, **DEFAULT)
     shuffled = SyntheticArm("shuffled", 9.0, role="rules", options={"outcomes": "shuffled"}, **DEFAULT)

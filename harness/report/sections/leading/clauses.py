@@ -195,7 +195,9 @@ def _figures(entry: Compared, pool: Comparisons, *, of: bool) -> str:
     text = f"{_number(entry.difference, objective)} {_measure(objective) if of else unit_steps(objective)}".strip()
     if math.isnan(entry.low):
         return f"{text}, no interval: {entry.why}" if entry.why else f"{text}, no interval"
-    alone = f", which {_not_upheld(pool, [entry])}" if entry.state == UNTOLD and entry.beside_zero else _but(entry)
+    alone = _but(entry)
+    if entry.state == UNTOLD and (entry.why or entry.beside_zero):
+        alone = f"; {entry.why}" if entry.why else f", which {_not_upheld(pool, [entry])}"
     return f"{text} {ends_of(entry.low, entry.high, objective)}{alone}"
 
 

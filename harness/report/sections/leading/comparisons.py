@@ -15,6 +15,7 @@ from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import rows_of
 from harness.report.analysis.intervals import SeedIntervals
 from harness.report.analysis.pairs import Pairs, ScoreIndex
+from harness.report.render.document import listed
 from harness.report.sections.contrasts import LEVEL
 from harness.report.sections.findings import Findings, Pool
 from harness.report.sections.leading.phrases import group_of
@@ -89,7 +90,9 @@ def _one_of(entries: Sequence[Compared]) -> Compared:
     judged = [entry for entry in entries if entry.judged] or entries
     if len({entry.state for entry in judged}) == 1:
         return judged[0]
-    return replace(next((entry for entry in judged if entry.state == UNTOLD), judged[0]), state=UNTOLD)
+    shown = next((entry for entry in judged if entry.state == UNTOLD), judged[0])
+    others = [entry.second for entry in judged if entry.state != shown.state]
+    return replace(shown, state=UNTOLD, why=shown.why or f"it is otherwise against {listed(list(dict.fromkeys(others)), 2)}")
 
 
 def comparisons_of(found: Findings) -> tuple[Comparisons, ...]:

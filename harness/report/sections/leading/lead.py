@@ -14,6 +14,7 @@ from harness.report.analysis.frames import rows_of
 from harness.report.analysis.intervals import FEW_PAIRS, FEW_SEEDS
 from harness.report.render.document import Lead, listed
 from harness.report.render.units import exact, refused, validation_notes
+from harness.report.sections.about import draws_repeat, table_seeds
 from harness.report.sections.contrasts import UNLIKE as UNLIKE_MARK
 from harness.report.sections.coverage import coverage_sentence
 from harness.report.sections.findings import Findings
@@ -35,8 +36,6 @@ from harness.report.sections.noninferiority import FEW_PASS, verdict_word
 
 # With more kinds of score, the lead counts them.
 MOST_POOLS = 3
-# The contexts of an LLM in which there is a summary.
-WITH_SUMMARY = ("tcs", "shuffled")
 
 
 def lead_of(found: Findings) -> Lead:
@@ -115,7 +114,7 @@ def _few(pools: Sequence[Comparisons]) -> Iterator[str]:
 
 def _notes(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
     """Yield what explains the sentences and the figures: who is left out, what the terms mean, and the marks of the arms."""
-    if any(arm.role == "rules" or arm.context in WITH_SUMMARY for arm in found.arms.values()):
+    if any(arm.role in ("rules", "llm") for arm in found.arms.values()):
         yield SUMMARY_NOTE
     methods = [entry for pool in pools for entry in pool.methods]
     if any(entry.judged and not math.isnan(entry.low) for entry in methods):
@@ -124,11 +123,21 @@ def _notes(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
             f"Told from random search: the {percent} interval lies on one side of 0, also with Holm's correction for all comparisons of "
             "its kind. An interval is for these tasks and for one comparison; where it holds 0, a method may be better, worse or as good."
         )
+        yield from _limits(found)
     yield from _aside(found, methods)
     if any(objective.sign < 0 for objective in found.objectives.by_task.values()):
         yield "Above 0 is better, also where lower scores are."
     yield from validation_notes(found.objectives)
     yield from (f"{note}." for note in found.marks.notes(entry.arm.name for pool in pools for entry in pool.all))
+
+
+def _limits(found: Findings) -> Iterator[str]:
+    """Yield what makes intervals narrower than they look."""
+    if seeds := table_seeds(found.study):
+        count = f"{seeds} training seed{'' if seeds == 1 else 's'}"
+        yield f"Trainings are replayed from tables with {count}: intervals are over the methods' own draws."
+    if draws_repeat(found.study):
+        yield "Methods drew the same numbers on every task, so intervals over several tasks are too short (see Draws)."
 
 
 def _aside(found: Findings, methods: Sequence[Compared]) -> Iterator[str]:
@@ -137,6 +146,6 @@ def _aside(found: Findings, methods: Sequence[Compared]) -> Iterator[str]:
     for state, said in ((INCOMPLETE, "Not judged"), (UNTOLD, "No interval")):
         by_why: dict[str, list[str]] = {}
         for entry in methods:
-            if entry.state == state and entry.why:
+            if entry.state == state and entry.why and (state == INCOMPLETE or math.isnan(entry.low)):
                 by_why.setdefault(entry.why, []).append(found.marks.name(entry.arm.name))
         yield from (f"{said}: {listed(arms, 6)} ({why})." for why, arms in by_why.items())

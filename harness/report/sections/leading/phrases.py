@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.report.analysis.arms import IN_TURNS, Arm
+from harness.report.analysis.arms import Arm
 from harness.report.analysis.families import lacks
 from harness.report.render.document import listed
 from harness.report.render.escape import cut
@@ -43,6 +43,8 @@ SHOWN = {
     "opro": "asked as in OPRO",
     "llambo": "asked as in LLAMBO",
 }
+# Of an LLM that does not propose every trial.
+TURNS = {"tcs_gp": ", for the first trials, then Optuna's GP", "llm_share": ", in turns with an optimizer"}
 LONGEST_MODEL = 40
 
 
@@ -69,7 +71,7 @@ def phrase(arm: Arm, name: str) -> str:
 def _words(arm: Arm) -> str:
     if arm.role == "llm":
         shown = SHOWN.get(arm.context, f"shown {cut(arm.context, LONGEST_MODEL)}" if arm.context else "")
-        turns = IN_TURNS.get(str(mapping(arm.setting.get("agent")).get("turns")), "")
+        turns = TURNS.get(str(mapping(arm.setting.get("agent")).get("turns")), "")
         chooses = ", which chooses among candidates," if arm.method.endswith(".Selector") else ""
         others = f", answered by {listed(arm.answered.others, 2)}" if arm.answered.others else ""
         return f"{cut(arm.llm or arm.model, LONGEST_MODEL)}{chooses} {shown}".strip() + turns + others
