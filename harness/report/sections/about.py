@@ -18,6 +18,10 @@ from harness.report.sections.findings import Findings
 from harness.report.sections.simulated import coverage_table, coverage_words, repeated_words
 from harness.report.study_data import CellData, StudyData, mapping
 
+_SOURCE = (
+    "The source of the method reports about 0.9 percentage points between its small LLMs and GPT-4, on its own six tasks with 10 trials; "
+    "these are other tasks."
+)
 _RELEASE = (
     "Its authors released code in September 2025 (PSquare-Lab/LLM_TCS_HPT, commit 08a9a5b, without a licence). It holds both agents with "
     "their prompts, the summary, the loop, and two of the six tasks with their spaces (butterfly images, SST-2); a third is named. It does "
@@ -34,11 +38,11 @@ def facts_of(found: Findings) -> tuple[tuple[str, str], ...]:
     span = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
     size = f"{_many(len(study.arms), 'arm')} on {_many(len(study.tasks), 'task')}, {span} seeds each"
     size += f", {listed(list(map(str, budgets)))} trials a cell"
+    what = "a comparison of tuning methods on declared tasks, about these tasks only, and not a repetition of any paper's numbers"
+    if study.race is not None:
+        what = f"a race of tuning methods on {study.race.task}, about this task only"
     return (
-        (
-            "What this is",
-            "a comparison of tuning methods on declared tasks, about these tasks only, and not a repetition of any paper's numbers",
-        ),
+        ("What this is", what),
         ("Size", size),
         *([] if frames.objectives.plain else [("Scores", scores_in_words(frames.objectives))]),
         ("Coverage", coverage_sentence(frames)),
@@ -138,9 +142,7 @@ def about_section(found: Findings) -> Section:
         *coverage_words(),
         Fold("How often the intervals hold the truth, case by case", (coverage_table(),)),
         "The curves over trials carry Student's t intervals of mean scores, not of differences.",
-        "The source of the method reports about 0.9 percentage points between its small LLMs and GPT-4, on its own six tasks with 10 "
-        "trials; these are other tasks.",
-        _RELEASE,
+        *((_SOURCE, _RELEASE) if study.race is None else ()),
         _tasks(study, found.objectives),
         _arms(arms),
         Fold("Versions and machines", (_versions(study),)),
