@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text as Words
 
-from harness.report.render.document import Column, Report, Section, Table, Text
+from harness.report.render.document import STRONG, Column, Hint, Lead, Report, Section, Table, Text
 from harness.report.render.escape import clean, width
 
 COLUMNS = 80
@@ -23,15 +23,37 @@ LEAST_TEXT = 12
 
 
 def to_terminal(report: Report, sections: Sequence[str]) -> str:
-    """Return some sections, the answers and the problems. Control characters in names and texts are spelt out."""
-    lines = [clean(report.title), ""]
+    """Return the lead, some sections, the answers and the problems. Control characters in names and texts are spelt out."""
+    lines = [clean(report.title), "", *_lead_lines(report.lead)]
     for section in (s for s in report.sections if s.key in sections):
         lines += _section_lines(section)
     for answer in report.answers:
         lines += _wrapped(f"{answer.question} {answer.word}. {answer.text}")
         lines += [f"  {clean(what)}: {clean(figures)}" for what, figures in answer.lines] + [""]
+    lines += _hint_lines(report.hint)
     lines += [line for problem in report.problems for line in _wrapped(f"! {problem}")]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _lead_lines(lead: Lead | None) -> Iterator[str]:
+    if lead is not None:
+        yield from (*_wrapped(lead.text), "")
+        yield from (line for note in lead.notes for line in _wrapped(note))
+        yield from [""] if lead.notes else []
+
+
+def _hint_lines(hint: Hint | None) -> Iterator[str]:
+    """Yield the text, and the command over as many lines as it takes, which a shell reads as one."""
+    if hint is None:
+        return
+    yield from _wrapped(hint.text)
+    line = " "
+    for word in map(clean, hint.command):
+        if line.strip() and width(f"{line} {word} \\") > COLUMNS:
+            yield f"{line} \\"
+            line = "   "
+        line = f"{line} {word}"
+    yield from ([line, ""] if line.strip() else [""])
 
 
 def _section_lines(section: Section) -> Iterator[str]:
@@ -41,8 +63,12 @@ def _section_lines(section: Section) -> Iterator[str]:
         elif isinstance(item, Table):
             for table in item.terminal if item.terminal and natural_width(item) > COLUMNS else [item]:
                 yield from (*_wrapped(table.title), *table_lines(table))
-                yield from (line for note in table.notes for line in _wrapped(note))
+                yield from (line for note in table.notes for line in _wrapped(_without_bold(note)))
                 yield ""
+
+
+def _without_bold(note: str) -> str:
+    return f"*: {note.removeprefix(STRONG)}" if note.startswith(STRONG) else note
 
 
 def _wrapped(text: str) -> list[str]:

@@ -168,7 +168,7 @@ def contrast_section(found: Findings) -> Section:
         families |= set(present)
         items += _of_pool(pool, present, found.marks, percent)
     absent = [title.partition(":")[0] for family, title in FAMILIES.items() if family not in families]
-    if absent:
+    if absent and found.study.race is None:  # a race did not ask for them
         items.append(f"Not in this study, for want of arms that differ in just that. {'. '.join(absent)}.")
     return Section("contrasts", "Contrasts: what makes the difference", tuple(items))
 

@@ -159,9 +159,9 @@ def _of_pool(pool: Pool, found: Findings) -> list[Item]:
     gaps, marks, name = pool.noninferiority, found.marks, found.reference[0]
     small, rest = gaps[gaps["small_llm"].astype(bool)], gaps[~gaps["small_llm"].astype(bool)]
     items: list[Item] = [_lead(pool, found)]
-    if small.empty:
+    if small.empty and found.study.race is None:
         items.append("No small-LLM arm ran in this study, so its question has no verdict here. The same test on the other arms:")
-    else:
+    elif not small.empty:
         items.append(_table(("verdict", "Small LLMs with the TCS"), small, pool, marks, found.options))
     items.append(_figure(pool, name, marks, found.options))
     items.append(_table(("verdict_others", "The same test on every other arm"), rest, pool, marks, found.options))
@@ -181,7 +181,7 @@ def _lead(pool: Pool, found: Findings) -> str:
         f"An arm is good enough when its {average} is not more than {margin} {below} of {name} ({why}): PASS when the "
         f"whole {percent} interval of the gap lies above −{margin}{mean}, FAIL when it lies below, INCONCLUSIVE otherwise."
     )
-    if plain:
+    if plain and found.study.race is None:
         lead += " The source reports about 0.9 points for its own six tasks; its figures are not comparable with these."
     if objective.sign < 0:
         lead += f" Lower {name_of(objective)} is better, and a gap above 0 means better."

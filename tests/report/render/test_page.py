@@ -104,6 +104,18 @@ def test_every_id_is_there_once_and_every_anchor_leads_somewhere(synthetic_out: 
     assert anchors <= set(ids)
 
 
+def test_what_was_found_comes_first_and_what_the_study_is_after_the_questions(synthetic_out: tuple[Report, Path]) -> None:
+    report, out = synthetic_out
+    page = (out / "report.html").read_text(encoding="utf-8")
+    order = ['class="lead"', 'class="first"', "<nav", 'class="answers"', 'class="facts"', 'id="scores"', 'id="about"']
+    assert [page.index(part) for part in order] == sorted(page.index(part) for part in order)
+    assert page.count('class="for-wide"><svg') == page.count('class="for-narrow"><svg') == 1
+    assert report.lead
+    text = (out / "report.md").read_text(encoding="utf-8")
+    order = [markdown(report.lead.text), "figures/ranked.svg", "## In short", "## About this study", "## Scores"]
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+
+
 def test_every_table_and_figure_has_its_files(synthetic_out: tuple[Report, Path]) -> None:
     report, out = synthetic_out
     for item in report.items():
