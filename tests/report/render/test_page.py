@@ -109,7 +109,8 @@ def test_what_was_found_comes_first_and_what_the_study_is_after_the_questions(sy
     page = (out / "report.html").read_text(encoding="utf-8")
     order = ['class="lead"', 'class="first"', "<nav", 'class="answers"', 'class="facts"', 'id="scores"', 'id="about"']
     assert [page.index(part) for part in order] == sorted(page.index(part) for part in order)
-    assert page.count('class="for-wide"><svg') == page.count('class="for-narrow"><svg') == 1
+    first = page[page.index('class="first"') : page.index("<nav")]
+    assert first.count('class="wide"><svg') == first.count('class="narrow"><svg') == 1
     assert report.lead
     text = (out / "report.md").read_text(encoding="utf-8")
     order = [markdown(report.lead.text), "figures/ranked.svg", "## In short", "## About this study", "## Scores"]
