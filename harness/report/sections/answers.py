@@ -13,7 +13,7 @@ from harness.report.analysis.objectives import Objectives
 from harness.report.render.document import Answer, Tone, interval, listed, number
 from harness.report.render.marks import Marks
 from harness.report.render.units import difference_digits, name_of, refused, score_of, steps_of, validation_notes
-from harness.report.sections.contrasts import UNLIKE, few_note, label
+from harness.report.sections.contrasts import LEVEL, UNLIKE, few_note, label
 from harness.report.sections.findings import Findings
 from harness.report.sections.leading.waiting import asks_llm
 from harness.report.sections.noninferiority import FAIL, FEW_PASS, NO_VERDICT, PASS, few_pass_note, verdict_word
@@ -138,7 +138,8 @@ def start_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], m
         return Answer(THE_START, "Unclear", "warn", f"{text}{_notes(alone, marks)}", "contrasts", _lines(alone, marks))
     withheld = [e for e in subjects if e["withheld"]]
     subjects = _judged(subjects)
-    ahead = [e for e in subjects if e["low"] > 0]
+    # As the lead counts them: with Holm's correction for all comparisons with random search.
+    ahead = [e for e in subjects if e["low"] > 0 and e["p_holm"] < LEVEL and e["reachable"]]
     by_pool = _by_pool(plain, subjects)
     word, tone = _start_word(subjects, ahead, all(first["low"] > 0 for first, _ in by_pool))
     text = "First what the start alone gives random search, then what methods add to random search from that same start."

@@ -37,6 +37,7 @@ SPREAD = (-0.3, -0.1, 0.1, 0.3)
 SEVEN = (-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3)
 RMSE = Objective("rmse", Direction.MINIMIZE, "k$", 0.9)
 FEW = " From fewer than 10 seeds a task, a rare collapse may not have been seen, and intervals may be too short."
+SEEN = FEW.replace(" a rare", " this is an observation and not yet a finding: a rare")
 BASE = "random search from the same start"
 Effect = float | Mapping[str, float]
 
@@ -117,35 +118,46 @@ def test_where_nothing_is_found_the_lead_says_so_and_how_wide_the_intervals_are(
     assert any("where it holds 0, a method may be better, worse or as good" in note for note in said.notes)
 
 
+def test_from_a_hundred_pairs_on_a_method_beats_random_search_and_before_it_is_ahead() -> None:
+    # 26 seeds of four tasks, spread by 0.3: sqrt(0.09 * 104 / 100 / 104) = 0.03, times t(100) = 1.984.
+    spread = (-0.3, 0.3) * 13
+    said = lead(RANDOM, rules(2.0), phi(-3.0), spread=spread).text
+    assert said.startswith(
+        f"On these 4 tasks, over 26 seeds, fixed rules that read the summary (rules+default) beat {BASE} on average by 2.00 "
+    )
+    assert "phi4-reasoning with the summary (tcs_phi4) falls behind random search (−3.00 points [−3.06, −2.94])" in said
+    assert "seeds a task" not in said
+
+
 def test_one_thing_is_named_with_its_interval_and_the_others_are_not_called_as_good() -> None:
     assert lead(RANDOM, rules(2.0), tpe(0.0), gp(0.1)).text == (
-        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) beat {BASE} on average by 2.00 points of test "
-        f"score [+1.86, +2.14]. None of 2 library tuners can be told from random search.{FEW}"
+        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} on average by 2.00 points of test "
+        f"score [+1.86, +2.14]. None of 2 library tuners can be told from random search.{SEEN}"
     )
 
 
 def test_llms_that_contradict_each_other_are_both_told_with_their_verdicts() -> None:
     assert lead(RANDOM, phi(2.0), qwen(-3.0), llm_arm("gpt4", GPT, "raw", 0.0, **DEFAULT)).text == (
-        f"On these 4 tasks, over 4 seeds, of 3 LLM arms, 1 beats {BASE}: phi4-reasoning with the summary (tcs_phi4), by 2.00 points of "
-        "test score [+1.86, +2.14]; 1 falls behind it: qwen2.5-coder with the summary (tcs_qwen), −3.00 points [−3.14, −2.86]; the other "
+        f"On these 4 tasks, over 4 seeds, of 3 LLM arms, 1 is ahead of {BASE}: phi4-reasoning with the summary (tcs_phi4), by 2.00 points of "
+        "test score [+1.86, +2.14]; 1 is behind it: qwen2.5-coder with the summary (tcs_qwen), −3.00 points [−3.14, −2.86]; the other "
         "cannot be told from it. Not more than 0.9 points worse than gpt4: INCONCLUSIVE for tcs_phi4 and tcs_qwen."
-        f"{FEW}"
+        f"{SEEN}"
     )
 
 
 def test_of_many_that_are_ahead_the_lead_gives_the_range_and_no_best_one() -> None:
     assert lead(RANDOM, tpe(1.0), gp(3.0), gp(2.0, "gp2"), gp(0.0, "gp3")).text == (
-        f"On these 4 tasks, over 4 seeds, of 4 library tuners, 3 beat {BASE}: tpe+default, gp+default and gp2, by +1.00 to +3.00 points of "
-        f"test score; the other cannot be told from it.{FEW}"
+        f"On these 4 tasks, over 4 seeds, of 4 library tuners, 3 are ahead of {BASE}: tpe+default, gp+default and gp2, by +1.00 to +3.00 points of "
+        f"test score; the other cannot be told from it.{SEEN}"
     )
 
 
 def test_each_kind_of_score_is_told_by_itself() -> None:
     study = known([RANDOM, rules({"price": 3.0, "b": -3.0})], ("price", "b"), SEVEN, objectives={"price": RMSE})
     assert lead_of(findings(study)).text == (
-        "Tasks have different units (k$, %): each kind of score by itself. On price, over 7 seeds, of 1 method 1 beats "
-        f"{BASE} (rules+default +3.00 k$ of test rmse [+2.80, +3.20]). On b, over 7 seeds, of 1 method 1 falls behind random search "
-        f"(rules+default −3.00 points of test score [−3.20, −2.80]).{FEW}"
+        "Tasks have different units (k$, %): each kind of score by itself. On price, over 7 seeds, of 1 method 1 is ahead of "
+        f"{BASE} (rules+default +3.00 k$ of test rmse [+2.80, +3.20]). On b, over 7 seeds, of 1 method 1 is behind random search "
+        f"(rules+default −3.00 points of test score [−3.20, −2.80]).{SEEN}"
     )
 
 
@@ -155,7 +167,7 @@ def test_each_kind_of_score_is_told_by_itself() -> None:
 def test_an_interval_beside_0_that_the_correction_does_not_uphold_is_no_finding() -> None:
     # The interval of 0.15 is [+0.01, +0.29], its p 0.04, and Holm's p of two comparisons 0.08.
     assert lead(RANDOM, rules(0.15)).text.startswith(
-        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) beat {BASE}"
+        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE}"
     )
     assert lead(RANDOM, rules(0.15), tpe(0.0)).text == (
         f"On these 4 tasks, over 4 seeds, no method of 2 can be told from {BASE}: the intervals of all reach from −0.14 to +0.29 points "
@@ -215,9 +227,9 @@ def test_a_task_that_varies_much_hides_the_others() -> None:
 def test_an_arm_that_lacks_scores_is_not_judged_however_far_ahead() -> None:
     study = changed(known([RANDOM, rules(2.0), phi(9.0)]), lambda c: waiting(c) if c.arm == "tcs_phi4" and c.task in "ab" else c)
     assert lead_of(findings(study)).text == (
-        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) beat {BASE} on average by 2.00 points of test "
+        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} on average by 2.00 points of test "
         "score [+1.86, +2.14]. Not judged: tcs_phi4 (8 of 16 pairs lack a score). Not more than 0.9 points worse than random+default: "
-        f"INCONCLUSIVE for tcs_phi4.{FEW}"
+        f"INCONCLUSIVE for tcs_phi4.{SEEN}"
     )
 
 
@@ -284,17 +296,17 @@ def test_controls_are_no_methods() -> None:
 
 def test_a_study_of_one_task_names_it() -> None:
     assert lead(RANDOM, rules(2.0), tasks=("digits",), spread=SEVEN).text == (
-        f"On digits, over 7 seeds, fixed rules that read the summary (rules+default) beat {BASE} by 2.00 points of test score "
-        f"[+1.80, +2.20].{FEW}"
+        f"On digits, over 7 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} by 2.00 points of test score "
+        f"[+1.80, +2.20].{SEEN}"
     )
 
 
 def test_what_is_minimised_is_beaten_by_less() -> None:
     said = lead(RANDOM, rules(2.0), phi(-2.0), tasks=("price",), spread=SEVEN, objectives={"price": RMSE})
     assert said.text == (
-        f"On price, over 7 seeds, fixed rules that read the summary (rules+default) beat {BASE} by 2.00 k$ of test rmse [+1.80, +2.20]. "
-        "phi4-reasoning with the summary (tcs_phi4) falls behind random search (−2.00 k$ [−2.20, −1.80]). Not more than 0.9 k$ worse than "
-        f"random+default: FAIL for tcs_phi4.{FEW}"
+        f"On price, over 7 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} by 2.00 k$ of test rmse [+1.80, +2.20]. "
+        "phi4-reasoning with the summary (tcs_phi4) is behind random search (−2.00 k$ [−2.20, −1.80]). Not more than 0.9 k$ worse than "
+        f"random+default: FAIL for tcs_phi4.{SEEN}"
     )
     assert "Above 0 is better, also where lower scores are." in said.notes
 

@@ -29,10 +29,9 @@ def in_brief(found: Findings, pool: Comparisons, base: str) -> str:
         return f"{where}, {_untold(found, pool, judged, base)}."
     ahead, behind, rest = ([e for e in judged if e.state == state] for state in (AHEAD, BEHIND, UNTOLD))
     parts = []
-    for told, verb in ((ahead, "beat"), (behind, "fall")):
+    for told in (ahead, behind):
         if told:
-            verbs = f"{verb}{'s' if len(told) == 1 else ''}{' behind' if verb == 'fall' else ''}"
-            parts.append(f"{len(told)} {verbs} {base} ({_briefly(found, pool, told)})")
+            parts.append(f"{len(told)} {_verb(told)} {base} ({_briefly(found, pool, told)})")
             base = "it"
     parts += [f"{len(rest)} cannot be told from it"] if rest else []
     return f"{where}, of {len(judged)} {'method' if len(judged) == 1 else 'methods'} {listed(parts)}."
@@ -132,10 +131,8 @@ def _single(found: Findings, pool: Comparisons, entry: Compared, base: str, *, o
     words, average = _phrase(found, entry), " on average" if len(pool.tasks) > 1 and of else ""
     if entry.state == UNTOLD:
         return f"{words} cannot be told from {base} ({_figures(entry, pool, of=of)})"
-    plural = is_plural(entry.arm)
-    if entry.state == AHEAD:
-        return f"{words} {'beat' if plural else 'beats'} {base}{average} by {_amount(entry, pool, of=of)}"
-    return f"{words} {'fall' if plural else 'falls'} behind {base}{average} ({_figures(entry, pool, of=of)})"
+    said = f"{words} {_verb([entry], plural=is_plural(entry.arm))} {base}{average}"
+    return f"{said} by {_amount(entry, pool, of=of)}" if entry.state == AHEAD else f"{said} ({_figures(entry, pool, of=of)})"
 
 
 def _several(found: Findings, pool: Comparisons, entries: Sequence[Compared], about: tuple[str, str], *, of: bool) -> str:
@@ -145,15 +142,23 @@ def _several(found: Findings, pool: Comparisons, entries: Sequence[Compared], ab
     if not ahead and not behind:
         return f"none of {len(entries)} {plural} can be told from {base}"
     parts: list[str] = []
-    for told, verb in ((ahead, "beat"), (behind, "fall")):
+    for told in (ahead, behind):
         if told:
-            one = verb + ("s" if len(told) == 1 else "")
             figures = _named(found, pool, told, of=of and not parts)
-            parts.append(f"{len(told)} {one}{' behind' if verb == 'fall' else ''} {base}: {figures}")
+            parts.append(f"{len(told)} {_verb(told)} {base}: {figures}")
             base = "it"
     if rest:
         parts.append(f"{'the other' if len(rest) == 1 else f'the other {len(rest)}'} cannot be told from it")
     return f"of {len(entries)} {plural}, {'; '.join(parts)}"
+
+
+def _verb(told: Sequence[Compared], *, plural: bool | None = None) -> str:
+    """Return the verb of methods that are all ahead or all behind. From few pairs they *are* ahead, which is less than to beat."""
+    many = len(told) > 1 if plural is None else plural
+    ahead = told[0].state == AHEAD
+    if any(entry.few for entry in told):
+        return f"{'are' if many else 'is'} {'ahead of' if ahead else 'behind'}"
+    return f"beat{'' if many else 's'}" if ahead else f"fall{'' if many else 's'} behind"
 
 
 def _named(found: Findings, pool: Comparisons, told: Sequence[Compared], *, of: bool) -> str:

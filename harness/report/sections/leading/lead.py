@@ -62,7 +62,7 @@ def _of_pools(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
     if len(pools) > MOST_POOLS:
         counts = [sum(any(e.state == state for e in p.methods) for p in pools) for state in (AHEAD, BEHIND)]
         yield (
-            f"In {counts[0]} of {len(pools)} kinds of score some method beats {RANDOM}, in {counts[1]} some method falls behind it, each "
+            f"In {counts[0]} of {len(pools)} kinds of score some method is ahead of {RANDOM}, in {counts[1]} some method is behind it, each "
             "corrected within its kind."
         )
         return
@@ -109,7 +109,9 @@ def _few(pools: Sequence[Comparisons]) -> Iterator[str]:
         return
     seeds = any(entry.seeds[0] < FEW_SEEDS for entry in few)
     what = f"fewer than {FEW_SEEDS} seeds a task" if seeds else f"fewer than {FEW_PAIRS} pairs"
-    yield f"From {what}, a rare collapse may not have been seen, and intervals may be too short."
+    ahead = any(entry.state in (AHEAD, BEHIND) for entry in few)
+    so = "this is an observation and not yet a finding: " if ahead else ""
+    yield f"From {what}, {so}a rare collapse may not have been seen, and intervals may be too short."
 
 
 def _notes(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:

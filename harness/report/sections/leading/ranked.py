@@ -189,7 +189,7 @@ def _notes(rows: Sequence[Row], panels: Sequence[Panel]) -> Iterator[str]:
     """Yield how to read the drawing, as far as it shows each thing."""
     states = {row.state for row in rows}
     said = {
-        AHEAD: "blue: beats random search",
+        AHEAD: "blue: ahead of random search",
         BEHIND: "red: falls behind it",
     }
     parts = [text for state, text in said.items() if state in states]
