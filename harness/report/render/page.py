@@ -10,18 +10,20 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from harness.report.render.document import Figure, Fold, Report, Table, Verbatim
-from harness.report.render.escape import clean
+from harness.report.render.document import Column, Figure, Fold, Report, Table, Verbatim
+from harness.report.render.escape import clean, together, width
 from harness.report.render.plot_style import FAINT_COLOUR, TEXT_COLOUR
 from harness.report.render.sorting import sort_value
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# Characters in a line of a printed table: at its usual size, and at its smallest on an upright page. A longer text is wrapped.
+MOST_AT_EASE, MOST_UPRIGHT, WRAPPED = 140, 165, 24
 KINDS = {"table": Table, "figure": Figure, "fold": Fold, "verbatim": Verbatim}
 
 # Where a word may be broken: the name of an arm at its joints, `rules_anonymous+default`, and any other where it is very long.
@@ -53,6 +55,21 @@ def policy(script: str) -> str:
     return f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
+def crowding(table: Table) -> str:
+    """Return the classes of a table that paper has little room for: `crowded`, and `sideways` where only a page on its side has."""
+    columns = zip(table.columns, *table.rows, strict=True)
+    wide = sum(2 + _least_width(column, [text.text for text in texts]) for column, *texts in columns)
+    return " crowded sideways" if wide > MOST_UPRIGHT else " crowded" if wide > MOST_AT_EASE else ""
+
+
+def _least_width(column: Column, texts: Sequence[str]) -> int:
+    """Return the characters that a column needs: those of its numbers, and few of its texts, which wrap."""
+    head = max(map(width, re.findall(r"[^\s_+]+[_+]?", column.title)), default=0)
+    pieces = (piece for text in texts for piece in ([text] if len(text) <= WRAPPED else together(text).split(" ")))
+    content = max(map(width, pieces), default=0)
+    return max(head, content if column.numeric else min(content, WRAPPED))
+
+
 @functools.cache
 def _environment() -> Environment:
     """Return the templates' environment. It escapes every value, after `clean` has spelt out the control characters in it."""
@@ -70,6 +87,8 @@ def _environment() -> Environment:
         trim_blocks=False,
     )
     made.filters["verbatim"] = lambda text: escape(clean(text, lines=True))
+    made.filters["together"] = together
+    made.filters["crowding"] = crowding
     made.filters["joints"] = lambda text: Markup(_JOINT.sub(r"\1<wbr>", str(escape(clean(text)))))
     made.filters["sort_value"] = sort_value
     for name, kind in KINDS.items():
