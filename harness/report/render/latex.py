@@ -49,7 +49,8 @@ def _floats(table: Table, layout: Layout) -> Iterator[list[Block]]:
                 yield page
                 page, left = [], room
                 continue
-            taken = max(1, fitting)
+            # A table does not end with one or two rows on a page of their own.
+            taken = fitting if fitting == len(rows) else max(1, min(fitting, len(rows) - 3))
             page.append((panel, tuple(rows[:taken])))
             left -= head + sum(heights[:taken])
             rows = rows[taken:]

@@ -1,7 +1,7 @@
 """How a table fits into one column of an article: its size, its line ends, and the panels that it is broken into.
 
 `lay_out` takes the first of these that fits into the line: the size of the text and two smaller ones, with texts and heads wrapped; and
-else panels, one below the other, each with the names of the rows.
+else the fewest panels, one below the other, each with the names of the rows.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from harness.report.render.tex_metrics import tex_width
 
 # The line and the page of the class `article` at 10 pt, in points; the page has 550 pt, less what stands around a table.
 LINE, PAGE = 345.0, 500.0
-# The share of the line that names take before they are wrapped, and the one that no unbroken word exceeds.
-NAMES, WORD = 0.4, 0.45
-# Texts wider than this many points at 10 pt may be wrapped.
-WRAPPED = 90.0
+# The shares of the line that names may take before they are wrapped, and the one that no unbroken word exceeds.
+NAMES, WORD = (0.4, 0.25), 0.45
+# Texts wider than this many points at 10 pt may be wrapped, into about so many lines.
+WRAPPED, DEEP = 90.0, 4
 # Kerns and rounding: the share by which a word may be wider than `tex_width` says.
 SPARE = 1.02
 _JOINT = re.compile(r"(?<=[_+/=])(?=\w)")
@@ -67,10 +67,11 @@ def lay_out(table: Table) -> Layout:
     for style in STYLES:
         needs = [_need(table, place, style) for place in places]
         if _line(needs, style) <= LINE:
-            return Layout(style, (_panel(table, places, style),))
-    style = STYLES[-2]
-    least = [_need(table, place, style) for place in places]
-    return Layout(style, tuple(_panel(table, [0, *group], style) for group in _groups(least, style)))
+            return Layout(style, (_panel(table, places, needs, style),))
+    tried = [(style, [_need(table, place, style, names) for place in places]) for names in NAMES for style in STYLES[-2:]]
+    style, needs = min(tried, key=lambda one: len(_groups(table, one[1], one[0])))
+    panels = (_panel(table, group, needs, style) for group in _groups(table, needs, style))
+    return Layout(style, tuple(panels))
 
 
 def words(text: str, size: float) -> Iterator[tuple[str, bool]]:
@@ -140,10 +141,10 @@ def _head(column: Column) -> Text:
     return Text(column.title)
 
 
-def _need(table: Table, place: int, style: Style) -> float:
-    """Return the least width of a column in points: numbers are whole, names take a good part of the line, and texts wrap."""
+def _need(table: Table, place: int, style: Style, names: float = NAMES[0]) -> float:
+    """Return the least width of a column in points: numbers are whole, names take a share of the line, and texts wrap."""
     content, longest = _content(table, place, style.size), _longest(_texts(table, place), style.size)
-    wrapped = NAMES * LINE if place == 0 else WRAPPED * style.size / 10
+    wrapped = names * LINE if place == 0 else min(max(WRAPPED * style.size / 10, content / DEEP), WORD * LINE)
     head = _longest([_head(table.columns[place])], style.size)
     return max(head, longest, min(content, wrapped))
 
@@ -158,17 +159,30 @@ def _line(widths: Sequence[float], style: Style) -> float:
     return sum(widths) + 2 * style.gap * (len(widths) - 1)
 
 
-def _groups(least: Sequence[float], style: Style) -> list[list[int]]:
-    """Spread the columns after the first over the fewest panels that fit, and evenly."""
-    full = LINE - least[0]
-    count = len(_fill(least, full, style))
-    return next(groups for part in range(1, 21) if len(groups := _fill(least, full * part / 20, style)) == count)
+def _groups(table: Table, least: Sequence[float], style: Style) -> list[list[int]]:
+    """Spread the columns over the fewest panels that fit, and evenly. Each begins with the columns that name the rows."""
+    names = range(_naming(table, least, style))
+    full, others = LINE - _line([least[place] for place in names], style), range(len(names), len(least))
+    count = len(_fill(others, least, full, style))
+    spread = (_fill(others, least, full * part / 20, style) for part in range(1, 21))
+    return [[*names, *group] for group in next(groups for groups in spread if len(groups) == count)]
 
 
-def _fill(least: Sequence[float], room: float, style: Style) -> list[list[int]]:
+def _naming(table: Table, least: Sequence[float], style: Style) -> int:
+    """Return how many of the first columns it takes to tell all rows apart; 1 where that would take more than half of the line."""
+    for count in range(1, len(least)):
+        told = {tuple(text.text for text in row[:count]) for row in table.rows}
+        if _line(least[:count], style) > LINE / 2:
+            return 1
+        if len(told) == len(table.rows):
+            return count
+    return 1
+
+
+def _fill(places: Sequence[int], least: Sequence[float], room: float, style: Style) -> list[list[int]]:
     groups: list[list[int]] = []
     left = 0.0
-    for place in range(1, len(least)):
+    for place in places:
         takes = least[place] + 2 * style.gap
         if not groups or takes > left:
             groups.append([])
@@ -178,9 +192,9 @@ def _fill(least: Sequence[float], room: float, style: Style) -> list[list[int]]:
     return groups
 
 
-def _panel(table: Table, places: Sequence[int], style: Style) -> tuple[Place, ...]:
+def _panel(table: Table, places: Sequence[int], needs: Sequence[float], style: Style) -> tuple[Place, ...]:
     """Give every column its least width, and the rest of the line to those that would be wider."""
-    least = [_need(table, place, style) for place in places]
+    least = [needs[place] for place in places]
     short = [max(0.0, _wish(table, place, style) - need) for place, need in zip(places, least, strict=True)]
     rest = LINE - _line(least, style)
     share = min(1.0, rest / sum(short)) if sum(short) else 0.0
