@@ -18,6 +18,7 @@ _LATEX = {
     "}": r"\}",
     "$": r"\$",
     "&": r"\&",
+    "*": "{*}",  # else the end of the row before would take it
     "#": r"\#",
     "%": r"\%",
     "_": r"\_",

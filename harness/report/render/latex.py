@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from typing import TypeAlias
 
 from harness.report.render.document import Table, Text
 from harness.report.render.escape import latex, together
@@ -15,6 +16,8 @@ from harness.report.render.latex_layout import LINE, PAGE, Layout, Place, Style,
 NEEDS = rf"% Needs \usepackage{{booktabs,textcomp}}. For lines of {LINE:g} pt: the class article in one column, at 10 pt."
 # Heights in points: the rules of a table with the space around them, and the space around a caption.
 RULES, CAPTION = 14.0, 20.0
+# A panel, and the rows of it that stand in one float.
+Block: TypeAlias = tuple[tuple[Place, ...], tuple[tuple[Text, ...], ...]]
 
 
 def to_latex(table: Table) -> str:
@@ -29,9 +32,6 @@ def to_latex(table: Table) -> str:
     return "\n".join([NEEDS, *written]) + "\n"
 
 
-Block = tuple[tuple[Place, ...], tuple[tuple[Text, ...], ...]]
-
-
 def _floats(table: Table, layout: Layout) -> Iterator[list[Block]]:
     """Spread the panels and their rows over as many pages as they take."""
     style = layout.style
@@ -42,9 +42,11 @@ def _floats(table: Table, layout: Layout) -> Iterator[list[Block]]:
         head = RULES + style.leading * len(head_lines(table, panel, style))
         rows = list(table.rows)
         while rows or not table.rows:
-            heights = [style.leading * row_lines(table, row, panel, style) for row in rows]
-            tops = accumulate(heights, initial=head)
+            heights = [style.leading * row_lines(row, panel, style) for row in rows]
+            tops = list(accumulate(heights, initial=head))
             fitting = sum(top <= left for top in tops) - 1
+            if fitting == len(rows) and panel is layout.panels[-1] and tops[-1] > left - foot:
+                fitting -= 1  # so that the notes stand below rows
             if page and fitting < min(len(rows), 3):
                 yield page
                 page, left = [], room
@@ -66,7 +68,7 @@ def _float(table: Table, style: Style, blocks: Sequence[Block], *, first: bool, 
     yield r"\begin{table}"
     yield r"  \centering"
     # What has no place to break must not stand out of the line.
-    yield r"  \emergencystretch=3em"
+    yield r"  \emergencystretch=3em\setlength{\belowcaptionskip}{6pt}"
     if not first:
         yield r"  \addtocounter{table}{-1}"
     yield rf"  \caption{{{_flowing(table.title)}{'' if first else ' (continued)'}}}"
@@ -106,10 +108,7 @@ def _row(cells: Iterator[str]) -> str:
 
 
 def _cell(table: Table, place: Place, text: Text) -> str:
-    if place.width is None:
-        written = latex(together(text.text))
-    else:
-        written = _flowing(text.text)
+    written = latex(together(text.text)) if place.width is None else _flowing(text.text)
     if text.strong and written:
         written = rf"\textbf{{{written}}}"
     if place.width is None or not written:

@@ -6,6 +6,7 @@ else the fewest panels, one below the other, each with the names of the rows.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ _JOINT = re.compile(r"(?<=[_+/=])(?=\w)")
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A font size: its command, its size and line height in points, and \\tabcolsep, half the space between two columns."""
+    r"""A font size: its command, its size and line height in points, and \tabcolsep, half the space between two columns."""
 
     command: str
     size: float
@@ -74,30 +75,34 @@ def lay_out(table: Table) -> Layout:
     return Layout(style, tuple(panels))
 
 
-def words(text: str, size: float) -> Iterator[tuple[str, bool]]:
-    """Yield the parts of a text that stay whole, each with whether a space precedes it. Very long words end at joints, or anywhere."""
+@functools.lru_cache(maxsize=50_000)
+def words(text: str, size: float) -> tuple[tuple[str, bool], ...]:
+    """Return the parts of a text that stay whole, each with whether a space precedes it. Long words end at joints, or anywhere."""
     most = WORD * LINE / SPARE
+    found = []
     for word in together(clean(text)).split(" "):
-        space = True
-        for part in _JOINT.split(word) if tex_width(word, size) > most / 3 else [word]:
-            for piece in _cut(part, size, most):
-                yield piece, space
-                space = False
+        parts = _JOINT.split(word) if tex_width(word, size) > most / 3 else [word]
+        pieces = [piece for part in parts for piece in _cut(part, size, most)]
+        found += [(piece, number == 0) for number, piece in enumerate(pieces)]
+    return tuple(found)
 
 
 def lines(text: str, room: float, size: float, *, bold: bool = False) -> list[str]:
     """Break a text into lines of at most `room` points."""
-    found: list[str] = []
+    found, wide = [""], 0.0
     for piece, space in words(text, size):
-        longer = f"{found[-1]}{' ' * space}{piece}" if found else piece
-        if found and SPARE * tex_width(longer, size, bold=bold) <= room + 0.01:
-            found[-1] = longer
+        before = " " if space and found[-1] else ""
+        more = SPARE * tex_width(f"{before}{piece}", size, bold=bold)
+        if found[-1] and wide + more > room + 0.01:
+            found.append(piece)
+            wide = SPARE * tex_width(piece, size, bold=bold)
         else:
-            found.append(piece) if found or piece else found.append("")
-    return found or [""]
+            found[-1] += before + piece
+            wide += more
+    return found
 
 
-def row_lines(table: Table, row: Sequence[Text], panel: Sequence[Place], style: Style) -> int:
+def row_lines(row: Sequence[Text], panel: Sequence[Place], style: Style) -> int:
     """Return how many lines a row takes in a panel."""
     wrapped = [place for place in panel if place.width is not None]
     texts = [(row[place.column], place.room) for place in wrapped]
@@ -112,12 +117,14 @@ def head_lines(table: Table, panel: Sequence[Place], style: Style) -> list[list[
 
 
 def _cut(word: str, size: float, most: float) -> Iterator[str]:
-    part = ""
+    part, wide = "", 0.0
     for character in word:
-        if part and tex_width(part + character, size, bold=True) > most:
+        more = tex_width(character, size, bold=True)
+        if part and wide + more > most:
             yield part
-            part = ""
+            part, wide = "", 0.0
         part += character
+        wide += more
     yield part
 
 

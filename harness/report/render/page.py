@@ -45,7 +45,9 @@ def page_script() -> str:
     """Return the text of the page's script, with nothing in it that could end it early."""
     script = resources.files(__package__).joinpath("templates", "page.js").read_text(encoding="utf-8")
     if not script.isascii() or re.search(r"</|<!", script):
-        raise ValueError("page.js must be ASCII, without '</' and '<!': else a browser reads another text than the one that is hashed")
+        raise ValueError(
+            "page.js must be ASCII, without '</' and '<!': else a browser reads another text than the one that is hashed"
+        )
     return script
 
 

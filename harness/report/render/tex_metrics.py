@@ -5,6 +5,7 @@ A test compares these widths with those of TeX. What is no Latin letter becomes 
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
@@ -30,8 +31,14 @@ _WIDEST = 1028
 
 def tex_width(text: str, size: float = 10.0, *, bold: bool = False) -> float:
     """Return the width of `text` in points, set in roman or bold at `size` points: 10, or less in its scale to 10."""
+    return _thousandths(text, bold) * size / 1000
+
+
+# A table asks for the same texts at every size that it tries.
+@functools.lru_cache(maxsize=50_000)
+def _thousandths(text: str, bold: bool) -> float:
     wide = sum((_WIDTHS.get(c) or _other(c)) * (_bolder(c) if bold else 1.0) for c in clean(text))
-    return (wide + _AFTER_SENTENCE * len(_SENTENCE_END.findall(text))) * size / 1000
+    return wide + _AFTER_SENTENCE * len(_SENTENCE_END.findall(text))
 
 
 def _bolder(character: str) -> float:

@@ -120,7 +120,10 @@ def _overall(book: ScoreBook, normalised: ScoreBook | None) -> dict[str, Text]:
     if shared is None and normalised:
         return _overall(normalised, None)
     if shared is None:
-        return {arm: Text(number(ranks.get(arm)), arm in ranks and ranks[arm] == min(ranks.values()), value=ranks.get(arm)) for arm in book.order}
+        return {
+            arm: Text(number(ranks.get(arm)), arm in ranks and ranks[arm] == min(ranks.values()), value=ranks.get(arm))
+            for arm in book.order
+        }
     digits, whole = score_digits(shared), book.averages["cells"] == book.averages["planned"]
     # An arm that lacks seeds is never the best, as in the columns of the tasks.
     top = number(shared.sign * book.averages.loc[whole, "mean"].max(), digits)
@@ -163,7 +166,8 @@ def terminal_tables(
     texts = {arm: number(gap, digits, sign=True) for arm, gap in gaps.items()}
     means = [_means(book, marks, texts if with_gap else {}, star, normalised) for with_gap, star in layouts]
     fitting = next((table for table in means if least_width(table) <= COLUMNS), means[-1])
-    return (fitting, _deviations(book, marks)) if _shown(book) else (fitting,)
+    # One seed has no deviation.
+    return (fitting, _deviations(book, marks)) if _shown(book) and book.scores["sd"].notna().any() else (fitting,)
 
 
 def _means(book: ScoreBook, marks: Marks, gaps: Mapping[str, str], star: bool, normalised: ScoreBook | None) -> Table:
