@@ -37,7 +37,8 @@ def _floats(table: Table, layout: Layout) -> Iterator[list[Block]]:
     style = layout.style
     room = PAGE - CAPTION - 12.0 * len(lines(table.title, LINE, 10.0))
     foot = sum(9.5 * len(lines(note, LINE, 8.5)) + 3.0 for note in table.notes)
-    page, left = [], room
+    page: list[Block] = []
+    left = room
     for panel in layout.panels:
         head = RULES + style.leading * len(head_lines(table, panel, style))
         rows = list(table.rows)
