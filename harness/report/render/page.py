@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 # Characters in a line of a printed table: at its usual size, and at its smallest on an upright page. A longer text is wrapped.
-MOST_AT_EASE, MOST_UPRIGHT, WRAPPED = 140, 165, 24
+MOST_AT_EASE, MOST_UPRIGHT, WRAPPED = 136, 155, 24
 KINDS = {"table": Table, "figure": Figure, "fold": Fold, "verbatim": Verbatim}
 
 # Where a word may be broken: the name of an arm at its joints, `rules_anonymous+default`, and any other where it is very long.
