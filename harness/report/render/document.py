@@ -21,11 +21,15 @@ STRONG = "Bold: "
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A table cell's text. `strong` marks the best of its kind. `tone` colours the text; it repeats what the text says."""
+    """A table cell's text. `strong` marks the best of its kind. `tone` colours the text; it repeats what the text says.
+
+    `value` is the number in full by which a reader sorts: of an interval, its estimate. Without it, the number in the text counts.
+    """
 
     text: str
     strong: bool = False
     tone: Tone = ""
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

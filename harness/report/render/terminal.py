@@ -16,7 +16,7 @@ from harness.report.render.document import STRONG, Column, Hint, Lead, Report, S
 from harness.report.render.escape import clean, width
 
 COLUMNS = 80
-# Between two columns.
+# Between two columns; one less where heads would be cut.
 GAP = 2
 # A column of texts other than names is wrapped, down to this width.
 LEAST_TEXT = 12
@@ -87,7 +87,7 @@ def least_width(table: Table) -> int:
 
 def table_lines(table: Table) -> list[str]:
     """Return a table's lines: numbers aligned right, long heads cut, long texts wrapped. It is wider than 80 columns if it must be."""
-    grid = Grid(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    grid = Grid(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _gap(table) - 1, 0, 0))
     for column, wide in zip(table.columns, _widths(table), strict=True):
         side: Literal["right", "left"] = "right" if column.numeric else "left"
         grid.add_column(Words(clean(column.title)), justify=side, width=wide, overflow="ellipsis" if column.numeric else "fold")
@@ -129,7 +129,16 @@ def _contents(table: Table) -> list[int]:
 
 
 def _gaps(table: Table) -> int:
-    return GAP * (len(table.columns) - 1)
+    return _gap(table) * (len(table.columns) - 1)
+
+
+def _gap(table: Table) -> int:
+    """Return the space between two columns: less where it spares the heads of a table of plain numbers a cut."""
+    plain = all(column.numeric for column in table.columns[1:]) and not any(
+        " " in text.text for row in table.rows for text in row[1:]
+    )
+    wide, between = sum(_natural(table)), len(table.columns) - 1
+    return GAP - 1 if plain and wide + (GAP - 1) * between <= COLUMNS < wide + GAP * between else GAP
 
 
 def _words(text: Text, column: Column) -> str:

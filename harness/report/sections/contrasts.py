@@ -27,7 +27,7 @@ from harness.report.analysis.normalised import NORMALISED
 from harness.report.analysis.options import Options
 from harness.report.analysis.pairs import Pairs, ScoreIndex, sentences
 from harness.report.analysis.statistics import holm, rank_biserial, smallest_p
-from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, interval, listed, number, row
+from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, interval, listed, number, row
 from harness.report.render.marks import NO_BREAK, Marks
 from harness.report.render.plots import Line, beyond, forest
 from harness.report.render.units import difference_digits, refused, score_of, steps_of, validation_notes
@@ -208,13 +208,14 @@ def _table(family: str, pool: Pool, marks: Marks, percent: str) -> Table:
     )
     rows = []
     for entry in rows_of(frame):
+        difference = entry["difference"]
         rows.append(
             row(
                 label(entry, marks),
                 pairs_text(entry),
-                number(entry["difference"], digits, sign=True),
-                interval(entry["low"], entry["high"], digits),
-                interval(entry["tasks_low"], entry["tasks_high"], digits),
+                Text(number(difference, digits, sign=True), value=difference),
+                Text(interval(entry["low"], entry["high"], digits), value=difference),
+                Text(interval(entry["tasks_low"], entry["tasks_high"], digits), value=difference),
                 number(entry["improvement"], 2),
                 number(entry["rank_biserial"], 2, sign=True),
                 "–" if entry["withheld"] else p_text(entry["p_holm"], bool(entry["reachable"])),

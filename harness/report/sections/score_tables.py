@@ -122,7 +122,10 @@ def _overall(book: ScoreBook, normalised: ScoreBook | None) -> dict[str, Text]:
     if shared is None and normalised:
         return _overall(normalised, None)
     if shared is None:
-        return {arm: Text(number(ranks.get(arm)), arm in ranks and ranks[arm] == min(ranks.values())) for arm in book.order}
+        return {
+            arm: Text(number(ranks.get(arm)), arm in ranks and ranks[arm] == min(ranks.values()), value=ranks.get(arm))
+            for arm in book.order
+        }
     digits, whole = score_digits(shared), book.averages["cells"] == book.averages["planned"]
     # An arm that lacks seeds is never the best, as in the columns of the tasks.
     top = number(shared.sign * book.averages.loc[whole, "mean"].max(), digits)
@@ -131,7 +134,7 @@ def _overall(book: ScoreBook, normalised: ScoreBook | None) -> dict[str, Text]:
         strong = entry["cells"] == entry["planned"] and number(entry["mean"], digits) == top != "–"
         lacks = not _shown(book) and entry["cells"] < entry["planned"] and not pd.isna(entry["mean"])
         short = f" ({entry['cells']}/{entry['planned']})" if lacks else ""
-        found[str(entry["arm"])] = Text(_mean_sd(entry, digits) + short, strong=strong, tone="warn" if short else "")
+        found[str(entry["arm"])] = Text(_mean_sd(entry, digits) + short, strong, "warn" if short else "", entry["mean"])
     return found
 
 
@@ -280,7 +283,7 @@ def _score_text(entry: dict[str, Any] | None, strong: bool, digits: int) -> Text
     if not entry["scored"]:
         return Text("no score", tone="warn")
     short = "" if entry["scored"] == entry["planned"] else f" ({entry['scored']}/{entry['planned']})"
-    return Text(_mean_sd(entry, digits) + short, strong=strong, tone="warn" if short else "")
+    return Text(_mean_sd(entry, digits) + short, strong, "warn" if short else "", entry["mean"])
 
 
 def _mean_sd(entry: dict[str, Any], digits: int) -> str:
@@ -292,8 +295,8 @@ def _mean_sd(entry: dict[str, Any], digits: int) -> str:
 def _gap_texts(entry: dict[str, Any] | None, objective: Objective) -> list[Text]:
     if entry is None:
         return [Text("–", tone="muted"), Text("–", tone="muted")]
-    digits = difference_digits(objective)
-    return [Text(number(entry["gap"], digits, sign=True)), Text(interval(entry["low"], entry["high"], digits))]
+    digits, gap = difference_digits(objective), entry["gap"]
+    return [Text(number(gap, digits, sign=True), value=gap), Text(interval(entry["low"], entry["high"], digits), value=gap)]
 
 
 def _notes(book: ScoreBook, marks: Marks, normalised: ScoreBook | None = None) -> tuple[str, ...]:

@@ -112,7 +112,8 @@ def waiting(cell: CellData) -> CellData:
 def test_where_nothing_is_found_the_lead_says_so_and_how_wide_the_intervals_are() -> None:
     said = lead(RANDOM, rules(0.1), tpe(-0.1), gp(0.0))
     assert said.text == (
-        f"On these 4 tasks, over 4 seeds, no method of 3 can be told from {BASE}: the intervals of all hold 0 and reach from −0.24 to "
+        f"On these 4 tasks, over 4 seeds, no method of 3 can be told from {BASE}: the intervals of all hold 0 and reach "
+        "from −0.24 to "
         f"+0.24 points of test score.{FEW}"
     )
     assert any("where it holds 0, a method may be better, worse or as good" in note for note in said.notes)
@@ -131,14 +132,16 @@ def test_from_a_hundred_pairs_on_a_method_beats_random_search_and_before_it_is_a
 
 def test_one_thing_is_named_with_its_interval_and_the_others_are_not_called_as_good() -> None:
     assert lead(RANDOM, rules(2.0), tpe(0.0), gp(0.1)).text == (
-        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} on average by 2.00 points of test "
+        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} on "
+        "average by 2.00 points of test "
         f"score [+1.86, +2.14]. None of 2 library tuners can be told from random search.{SEEN}"
     )
 
 
 def test_llms_that_contradict_each_other_are_both_told_with_their_verdicts() -> None:
     assert lead(RANDOM, phi(2.0), qwen(-3.0), llm_arm("gpt4", GPT, "raw", 0.0, **DEFAULT)).text == (
-        f"On these 4 tasks, over 4 seeds, of 3 LLM arms, 1 is ahead of {BASE}: phi4-reasoning with the summary (tcs_phi4), by 2.00 points of "
+        f"On these 4 tasks, over 4 seeds, of 3 LLM arms, 1 is ahead of {BASE}: phi4-reasoning with the summary "
+        "(tcs_phi4), by 2.00 points of "
         "test score [+1.86, +2.14]; 1 is behind it: qwen2.5-coder with the summary (tcs_qwen), −3.00 points [−3.14, −2.86]; the other "
         "cannot be told from it. Not more than 0.9 points worse than gpt4: INCONCLUSIVE for tcs_phi4 and tcs_qwen."
         f"{SEEN}"
@@ -147,7 +150,8 @@ def test_llms_that_contradict_each_other_are_both_told_with_their_verdicts() -> 
 
 def test_of_many_that_are_ahead_the_lead_gives_the_range_and_no_best_one() -> None:
     assert lead(RANDOM, tpe(1.0), gp(3.0), gp(2.0, "gp2"), gp(0.0, "gp3")).text == (
-        f"On these 4 tasks, over 4 seeds, of 4 library tuners, 3 are ahead of {BASE}: tpe+default, gp+default and gp2, by +1.00 to +3.00 points of "
+        f"On these 4 tasks, over 4 seeds, of 4 library tuners, 3 are ahead of {BASE}: tpe+default, gp+default and gp2, "
+        "by +1.00 to +3.00 points of "
         f"test score; the other cannot be told from it.{SEEN}"
     )
 
@@ -170,15 +174,18 @@ def test_an_interval_beside_0_that_the_correction_does_not_uphold_is_no_finding(
         f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE}"
     )
     assert lead(RANDOM, rules(0.15), tpe(0.0)).text == (
-        f"On these 4 tasks, over 4 seeds, no method of 2 can be told from {BASE}: the intervals of all reach from −0.14 to +0.29 points "
-        f"of test score, and one lies beside 0 by itself (rules+default), which does not hold with the correction for 2 comparisons.{FEW}"
+        f"On these 4 tasks, over 4 seeds, no method of 2 can be told from {BASE}: the intervals of all reach from −0.14 "
+        "to +0.29 points "
+        f"of test score, and one lies beside 0 by itself (rules+default), which does not hold with the correction for 2 "
+        f"comparisons.{FEW}"
     )
 
 
 def test_from_so_few_pairs_nothing_can_be_told_however_large_the_difference() -> None:
     # The least p of four pairs is 2 / 16.
     assert lead(RANDOM, rules(9.0), tasks=("a",)).text == (
-        f"On a, over 4 seeds, fixed rules that read the summary (rules+default) cannot be told from {BASE} (+9.00 points of test score "
+        f"On a, over 4 seeds, fixed rules that read the summary (rules+default) cannot be told from {BASE} (+9.00 "
+        "points of test score "
         f"[+8.59, +9.41], which so few pairs cannot tell).{FEW}"
     )
 
@@ -198,14 +205,16 @@ def test_an_end_beside_0_does_not_look_like_0() -> None:
 
 def test_arms_that_tie_have_no_interval_and_are_not_called_alike() -> None:
     assert lead(RANDOM, rules(0.0), tpe(0.0), spread=[0.0] * 4).text == (
-        f"On these 4 tasks, over 4 seeds, no method of 2 can be told from {BASE}: there is no interval (all 16 pairs tie, which leaves no "
+        f"On these 4 tasks, over 4 seeds, no method of 2 can be told from {BASE}: there is no interval (all 16 pairs "
+        "tie, which leaves no "
         "spread to judge by)."
     )
 
 
 def test_one_seed_gives_no_interval() -> None:
     assert lead(RANDOM, rules(3.0), tpe(1.0), spread=[0.0]).text == (
-        f"On these 4 tasks, from one seed, no method of 2 can be told from {BASE}: there is no interval (one seed a task has no spread to "
+        f"On these 4 tasks, from one seed, no method of 2 can be told from {BASE}: there is no interval (one seed a "
+        "task has no spread to "
         "judge by)."
     )
 
@@ -227,7 +236,8 @@ def test_a_task_that_varies_much_hides_the_others() -> None:
 def test_an_arm_that_lacks_scores_is_not_judged_however_far_ahead() -> None:
     study = changed(known([RANDOM, rules(2.0), phi(9.0)]), lambda c: waiting(c) if c.arm == "tcs_phi4" and c.task in "ab" else c)
     assert lead_of(findings(study)).text == (
-        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} on average by 2.00 points of test "
+        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} on "
+        "average by 2.00 points of test "
         "score [+1.86, +2.14]. Not judged: tcs_phi4 (8 of 16 pairs lack a score). Not more than 0.9 points worse than random+default: "
         f"INCONCLUSIVE for tcs_phi4.{SEEN}"
     )
@@ -255,7 +265,8 @@ def test_a_task_that_nobody_ran_is_not_counted() -> None:
 def test_an_llm_whose_configurations_are_not_its_own_has_no_verdict() -> None:
     text = lead(RANDOM, phi(9.0, fallback_rate=1.0)).text
     assert text == (
-        f"On these 4 tasks, no method can be judged against {BASE}: tcs_phi4\u00a0‡‖ (16 of 16 configurations of tcs_phi4 were not the "
+        f"On these 4 tasks, no method can be judged against {BASE}: tcs_phi4\u00a0‡‖ (16 of 16 configurations of "
+        "tcs_phi4 were not the "
         "model's). Not more than 0.9 points worse than random+default: NO VERDICT for tcs_phi4\u00a0‡‖."
     )
 
@@ -278,7 +289,8 @@ def test_a_method_that_knows_more_than_random_search_is_not_compared_with_it() -
 def test_random_searches_that_disagree_leave_a_method_untold() -> None:
     other = SyntheticArm("other+default", 3.0, **DEFAULT)
     assert lead(RANDOM, other, rules(2.0)).text.startswith(
-        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) cannot be told from {BASE} (+2.00 points of "
+        f"On these 4 tasks, over 4 seeds, fixed rules that read the summary (rules+default) cannot be told from {BASE} "
+        "(+2.00 points of "
         "test score [+1.86, +2.14]; it is otherwise against other+default)."
     )
 
@@ -296,7 +308,8 @@ def test_controls_are_no_methods() -> None:
 
 def test_a_study_of_one_task_names_it() -> None:
     assert lead(RANDOM, rules(2.0), tasks=("digits",), spread=SEVEN).text == (
-        f"On digits, over 7 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} by 2.00 points of test score "
+        f"On digits, over 7 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} by 2.00 points "
+        "of test score "
         f"[+1.80, +2.20].{SEEN}"
     )
 
@@ -304,7 +317,8 @@ def test_a_study_of_one_task_names_it() -> None:
 def test_what_is_minimised_is_beaten_by_less() -> None:
     said = lead(RANDOM, rules(2.0), phi(-2.0), tasks=("price",), spread=SEVEN, objectives={"price": RMSE})
     assert said.text == (
-        f"On price, over 7 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} by 2.00 k$ of test rmse [+1.80, +2.20]. "
+        f"On price, over 7 seeds, fixed rules that read the summary (rules+default) are ahead of {BASE} by 2.00 k$ of "
+        "test rmse [+1.80, +2.20]. "
         "phi4-reasoning with the summary (tcs_phi4) is behind random search (−2.00 k$ [−2.20, −1.80]). Not more than 0.9 k$ worse than "
         f"random+default: FAIL for tcs_phi4.{SEEN}"
     )

@@ -62,8 +62,8 @@ def _of_pools(found: Findings, pools: Sequence[Comparisons]) -> Iterator[str]:
     if len(pools) > MOST_POOLS:
         counts = [sum(any(e.state == state for e in p.methods) for p in pools) for state in (AHEAD, BEHIND)]
         yield (
-            f"In {counts[0]} of {len(pools)} kinds of score some method is ahead of {RANDOM}, in {counts[1]} some method is behind it, each "
-            "corrected within its kind."
+            f"In {counts[0]} of {len(pools)} kinds of score some method is ahead of {RANDOM}, in {counts[1]} some method is behind it, "
+            "each corrected within its kind."
         )
         return
     for place, pool in enumerate(pools):

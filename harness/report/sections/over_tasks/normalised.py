@@ -100,12 +100,13 @@ def _means(frame: pd.DataFrame, found: Findings) -> Table:
     top = number(max((entry["mean"] for entry in whole), default=math.nan), DIGITS)
     rows = []
     for entry in entries:
-        text, short = number(entry["mean"], DIGITS), entry["scored"] < entry["planned"]
+        mean, short = entry["mean"], entry["scored"] < entry["planned"]
+        text, count = number(mean, DIGITS), f" ({entry['scored']}/{entry['planned']})" if short else ""
         rows.append(
             row(
                 marks.name(entry["arm"]),
-                Text(text + (f" ({entry['scored']}/{entry['planned']})" if short else ""), text == top != "–" and not short),
-                _between(entry["low"], entry["high"]),
+                Text(text + count, text == top != "–" and not short, value=mean),
+                Text(_between(entry["low"], entry["high"]), value=mean),
                 str(entry["below_0"]),
                 str(entry["above_1"]),
             )
