@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,9 +15,12 @@ from harness.report.render.document import Figure, Report, Table
 from harness.report.render.escape import clean
 from harness.report.render.latex import to_latex
 from harness.report.render.markdown import to_markdown
-from harness.report.render.page import to_html
+from harness.report.render.page import narrow_key, to_html
 from harness.report.render.plot_style import png_of, style, svg_of
 from harness.store.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 PARTS = ("csv", "latex", "figures")
 # A cell that begins like this is run by a spreadsheet, unless it is a number.
@@ -32,7 +37,12 @@ def write_report(report: Report, out: Path, trials: pd.DataFrame | None = None) 
         for part in PARTS:
             shutil.rmtree(out / part, ignore_errors=True)
             (out / part).mkdir(parents=True)
-        drawings = {item.key: _write(item, out) for item in report.items() if isinstance(item, Figure)}
+        drawings: dict[str, str] = {}
+        for item in report.items():
+            if isinstance(item, Figure):
+                drawings[item.key] = _write(item, out)
+                if item.narrow is not None:
+                    drawings[narrow_key(item.key)] = _svg(item.narrow, narrow_key(item.key))[1]
         for item in report.items():
             if isinstance(item, Table | Figure):
                 _write_csv(item.data, out / "csv" / f"{item.key}.csv")
@@ -48,15 +58,22 @@ def write_report(report: Report, out: Path, trials: pd.DataFrame | None = None) 
 
 def _write(figure: Figure, out: Path) -> str:
     """Write one figure and return its SVG."""
+    canvas, svg = _svg(figure.draw, figure.key)
     with style():
-        canvas = figure.draw()
-        # Computed once: else each of the two files computes the layout again, which takes most of the time.
-        canvas.draw_without_rendering()
-        canvas.set_layout_engine("none")
-        svg = svg_of(canvas, figure.key)
         (out / "figures" / f"{figure.key}.png").write_bytes(png_of(canvas))
     write_whole(out / "figures" / f"{figure.key}.svg", svg.encode(), sync=False)
     return svg
+
+
+def _svg(draw: Callable[[], Canvas], key: str) -> tuple[Canvas, str]:
+    """Draw a figure, and return it with its SVG."""
+    with style():
+        canvas = draw()
+        if (layout := canvas.get_layout_engine()) is not None:
+            # Computed once: else each of the two files computes the layout again, which takes most of the time.
+            layout.execute(canvas)
+            canvas.set_layout_engine("none")
+        return canvas, svg_of(canvas, key)
 
 
 def _write_csv(data: pd.DataFrame, path: Path) -> None:
