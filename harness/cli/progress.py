@@ -232,11 +232,12 @@ class LiveView(PlainView):
         running = [w for w in self.tally.cells if w.seen.count and not w.done and not w.failed]
         parts: list[Any] = []
         # Half of the lines for the cells that run, where there are so many.
-        arms = min(SHOWN_ARMS, room - 3 - min(len(running), room // 2))
+        arms = min(SHOWN_ARMS, room - 2 - min(len(running), room // 2))
         if self._shows_standings and standings.is_worth_showing and arms > 0:
             parts += _arms_table(standings, arms, size.width)
             room -= len(standings.arms[:arms]) + bool(standings.title) + (len(standings.arms) > arms)
-        self._live.update(Group(self._bar(), _cells_table(running, min(SHOWN_CELLS, room - 1)), *parts, *failures), refresh=True)
+        cells = [_cells_table(running, min(SHOWN_CELLS, room - 1))] if running else []
+        self._live.update(Group(self._bar(), *cells, *parts, *failures), refresh=True)
 
     def _bar(self) -> Table:
         from rich.progress_bar import ProgressBar  # noqa: PLC0415

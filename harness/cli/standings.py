@@ -54,7 +54,7 @@ class Comparison:
 
     def basis(self) -> str:
         """Say over what the arms are compared."""
-        pairs = "the only task-seed pair" if self.pairs == 1 else f"the {self.pairs} task-seed pairs"
+        pairs = "1 task-seed pair" if self.pairs == 1 else f"{self.pairs} task-seed pairs"
         return f"{pairs} that {len(self.values)} arms share" if len(self.values) > 1 else f"{pairs} done so far"
 
 
