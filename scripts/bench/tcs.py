@@ -1,6 +1,6 @@
 """Measure the summarizer: the size of a summary in each format and the milliseconds, for 1 to 1,000 trials of 14 hyperparameters.
 
-    python scripts/bench_tcs.py [--trials 1 3 10 100 1000] [--repeats 7]
+    python scripts/bench/tcs.py [--trials 1 3 10 100 1000] [--repeats 7]
 
 The trials are random, with curves of 100 epochs (200 for 100 trials and more) and 8 % failures. All times are processor time. The first
 call is shown separately, because it also computes exact distributions that later calls reuse; of the later calls the median is shown.

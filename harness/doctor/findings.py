@@ -1,53 +1,34 @@
-"""`python -m harness.doctor`: what on this machine is ready to run, and the command that makes ready what is not.
-
-Reads and asks; changes nothing. Exit status 0, whatever it finds: a missing GPU is not an error.
-"""
+"""Ask tasks, LLMs, W&B and the GPU how they stand. All servers are asked at once: a dead one costs the time-out of one question."""
 
 from __future__ import annotations
 
-import argparse
+import importlib.metadata
 import importlib.util
 import netrc
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from harness.config.overrides import conf_files, own_conf, refuse_shadowed, suites
+from harness.config.overrides import conf_files, refuse_shadowed, suites
 from harness.config.settings import conf_dir, llm_settings, task_spec
-from harness.environment import one_thread
-from harness.errors import HarnessError, printable
+from harness.doctor.task_check import checked
+from harness.errors import HarnessError
 from harness.llm.local.known import KNOWN
 from harness.llm.local.memory import free_bytes, megabytes
-from harness.llm.probe import readiness
+from harness.llm.probe import ends_soon, readiness
+from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
 from harness.tabular.header import tabular_tasks
-from harness.task import task_readiness
 
+# Where there is one of these, PyTorch is asked, whose import takes a second.
+_GPU_SIGNS = ("/dev/nvidia0", "/dev/kfd", "/dev/dxg")
 # With this window the doctor says what a further model would take: as large as the prompts of ten trials need.
 _WINDOW_TOKENS = 8192
 # So many tasks of a suite that all stand alike are one row.
 ALIKE = 4
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.doctor", description="What is ready to run here, and how to make ready what is not."
-    )
-    parser.add_argument(
-        "--conf", type=Path, action="append", default=[], metavar="DIR", help="a folder of your own with task/ or llm/ files"
-    )
-    chosen = parser.parse_args(arguments)
-    one_thread()
-    try:
-        show([*examine([conf_dir(), *(chosen.conf or own_conf())])])
-    except HarnessError as error:
-        print(f"harness: {printable(str(error))}", file=sys.stderr)
-        return error.exit_status
-    return 0
 
 
 def examine(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
@@ -62,20 +43,23 @@ def examine(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
 
 def examine_llms(folders: Sequence[Path]) -> Iterator[tuple[str, Readiness]]:
     """Yield (group, finding) for the LLMs alone."""
-    for path in _files(folders, "llm"):
-        if path.stem != "none":
-            yield "LLM", _llm(path, folders)
+    paths = [path for path in _files(folders, "llm") if path.stem != "none"]
+    read = [_llm(path, folders) for path in paths]
+    with ThreadPoolExecutor(len(paths) or 1) as asking:
+        found = asking.map(lambda one: _dated(one, _sized(one, readiness(one))) if isinstance(one, LlmSettings) else one, read)
+        yield from (("LLM", replace(one, name=path.stem)) for path, one in zip(paths, found, strict=True))
+
+
+def room() -> str:
+    """Say how much disk and memory is free: what a model takes on the disk, it takes in memory too, and more for its window."""
+    return f"{megabytes(shutil.disk_usage(Path.cwd()).free)} of disk and {megabytes(free_bytes())} of memory are free"
 
 
 def _further_models() -> Iterator[tuple[str, Readiness]]:
     """Yield what some larger models would take, for `llm=llama_cpp llm.path=FILE.gguf`."""
-    disk, memory = shutil.disk_usage(Path.cwd()).free, free_bytes()
     for model in KNOWN:
-        needed = model.needed_bytes(_WINDOW_TOKENS)
-        takes = (
-            f"would take {megabytes(model.file_bytes)} of disk ({megabytes(disk)} are free) and, with a window of {_WINDOW_TOKENS} tokens, "
-            f"{megabytes(needed)} of memory ({megabytes(memory)} are free)"
-        )
+        needed = megabytes(model.needed_bytes(_WINDOW_TOKENS))
+        takes = f"takes {megabytes(model.file_bytes)} of disk, and {needed} of memory with a window of {_WINDOW_TOKENS} tokens"
         command = f"{model.command}\nthen llm=llama_cpp llm.path={model.file}"
         yield "more models", Readiness(model.file.removesuffix(".gguf"), False, takes, command)
 
@@ -108,26 +92,44 @@ def _task(path: Path, folders: Sequence[Path]) -> Readiness:
     try:
         _refuse_shadowed(path, folders)
         spec = task_spec(path)
-        found = task_readiness(spec.target, spec.params)
+        found = checked(spec)
     except HarnessError as error:
         return Readiness(path.stem, False, str(error))
     # Importing a user's own module runs their code, and the table must come out whatever it raises.
     except Exception as error:
         return Readiness(path.stem, False, f"{type(error).__name__}: {error}")
-    table = ", and a table for evaluator=table" if path.stem in tabular_tasks() else ""
+    table = "; has a table" if path.stem in tabular_tasks() else ""
     reason = f"{len(spec.space)} hyperparameters, {found.reason}{table}" if found.ready else found.reason
     return replace(found, name=path.stem, reason=reason)
 
 
-def _llm(path: Path, folders: Sequence[Path]) -> Readiness:
+def _llm(path: Path, folders: Sequence[Path]) -> LlmSettings | Readiness:
+    """Return the settings of an LLM, or what is wrong with its file."""
     try:
         _refuse_shadowed(path, folders)
         settings = llm_settings(path.stem, folders)
-        if not settings._target_:
-            return Readiness(path.stem, False, f"{path} names no backend: add _target_, as the files of the harness have it")
-        return replace(readiness(settings), name=path.stem)
     except (HarnessError, TypeError) as error:
         return Readiness(path.stem, False, str(error))
+    if not settings._target_:
+        return Readiness(path.stem, False, f"{path} names no backend: add _target_, as the files of the harness have it")
+    return settings
+
+
+def _sized(settings: LlmSettings, found: Readiness) -> Readiness:
+    """Return a finding that names the model with its size, where the LLM's file says that."""
+    if not settings.disk_gb:
+        return found
+    model, size = settings.model, f"{settings.model} ({settings.disk_gb:g} GB)"
+    return replace(found, reason=found.reason.replace(model, size, 1) if model in found.reason else f"{size}: {found.reason}")
+
+
+def _dated(settings: LlmSettings, found: Readiness) -> Readiness:
+    """Return a finding that says when the model's provider ends it, if the LLM's file says so and the finding does not."""
+    if settings.end is None or str(settings.end) in f"{found.reason} {found.warning}":
+        return found
+    if warning := ends_soon(settings, settings.end, "its provider"):
+        return replace(found, warning="; ".join(filter(None, (found.warning, warning))))
+    return replace(found, reason=f"{found.reason}; served until {settings.end}")
 
 
 def _wandb() -> Readiness:
@@ -146,38 +148,11 @@ def _has_login() -> bool:
 
 
 def _gpu() -> Readiness:
+    version = importlib.metadata.version("torch")
+    if not (shutil.which("nvidia-smi") or any(Path(sign).exists() for sign in _GPU_SIGNS)):
+        return Readiness("GPU", False, f"none; the core tasks need none (PyTorch {version})")
     import torch  # noqa: PLC0415 - a second and a half
 
     if torch.cuda.is_available():
         return Readiness("GPU", True, f"{torch.cuda.get_device_name()}; CUDA {torch.version.cuda}")
-    if shutil.which("nvidia-smi"):
-        return Readiness(
-            "GPU", False, f"there is one, and this PyTorch ({torch.__version__}) has no CUDA", 'see "PyTorch" in the README'
-        )
-    return Readiness("GPU", False, f"none; the core tasks need none (PyTorch {torch.__version__})")
-
-
-def show(findings: Sequence[tuple[str, Readiness]]) -> None:
-    """Print the findings as a table, with the commands that help below their rows."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "what", "state", "how it stands"):
-        table.add_column(column, overflow="fold")
-    last = ""
-    for group, found in findings:
-        text = Text(found.reason)
-        if found.warning:
-            text.append(f"\n{found.warning}", style="yellow")
-        for line in found.commands:
-            text.append(f"\n{line}", style="cyan")
-        state = Text("ready", style="green") if found.ready else Text("not ready", style="yellow")
-        table.add_row("" if group == last else group, Text(found.name), state, text)
-        last = group
-    Console(soft_wrap=False).print(table)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return Readiness("GPU", False, f"there is one, and this PyTorch ({version}) cannot use it", 'see "PyTorch" in the README')

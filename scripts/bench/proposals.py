@@ -1,6 +1,6 @@
 """Measure the time of a proposal of skopt's GP and of Optuna's TPE: through the harness, and by the plain library with the same seed.
 
-    python scripts/bench_proposals.py [--trials 20] [--rounds 5]
+    python scripts/bench/proposals.py [--trials 20] [--rounds 5]
 
 Both get the scores of the same cheap function of six mixed hyperparameters, with three start-up trials. The table shows milliseconds of
 processor time for ask and tell together: medians over the rounds, in which the two take turns.

@@ -1,7 +1,7 @@
 """Measure what the harness adds to a study that waits for an LLM: cells side by side against a double that answers after a second.
 
-    python scripts/bench_llm.py [--cells 48] [--trials 10] [--connections 16] [--seconds 1]
-    python scripts/bench_llm.py --check          only compares records, against a double that answers at once
+    python scripts/bench/llm.py [--cells 48] [--trials 10] [--connections 16] [--seconds 1]
+    python scripts/bench/llm.py --check          only compares records, against a double that answers at once
 
 The double runs in a process of its own. Two studies of recorded trainings (evaluator=table) run against it, without the start-up of the
 command: one whose every reply is a new configuration, and one with 20 % bad replies. A Markdown table is printed: seconds, the ideal and

@@ -1,6 +1,6 @@
 """How fast a task of LCBench runs: cells of random search per second of one core, and what the seconds go to.
 
-python scripts/bench_foreign.py                  # 60 cells of ten trials, three ways
+python scripts/bench/foreign.py                  # 60 cells of ten trials, three ways
 """
 
 from __future__ import annotations

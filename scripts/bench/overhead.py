@@ -1,6 +1,6 @@
 """Measure the time that the harness adds to the training, compared with a bare loop that only appends and fsyncs lines.
 
-    python scripts/bench_overhead.py [--rounds 7] [--folder DIR]
+    python scripts/bench/overhead.py [--rounds 7] [--folder DIR]
 
 Every row is measured once per round, in turn, so that changes of the machine's load affect all rows alike. The medians are printed as a
 Markdown table. DIR must be on the disk that will hold the records (a memory disk syncs in no time).

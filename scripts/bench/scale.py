@@ -1,6 +1,6 @@
 """Measure a study of many cells, for each size: planning, running, the files on the disk, the report and the pack.
 
-    python scripts/bench_scale.py [--sizes 1000,10000,100000] [--folder DIR]
+    python scripts/bench/scale.py [--sizes 1000,10000,100000] [--folder DIR]
 
 The study has six tasks that take no time, twelve arms of random search, and as many seeds as the size needs. It runs in one process with
 `store.sync=cell` and without W&B. Every step is one command, as a user gives it. Its processor time does not depend on other work on the

@@ -1,6 +1,6 @@
 """Compare the harness with similar tools (peers): random search on the same objective and space, all of them in turn in every round.
 
-    python scripts/bench_peers [--install] [--peers optuna,syne_tune] [--rounds 5] [--cache DIR]
+    python scripts/bench/peers [--install] [--peers optuna,syne_tune] [--rounds 5] [--cache DIR]
 
 Each peer has its own environment in DIR (default: tcs-harness/bench-peers in the user's cache). A peer without an environment is skipped;
 --install makes the environment. A ratio is computed within each round, so that changes of the machine's load affect both sides alike; the
@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PEERS = Path(__file__).resolve().parent / "peers"
 TRIALS, SEEDS = 10, 20
 OURS = "this harness"
