@@ -17,10 +17,10 @@ from harness.report.analysis.trial_table import trial_rows, trial_table
 from harness.report.assemble import build_report
 from harness.report.command import default_out, produce
 from harness.report.compute import find
+from harness.report.growth import Growth, Look
 from harness.report.render.escape import clean
 from harness.report.render.write import PAGE, end_refresh, write_report
 from harness.report.sections.expectations import read_expectations
-from harness.report.growth import Growth, Look
 from harness.report.sources.records import read_study
 from harness.store.plan import PLAN, find_study
 
@@ -59,10 +59,7 @@ def wait_for_plan(name: str) -> Path:
     until, told = time.monotonic() + PLAN_SECONDS, False
     while True:
         try:
-            folder = find_study(name)
-            if folder is not None and Growth(folder).look().planned:
-                return folder
-            raise RecordError(f"{name}: no study there ({PLAN} is missing, or plans no cell)")
+            return _planned(name)
         except RecordError as error:
             if time.monotonic() >= until:
                 raise
@@ -70,6 +67,13 @@ def wait_for_plan(name: str) -> Path:
                 print(f"report: {error}; waiting for it for {duration(PLAN_SECONDS)}", file=sys.stderr, flush=True)
                 told = True
         time.sleep(min(POLL_SECONDS, PLAN_SECONDS))
+
+
+def _planned(name: str) -> Path:
+    folder = find_study(name)
+    if folder is None or not Growth(folder).look().planned:
+        raise RecordError(f"{name}: no study there ({PLAN} is missing, or plans no cell)")
+    return folder
 
 
 @dataclass

@@ -67,7 +67,7 @@ def write_report(report: Report, out: Path, trials: pd.DataFrame | None = None, 
 def end_refresh(out: Path) -> None:
     """Let the page in `out` load itself anew no longer. Raises StorageError."""
     try:
-        text = (out / PAGE).read_text()
+        text = (out / PAGE).read_text(encoding="utf-8")
         still = without_refresh(text)
         if still != text:
             write_whole(out / PAGE, still.encode(), sync=False)
