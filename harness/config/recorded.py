@@ -21,8 +21,10 @@ from harness.llm.local.weights import SHA256
 _READ = ("start", "evaluator", "train_seed", "budget", "arm", "variant", "limits", "agent", "tcs", "published", "select")
 _READ_LATER = ("optimizer", "task.params", "task.space", "task.metric", "task.test")
 _NOT_READ = ("published.told", "optimizer._target_", "optimizer.name", "optimizer.suite", "optimizer.uses", "optimizer.role")
-_WORDS = ("start", "evaluator", "agent", "tcs", "published", "select", "optimizer.form", "optimizer.context", "optimizer.options")
-_WORDS += ("task.metric", "task.test")
+_WORDS = (
+    *("start", "evaluator", "agent", "tcs", "published", "select", "task.metric", "task.test"),
+    *("optimizer.form", "optimizer.context", "optimizer.options"),
+)
 _NAMES = ("arm", "variant", "optimizer.label")
 _OF_LLM = ("model", "temperature", "max_tokens", "num_ctx", "think", "reply_format", "chat_template", "small")
 _WORD = re.compile(r"[\w-]{0,40}")

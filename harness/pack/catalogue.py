@@ -54,16 +54,9 @@ class Catalogue:
         return cls(study, __version__, about, files)
 
     @property
-    def bytes(self) -> int:
+    def total_bytes(self) -> int:
         """The size of all files together."""
         return sum(listed.size for listed in self.files.values())
-
-    @property
-    def tables(self) -> list[tuple[str, str]]:
-        """The recorded trainings that the cells look up: task and checksum of the table."""
-        rows = self.about.get("tables")
-        rows = rows if isinstance(rows, list) else []
-        return [(str(row.get("task")), str(row.get("checksum"))) for row in rows if isinstance(row, Mapping)]
 
     def to_text(self) -> str:
         """Return the catalogue as JSON, a file a line; the inverse of `from_text`."""

@@ -10,7 +10,7 @@ from conftest import Cli
 from support.cells import cells_of
 from support.commands import FAULTY, without_result
 
-from harness import pack
+from harness.pack.packing import pack
 from harness.cli.progress import SHOWN_ERRORS, Crashed, LiveView, Tally, Watched, watch
 from harness.cli.result import tell
 from harness.run.study import run_cells
@@ -74,7 +74,7 @@ def test_packed_cells_have_their_results_too(tmp_path: Path, capsys: pytest.Capt
     run_cells(cells, settings)
     tell({tmp_path / "main": cells}, "plain")
     before = capsys.readouterr().err.splitlines()
-    pack.pack(tmp_path / "main", keep=False)
+    pack(tmp_path / "main", keep=False)
     tell({tmp_path / "main": cells}, "plain")
     after = capsys.readouterr().err.splitlines()
     assert after[:2] == before[:2]
