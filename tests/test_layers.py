@@ -27,8 +27,8 @@ tabular  optimizers
 config
 run
 cluster
-report  cli  doctor  tabulate  pack  testing  tuner
-advise  probe
+report  cli  doctor  tabulate  testing  tuner
+advise  probe  pack
 __main__  plugin
 """
 PLACE = {name: step for step, names in enumerate(STEPS.strip().splitlines()) for name in names.split()}

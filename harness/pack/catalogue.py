@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness import __version__
+import harness
 from harness.errors import RecordError, SettingsError
 from harness.pack.names import check_study_name, folded, refusal
 from harness.pack.records import Contents
@@ -51,7 +51,7 @@ class Catalogue:
             ],
             "environments": [{"cells": n, **environment} for environment, n in contents.environments],
         }
-        return cls(study, __version__, about, files)
+        return cls(study, harness.__version__, about, files)
 
     @property
     def total_bytes(self) -> int:

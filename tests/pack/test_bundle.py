@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import tarfile
 from pathlib import Path
@@ -40,6 +41,7 @@ def test_a_bundle_brings_every_record_to_another_folder(made: Path, bundle: Path
 
 def test_an_imported_study_replays_without_a_server_and_is_equal_but_for_seconds(made: Path, bundle: Path, pack: Cli) -> None:
     told = pack("--import", str(bundle), "--as", "theirs", "--no-page").out
+    assert pack("theirs").status == 0, "calls of packed cells answer too"
     command = told.splitlines()[-1].partition("python -m harness.pack ")[2].split()
     ran = pack(*command)
     assert ran.status == 0, ran.err
@@ -72,7 +74,6 @@ def test_the_same_records_give_the_same_bytes_packed_or_not(study: Path, bundle:
     assert (study / PACK).exists()
     assert pack("main", "--bundle", "again.tar.gz", "--no-page").status == 0
     assert Path("again.tar.gz").read_bytes() == bundle.read_bytes()
-    assert pack("main", "--replay").status == 0, "calls of packed cells answer too"
 
 
 def test_any_tar_unpacks_it_into_one_folder_and_its_catalogue_says_what_it_holds(made: Path, bundle: Path, tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_any_tar_unpacks_it_into_one_folder_and_its_catalogue_says_what_it_holds
     assert set(said["files"]) == files(made / "runs" / "main").keys()
 
 
-def test_a_newer_page_goes_in_as_it_is_and_an_import_makes_its_own(study: Path, pack: Cli) -> None:
+def test_a_newer_page_goes_in_as_it_is_and_no_import_takes_it(study: Path, pack: Cli) -> None:
     (study / PAGE).parent.mkdir()
     (study / PAGE).write_text("<script>alert(1)</script>")
     ran = pack("main", "--bundle", "b.tar.gz")
@@ -96,10 +97,22 @@ def test_a_newer_page_goes_in_as_it_is_and_an_import_makes_its_own(study: Path, 
     assert "an import makes its own" in pack("--verify", "b.tar.gz").out
     assert pack("--import", "b.tar.gz", "--as", "bare", "--no-page").status == 0
     assert not Path("runs/bare/report").exists()
-    ran = pack("--import", "b.tar.gz", "--as", "whole")
-    assert ran.status == 0
-    assert "page: runs/whole/report/report.html, made here from the records" in ran.out
-    assert "alert(1)" not in Path("runs/whole", PAGE).read_text()
+
+
+@pytest.mark.full
+def test_a_page_is_made_where_there_is_none_or_a_stale_one_and_again_by_the_import(study: Path, pack: Cli) -> None:
+    (study / PAGE).parent.mkdir()
+    (study / PAGE).write_text("stale")
+    os.utime(study / PAGE, (0, 0))
+    assert "page: made from the records" in pack("main", "--bundle", "b.tar.gz").out
+    assert (study / PAGE).read_text() == "stale", "the study's own page is its owner's"
+    assert (
+        "page: runs/copied1/report/report.html, made here from the records" in pack("--import", "b.tar.gz", "--as", "copied1").out
+    )
+    with tarfile.open("b.tar.gz") as archive:
+        page = archive.extractfile(f"main/{PAGE}").read().decode()  # type: ignore[union-attr]
+    assert "<h1" in page
+    assert Path("runs/copied1", PAGE).read_text().replace("copied1", "main") == page
 
 
 def test_a_cell_that_a_process_runs_is_left_out_and_counts_as_open(study: Path, pack: Cli) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import io
 import json
@@ -73,8 +74,9 @@ class Archive:
         path.write_bytes(gzip.compress(raw.getvalue() + self.tail, 9 if len(self.entries[-1].data) > 1_000_000 else 1))
 
 
-def read(path: Path) -> Archive:
-    with tarfile.open(path) as archive:
+@pytest.fixture(scope="module")
+def honest(made: Path) -> Archive:
+    with tarfile.open(made / "main.tar.gz") as archive:
         entries = [Entry(info.name, archive.extractfile(info).read()) for info in archive]  # type: ignore[union-attr]
     return Archive(json.loads(entries[0].data), entries[1:])
 
@@ -214,9 +216,9 @@ HOSTILE: dict[str, tuple[Callable[[Archive], None], str]] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_hostile_bundle_is_one_line_and_leaves_nothing(bundle: Path, pack: Cli, kind: str) -> None:
+def test_a_hostile_bundle_is_one_line_and_leaves_nothing(honest: Archive, pack: Cli, kind: str) -> None:
     change, words = HOSTILE[kind]
-    archive = read(bundle)
+    archive = copy.deepcopy(honest)
     change(archive)
     archive.write(Path("hostile.tar.gz"))
     before = sorted(Path.cwd().parent.rglob("*"))
@@ -228,13 +230,13 @@ def test_a_hostile_bundle_is_one_line_and_leaves_nothing(bundle: Path, pack: Cli
     assert sorted(Path.cwd().parent.rglob("*")) == before
 
 
-def test_the_same_archive_unchanged_is_taken(bundle: Path, pack: Cli) -> None:
-    read(bundle).write(Path("honest.tar.gz"))
+def test_the_same_archive_unchanged_is_taken(honest: Archive, pack: Cli) -> None:
+    honest.write(Path("honest.tar.gz"))
     assert pack("--import", "honest.tar.gz", "--no-page").status == 0
 
 
-def test_a_page_with_scripts_is_no_part_of_the_import(bundle: Path, pack: Cli) -> None:
-    archive = read(bundle)
+def test_a_page_with_scripts_is_no_part_of_the_import(honest: Archive, pack: Cli) -> None:
+    archive = copy.deepcopy(honest)
     archive.add(Entry(f"main/{PAGE}", b"<script>alert(1)</script>"))
     archive.write(Path("page.tar.gz"))
     assert "the bundle's was left in it" in pack("--import", "page.tar.gz", "--no-page").out
