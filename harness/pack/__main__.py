@@ -19,7 +19,8 @@ STOPPED = "stopped; nothing is lost, the same command goes on"
 USAGE = """\
 python -m harness.pack STUDY [--keep] [--unpack]
        python -m harness.pack STUDY --bundle FILE [--as NAME] [--no-page]
-       python -m harness.pack --import FILE [--as NAME] [--no-page] [--limit-gb N]
+       python -m harness.pack --import FILE [--as NAME] [--no-page]
+                              [--limit-gb N]
        python -m harness.pack --verify FILE [--limit-gb N]
        python -m harness.pack STUDY --replay"""
 EPILOG = """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def told_of_bundle(made: Bundled) -> Iterator[str]:
     yield f"  read back: {len(made.catalogue.files):,} files, each with its SHA-256"
     yield "  SHA-256 of the bundle:"
     yield f"  {made.sha256}"
-    yield f"  there: python -m harness.pack --import {made.path.name}"
+    yield f"  there: python -m harness.pack --import {shlex.quote(made.path.name)}"
 
 
 def told_of_check(checked: Checked) -> Iterator[str]:
