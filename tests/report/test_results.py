@@ -13,7 +13,7 @@ from support.given import given_file
 import harness
 from harness.config.given import read_given
 from harness.errors import RecordError
-from harness.pack import pack
+from harness.pack.packing import pack
 from harness.report.__main__ import main as report
 from harness.report.analysis.trial_table import AFTER, BEFORE
 from harness.run.study import add_to_plan, run_cells

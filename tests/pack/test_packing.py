@@ -9,7 +9,7 @@ from filelock import FileLock
 from support.cells import cells_of
 
 from harness.errors import CellMismatch, RecordError
-from harness.pack import main
+from harness.pack.__main__ import main
 from harness.report.sources.records import read_study
 from harness.report.study_data import State
 from harness.run.study import Result, add_to_plan, is_done, run_cells

@@ -1,12 +1,10 @@
-"""`python -m harness.pack STUDY`: put the records of a study's finished cells into one file, or back into their folders."""
+"""Puts the records of a study's finished cells into one file, or back into their folders."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
-import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -14,52 +12,18 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness.errors import CellBusy, HarnessError, RecordError
+from harness.errors import CellBusy, RecordError
 from harness.store.archive import INDEX, PACK, SCHEMA, Pack, as_row, packed
 from harness.store.cell_folder import MANIFEST, SUMMARY
 from harness.store.files import DRAFT, remove_dead_drafts, storage_errors, sync_filesystem, sync_folder, whole_file, write_whole
 from harness.store.lock import LOCK, OWNER
-from harness.store.plan import find_study
 
 CELLS_PER_MEMBER = 200
 NOT_TASKS = {"report", "wandb"}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, or 2 for what went wrong, told in one line."""
-    given = parser().parse_args(arguments)
-    try:
-        study = find_study(given.study)
-        assert study is not None
-        with _alone(study):
-            print(unpack(study, keep=given.keep) if given.unpack else pack(study, keep=given.keep))
-    except HarnessError as error:
-        print(f"pack: {error}", file=sys.stderr)
-        return error.exit_status
-    except KeyboardInterrupt:
-        print("pack: stopped; nothing is lost, the same command goes on", file=sys.stderr)
-        return 130
-    return 0
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
-    made = argparse.ArgumentParser(
-        prog="python -m harness.pack",
-        description=f"Put the records of a study's finished cells into STUDY/{PACK}, and remove their folders once that is verified. "
-        "Sweeps and reports take packed cells for what they were. Cells that are not finished, and those with links or folders of "
-        "somebody's own inside, stay as they are.",
-    )
-    made.add_argument("study", help="a study's folder, or its name under ./runs/")
-    made.add_argument("--keep", action="store_true", help="remove nothing: neither the folders, nor, with --unpack, the pack")
-    made.add_argument(
-        "--unpack", action="store_true", help="write every file back where it was, byte for byte, and remove the pack"
-    )
-    return made
-
-
 @contextlib.contextmanager
-def _alone(study: Path) -> Iterator[None]:
+def alone(study: Path) -> Iterator[None]:
     """Keep other packings of the study out. Raises CellBusy."""
     lock = FileLock(study / ".pack.lock", timeout=0)
     with storage_errors(study):
@@ -76,7 +40,7 @@ def _alone(study: Path) -> Iterator[None]:
 def pack(study: Path, *, keep: bool) -> str:
     """Pack what is finished, and return what was done in one line. Raises HarnessError; then every record is where it was."""
     before = packed(study)
-    folders = [folder for folder in _folders(study) if _plain(study / folder)]
+    folders = [folder for folder in cell_folders(study) if _plain(study / folder)]
     left = _left(study, before, folders) if before else []
     new = [folder for folder in folders if not (before and folder in before) and _is_finished(study / folder)]
     with storage_errors(study):
@@ -118,7 +82,7 @@ def unpack(study: Path, *, keep: bool) -> str:
     return f"{study}: {len(held):,} cells are in their folders"
 
 
-def _folders(study: Path) -> Iterator[str]:
+def cell_folders(study: Path) -> Iterator[str]:
     """Yield the folders of all cells, by task, arm and name."""
     for task in _subfolders(study):
         for arm in _subfolders(study / task) if task not in NOT_TASKS else ():
@@ -221,7 +185,3 @@ def _restore(path: Path, data: bytes) -> None:
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data, sync=False)  # all of them are synced at the end
-
-
-if __name__ == "__main__":
-    sys.exit(main())
