@@ -28,8 +28,8 @@ tabular  optimizers
 config
 run
 cluster
-report  cli  tabulate  pack  testing  tuner
-advise  probe  doctor
+report  cli  tabulate  testing  tuner
+advise  probe  doctor  pack
 __main__  plugin
 """
 PLACE = {name: step for step, names in enumerate(STEPS.strip().splitlines()) for name in names.split()}
@@ -140,7 +140,7 @@ def test_folders_stay_small_enough_to_read() -> None:
     for folder in folders:
         assert len(list(folder.glob("*.py"))) <= LARGEST_FOLDER, folder
     packages = [path for path in (ROOT / "harness").iterdir() if (path / "__init__.py").exists() and not path.is_symlink()]
-    assert len(packages) <= 18
+    assert len(packages) <= 19  # five of them are commands: `python -m harness.NAME`
     assert sum((path / "__init__.py").exists() for path in (ROOT / "harness" / "report").iterdir()) <= 4
 
 

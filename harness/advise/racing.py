@@ -71,7 +71,7 @@ class Racing:
 
     def _run_seed(self, missing: Sequence[tuple[Candidate, Cell]]) -> None:
         add_to_plan(self.study, [cell for _, cell in missing])
-        with watch({self.study: [cell for _, cell in missing]}, self.progress):
+        with watch({self.study: [cell for _, cell in missing]}, self.progress, standings=False):
             for candidate, cell in missing:
                 result = run_cells([cell], candidate.settings)
                 self._note(candidate.arm, result)

@@ -6,15 +6,16 @@ in summary.json. `progress=off` leaves it out.
 
 from __future__ import annotations
 
-import math
 import shlex
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.cell import Cell
+from harness.cli.standings import Finished, compare
 from harness.console import say
 from harness.errors import RecordError, shown
 from harness.store.archive import packed
@@ -127,31 +128,27 @@ def _wrapped(text: str, indent: str) -> list[str]:
 
 
 def _ranking(cells: Sequence[Cell], ended: Sequence[Ended]) -> Iterator[str]:
-    """Yield the arms by the mean of their cells' best validation scores, the best one first."""
-    scored = [(each.cell, each.score) for each in ended if each.score is not None]
-    if not scored:
+    """Yield the arms by the best validation scores of their cells, the best one first.
+
+    Where arms are not whole, those count that have finished the same tasks and seeds (see `standings.py`).
+    """
+    if all(each.score is None for each in ended):
         return
-    objectives = {(cell.task.objective.unit, cell.task.objective.direction) for cell, _ in scored}
-    if len(objectives) > 1:
-        yield "the tasks' scores have different units, and so no mean: the report compares the arms"
-        return
-    objective = scored[0][0].task.objective
-    planned, scores = dict[str, int](), dict[str, list[float]]()
-    for cell in cells:
-        planned[cell.arm] = planned.get(cell.arm, 0) + 1
-    for cell, score in scored:
-        scores.setdefault(cell.arm, []).append(score)
-    tasks, seeds = len({cell.task.name for cell in cells}), len({cell.seed for cell in cells})
-    yield f"arms by best validation score, mean over {_count(tasks, 'task')} and {_count(seeds, 'seed')}:"
-    means = sorted(
-        ((math.fsum(values) / len(values), arm) for arm, values in scores.items()), key=lambda row: -objective.sign * row[0]
+    planned, done = (Counter(cell.arm for cell in some) for some in (cells, [each.cell for each in ended]))
+    found = compare(
+        Finished(each.cell.arm, (each.cell.task.name, each.cell.seed), each.cell.task.objective, each.score) for each in ended
     )
-    texts = [objective.text(mean) for mean, _ in means]
-    for text, (_, arm) in list(zip(texts, means, strict=True))[:SHOWN_ARMS]:
-        part = "" if len(scores[arm]) == planned[arm] else f" ({len(scores[arm])} of {planned[arm]} cells)"
+    tasks, seeds = len({cell.task.name for cell in cells}), len({cell.seed for cell in cells})
+    is_whole = found.pairs == tasks * seeds
+    basis = f"{_count(tasks, 'task')} and {_count(seeds, 'seed')}" if is_whole else found.basis()
+    yield f"arms by best validation score, {found.measure} over {basis}{'' if found.objective else ' (1 is best)'}:"
+    order = [*found.values, *(arm for arm in done if arm not in found.values)]
+    texts = [found.text(arm) for arm in order]
+    for text, arm in list(zip(texts, order, strict=True))[:SHOWN_ARMS]:
+        part = "" if done[arm] == planned[arm] else f" ({done[arm]} of {planned[arm]} cells)"
         yield f"  {text:>{max(map(len, texts))}}  {arm}{part}"
-    if len(means) > SHOWN_ARMS:
-        yield f"  and {len(means) - SHOWN_ARMS} more arms"
+    if len(order) > SHOWN_ARMS:
+        yield f"  and {len(order) - SHOWN_ARMS} more arms"
 
 
 def _count(number: int, word: str) -> str:

@@ -66,7 +66,8 @@ def run_sweep(sweeper: Any, arguments: list[str]) -> list[Any]:
     waiting_in_vain = {cell.id for together in blocked.values() for cell in together}
     returns: list[Result] = []
     watched = {study: [cell for cell in planned if cell.id not in waiting_in_vain] for study, planned in by_study.items()}
-    with watch(watched, combinations[0].settings.progress):
+    vain = [(study, cell, why) for (study, (why, _)), together in blocked.items() for cell in together]
+    with watch(watched, combinations[0].settings.progress, vain):
         if is_here(sweeper.config):
             # What was composed is what is run; the launcher would compose it all again, which takes longer than small cells.
             result += run_all([(combination.settings, missing) for combination, missing in todo])

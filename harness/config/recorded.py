@@ -21,13 +21,14 @@ from harness.llm.local.weights import SHA256
 _READ = ("start", "evaluator", "train_seed", "budget", "arm", "variant", "limits", "agent", "tcs", "published", "select")
 _READ_LATER = ("optimizer", "task.params", "task.space", "task.metric", "task.test")
 _NOT_READ = ("published.told", "optimizer._target_", "optimizer.name", "optimizer.suite", "optimizer.uses", "optimizer.role")
-_WORDS = ("start", "evaluator", "agent", "tcs", "published", "select", "optimizer.form", "optimizer.context", "optimizer.options")
-_WORDS += ("task.metric", "task.test")
+_WORDS = (
+    *("start", "evaluator", "agent", "tcs", "published", "select", "task.metric", "task.test"),
+    *("optimizer.form", "optimizer.context", "optimizer.options"),
+)
 _NAMES = ("arm", "variant", "optimizer.label")
 _OF_LLM = ("model", "temperature", "max_tokens", "num_ctx", "think", "reply_format", "chat_template", "small")
 _WORD = re.compile(r"[\w-]{0,40}")
 _NAME = re.compile(r"[\w.+=~ \[\]:/@%-]{0,200}")
-_ROUNDS = 3
 
 
 def settings_again(recorded: Mapping[str, Any], seeds: Iterable[int], changes: Mapping[str, object]) -> Settings:
@@ -43,21 +44,14 @@ def settings_again(recorded: Mapping[str, Any], seeds: Iterable[int], changes: M
     if asked and asked["llm.name"] in known:
         chosen.append(f"llm={asked.pop('llm.name')}")
         asked.pop("llm._target_")
-    made = {**asked, "seeds": sorted(seeds), **changes}
+    there = dict(_leaves(recorded))
+    own = {key: value for key, value in there.items() if _under(key, _READ) and _taken(key, value)}
+    made = {**own, **({"task.card": "renamed"} if _is_renamed(recorded) else {}), **asked, "seeds": sorted(seeds), **changes}
     settings = composed_settings(chosen, made)
-    for later in range(_ROUNDS):  # what an option says by itself may depend on the budget, and a table's space on the evaluator
-        there, here = dict(_leaves(recorded)), dict(_leaves(settings.recorded))
-        groups = _READ if not later else (*_READ, *_READ_LATER)
-        new = {
-            k: v for k, v in there.items() if _under(k, groups) and k not in made and here.get(k, _NOTHING) != v and _taken(k, v)
-        }
-        if _is_renamed(recorded) and not settings.task.renamed:
-            new["task.card"] = "renamed"
-        if not new and later:
-            break
-        made |= new
-        settings = composed_settings(chosen, made)
-    return settings
+    here = dict(_leaves(settings.recorded))
+    # Afterwards, because what an option says by itself may depend on the budget, and a table's space on the evaluator.
+    later = {k: v for k, v in there.items() if _under(k, _READ_LATER) and here.get(k, _NOTHING) != v and _taken(k, v)}
+    return composed_settings(chosen, {**made, **later}) if later else settings
 
 
 _NOTHING = object()

@@ -16,6 +16,13 @@ from harness.store.archive import PACK
 from harness.store.plan import find_study
 
 STOPPED = "stopped; nothing is lost, the same command goes on"
+USAGE = """\
+python -m harness.pack STUDY [--keep] [--unpack]
+       python -m harness.pack STUDY --bundle FILE [--as NAME] [--no-page]
+       python -m harness.pack --import FILE [--as NAME] [--no-page]
+                              [--limit-gb N]
+       python -m harness.pack --verify FILE [--limit-gb N]
+       python -m harness.pack STUDY --replay"""
 EPILOG = """\
 Another machine imports a bundle and replays it without a server or a key:
 
@@ -61,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     made = argparse.ArgumentParser(
         prog="python -m harness.pack",
+        usage=USAGE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description=f"Put the records of a study's finished cells into STUDY/{PACK}, and remove\n"
         "their folders once that is verified. Sweeps and reports take packed cells for\n"

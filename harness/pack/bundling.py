@@ -63,7 +63,7 @@ def bundle(study: Path, target: Path, *, name: str | None, with_page: bool) -> B
         listed, contents = _listed(source)
         catalogue = Catalogue.of(called, contents, listed, running=len(source.running))
         with storage_errors(target), whole_file(target, sync=True) as draft:
-            say(f"writing {len(listed):,} files, {catalogue.bytes / 1e6:,.1f} MB, and reading them back")
+            say(f"writing {len(listed):,} files, {catalogue.total_bytes / 1e6:,.1f} MB, and reading them back")
             _write(draft, catalogue, source)
             draft.flush()
             read, _ = read_bundle(Path(draft.name), limit_bytes=float("inf"))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness import __version__
+import harness
 from harness.errors import RecordError, SettingsError
 from harness.pack.names import check_study_name, folded, refusal
 from harness.pack.records import Contents
@@ -51,19 +51,12 @@ class Catalogue:
             ],
             "environments": [{"cells": n, **environment} for environment, n in contents.environments],
         }
-        return cls(study, __version__, about, files)
+        return cls(study, harness.__version__, about, files)
 
     @property
-    def bytes(self) -> int:
+    def total_bytes(self) -> int:
         """The size of all files together."""
         return sum(listed.size for listed in self.files.values())
-
-    @property
-    def tables(self) -> list[tuple[str, str]]:
-        """The recorded trainings that the cells look up: task and checksum of the table."""
-        rows = self.about.get("tables")
-        rows = rows if isinstance(rows, list) else []
-        return [(str(row.get("task")), str(row.get("checksum"))) for row in rows if isinstance(row, Mapping)]
 
     def to_text(self) -> str:
         """Return the catalogue as JSON, a file a line; the inverse of `from_text`."""

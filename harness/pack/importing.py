@@ -72,16 +72,15 @@ def import_bundle(path: Path, *, name: str | None, limit_bytes: float) -> Checke
 
 def tables_here(checked: Checked) -> Iterator[str]:
     """Say of each table of recorded trainings that the cells look up whether this machine has the same one, a line a case."""
-    same, other, none = [], [], []
-    for task, checksum in checked.catalogue.tables:
+    tasks: dict[str, list[str]] = {}
+    for (task, checksum), _ in sorted(checked.contents.tables.items()):
         found = _checksum_here(task)
-        (none if found is None else same if found == checksum else other).append(task)
-    if same:
-        yield f"tables: the same here for {', '.join(same)}"
-    if other:
-        yield f"tables: another one here for {', '.join(other)}: these cells cannot be replayed"
-    if none:
-        yield f"tables: none here for {', '.join(none)}: these cells cannot be replayed"
+        words = "none here" if found is None else "the same here" if found == checksum else "another one here"
+        tasks.setdefault(words, []).append(task)
+    for words, names in tasks.items():
+        yield f"tables: {words} for {', '.join(names)}"
+    if tasks.keys() - {"the same here"}:
+        yield "  cells of a table that is not the same cannot be replayed"
 
 
 def _checksum_here(task: str) -> str | None:

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[\w+=\[\]-][\w.+=~ \[\]-]*")
 _STUDY = re.compile(r"[\w+=\[\]-][\w.+=\[\]-]*")
 _CELL = re.compile(r"seed[0-9]{1,10}-[0-9a-f]{8}")
 _CODE = re.compile(
-    r"\.(py[cdowz]?|pkl|pickle|joblib|pth?|np[yz]|so|dll|exe|sh|bat|ps1|ya?ml|js|html?|svg|ipynb|jar)", re.IGNORECASE
+    r"\.(py[cdowz]?|pkl|pickle|joblib|pth?|np[yz]|so|dll|exe|sh|bat|ps1|ya?ml|js|html?|svg|ipynb|jar)(?=\.|$)", re.IGNORECASE
 )
 _LONGEST_STUDY = 80
 

@@ -12,7 +12,6 @@ import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 from harness.errors import RecordError
 from harness.pack.catalogue import Catalogue, Listed
@@ -57,7 +56,7 @@ def _words(error: BaseException) -> str:
 class _Bounded:
     """The unpacked bytes of a bundle, read forward once. Raises RecordError where they are more than anybody would send."""
 
-    def __init__(self, plain: IO[bytes], path: Path, limit_bytes: float) -> None:
+    def __init__(self, plain: gzip.GzipFile, path: Path, limit_bytes: float) -> None:
         self._plain, self._path, self._limit = plain, path, limit_bytes
         self._by_ratio = MOST_TIMES * path.stat().st_size + _CHUNK
         self._at = 0

@@ -34,6 +34,8 @@ class Contents:
         """Check one file and count what it holds. Raises RecordError, which begins with `where`."""
         folder, _, last = name.rpartition("/")
         file = PackedFile(where, data)
+        if name.endswith(".jsonl") and data and not data.endswith(b"\n"):
+            raise RecordError(f"{where}: its last line is not whole")
         try:
             if kind == MANIFEST:
                 self._manifest(folder, read_manifest(file), where)
@@ -56,6 +58,8 @@ class Contents:
             raise RecordError(f"{where}: not text ({error})") from error
 
     def _manifest(self, folder: str, manifest: Mapping[str, Any], where: str) -> None:
+        if not all(isinstance(manifest.get(key), Mapping) for key in ("identity", "settings")):
+            raise RecordError(f"{where}: damaged: it has no identity or no settings")
         task, arm, seed, cell = (manifest.get(key) for key in ("task", "arm", "seed", "cell"))
         if folder != f"{task}/{arm}/seed{seed}-{str(cell)[:8]}":
             raise RecordError(f"{where}: the manifest of another cell, {task}/{arm}/seed{seed}")

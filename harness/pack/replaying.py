@@ -124,9 +124,9 @@ def _again(together: Sequence[Recorded], study: Path, target: Path, refused: dic
 
 def _difference(record: Recorded, cell: Cell) -> str:
     """Say in what the identity of a cell is another one here; nothing where it is the recorded one."""
-    if cell.folder == record.folder and cell.id == record.manifest["cell"]:
-        return ""
     there, here = record.manifest["identity"], json.loads(json_text(cell.identity))
+    if cell.folder == record.folder and cell.id == record.manifest["cell"] and there == here:
+        return ""
     words = "; ".join(islice(differing(there, here), 3)) or f"arm: {record.folder.split('/')[1]} there, {cell.arm} here"
     return words.replace(" there", " recorded")
 

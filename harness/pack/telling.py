@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,19 +17,19 @@ def told_of_bundle(made: Bundled) -> Iterator[str]:
     size = made.path.stat().st_size / 1e6
     yield f"{made.path}: {cells_in_words(made.contents)}, {size:,.1f} MB"
     if made.running:
-        yield f"  left out: {made.running:,} cells that a process runs just now; they count as open"
+        yield f"  left out: {_count(made.running, 'cell')} that a process runs just now; open for now"
     if made.others:
-        yield f"  left out: {made.others:,} files that are not the harness's own"
+        yield f"  left out: {_count(made.others, 'file')} in the cells' folders that are no records"
     yield f"  page: {made.page}"
     yield f"  read back: {len(made.catalogue.files):,} files, each with its SHA-256"
     yield "  SHA-256 of the bundle:"
     yield f"  {made.sha256}"
-    yield f"  there: python -m harness.pack --import {made.path.name}"
+    yield f"  there: python -m harness.pack --import {shlex.quote(made.path.name)}"
 
 
 def told_of_check(checked: Checked) -> Iterator[str]:
     """Say what a bundle holds, and that it is whole."""
-    yield f"{checked.path}: {cells_in_words(checked.contents)}, {checked.catalogue.bytes / 1e6:,.1f} MB unpacked"
+    yield f"{checked.path}: {cells_in_words(checked.contents)}, {checked.catalogue.total_bytes / 1e6:,.1f} MB unpacked"
     yield f"  whole: {len(checked.catalogue.files):,} files, each with its SHA-256; written by version {checked.catalogue.harness}"
     yield from _of_both(checked)
     if PAGE in checked.catalogue.files:
@@ -38,7 +39,7 @@ def told_of_check(checked: Checked) -> Iterator[str]:
 def told_of_import(checked: Checked, page: Path | None) -> Iterator[str]:
     """Say what study was made, and how it is replayed."""
     assert checked.study is not None
-    yield f"{checked.study}: {cells_in_words(checked.contents)}, {checked.catalogue.bytes / 1e6:,.1f} MB"
+    yield f"{checked.study}: {cells_in_words(checked.contents)}, {checked.catalogue.total_bytes / 1e6:,.1f} MB"
     yield from _of_both(checked)
     if page:
         yield f"  page: {page}, made here from the records"

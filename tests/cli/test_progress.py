@@ -19,7 +19,8 @@ from support.commands import FAULTY, environment
 from support.values import trial
 
 from harness.cell import Cell
-from harness.cli.progress import SHOWN_CELLS, SHOWN_ENDED, LiveView, PlainView, Tally, Watched, watch
+from harness.cli.progress import SHOWN_CELLS, SHOWN_ENDED, LiveView, PlainView, watch
+from harness.cli.watched import Tally, Watched
 from harness.config.values import Settings
 from harness.console import duration, say
 from harness.run.study import run_cells
@@ -50,15 +51,15 @@ def watched(tmp_path: Path, *overrides: str) -> tuple[list[Cell], Settings, list
 def test_a_cell_is_followed_from_its_folder_alone(tmp_path: Path) -> None:
     (cell,), settings, (seen,) = watched(tmp_path, "budget=4")
     assert not seen.read()
-    assert (seen.label, seen.best_text, seen.trials) == ("toy random seed 0", "no score yet", 0)
+    assert (seen.label, seen.best_text, seen.seen.count) == ("toy random seed 0", "no score yet", 0)
     with CellFolder(seen.path, cell.manifest(settings.recorded, {})) as folder:
         folder.append(trial(1, None))
         assert not seen.read()
-        assert (seen.trials, seen.best_text) == (1, "no score yet")
+        assert (seen.seen.count, seen.best_text) == (1, "no score yet")
         folder.append(trial(2, -40.0))
         folder.append(trial(3, -60.0))
         assert not seen.read()
-        assert (seen.trials, seen.best_text) == (3, "best -40.00 %")
+        assert (seen.seen.count, seen.best_text) == (3, "best -40.00 %")
         folder.finish({})
         assert seen.read()
         assert not seen.read()
@@ -71,11 +72,11 @@ def test_half_a_line_and_a_damaged_one_do_not_disturb_the_view(tmp_path: Path) -
     with (seen.path / "trials.jsonl").open("ab") as file:
         file.write(b'[1]\n{"val_score_pct":"high"}\nnothing\n{"val_sc')
     assert not seen.read()
-    assert (seen.trials, seen.best) == (4, 30.0)
+    assert (seen.seen.count, seen.seen.best) == (4, 30.0)
     with (seen.path / "trials.jsonl").open("ab") as file:
         file.write(b'ore_pct":50.0}\n')
     seen.read()
-    assert (seen.trials, seen.best) == (5, 50.0)
+    assert (seen.seen.count, seen.seen.best) == (5, 50.0)
 
 
 def test_a_failure_counts_as_an_end_and_one_of_an_earlier_launch_does_not(tmp_path: Path) -> None:
@@ -220,7 +221,7 @@ def test_on_a_terminal_a_mistake_is_one_line_and_no_view(tmp_path: Path) -> None
 def test_a_view_has_room_for_some_running_cells_and_counts_the_others(tmp_path: Path) -> None:
     _, _, seen = watched(tmp_path, f"seeds={SHOWN_CELLS + 3}", "arm='[red]'")
     for each in seen:
-        each.trials = 2
+        each.seen.count = 2
     view = LiveView(Tally(seen))
     screen = StringIO()
     view._live.console = Console(file=screen, width=80, force_terminal=True)
@@ -244,7 +245,10 @@ def test_many_cells_that_end_at_once_are_one_line(tmp_path: Path, capsys: pytest
     _, _, seen = watched(tmp_path, f"seeds={SHOWN_ENDED + 2}")
     with PlainView(Tally(seen)) as view:
         view.ended(seen[:-1])
+        view.update()
         view.ended(seen[-1:])
-    first, last = capsys.readouterr().err.splitlines()
+        view.update()  # too soon for another line
+        (first,) = capsys.readouterr().err.splitlines()
+    (last,) = capsys.readouterr().err.splitlines()
     assert first == f"[{SHOWN_ENDED + 1}/{SHOWN_ENDED + 2}] {SHOWN_ENDED + 1} more cells have ended"
     assert last.startswith(f"[{SHOWN_ENDED + 2}/{SHOWN_ENDED + 2}] toy random seed {SHOWN_ENDED + 1}: ")

@@ -10,9 +10,10 @@ from conftest import Cli
 from support.cells import cells_of
 from support.commands import FAULTY, without_result
 
-from harness import pack
-from harness.cli.progress import SHOWN_ERRORS, Crashed, LiveView, Tally, Watched, watch
+from harness.cli.progress import LiveView, watch
 from harness.cli.result import tell
+from harness.cli.watched import SHOWN_ERRORS, Crashed, Tally, Watched
+from harness.pack.packing import pack
 from harness.run.study import run_cells
 
 TOY = ("task=toy", "tracking=off", "budget=3")
@@ -74,7 +75,7 @@ def test_packed_cells_have_their_results_too(tmp_path: Path, capsys: pytest.Capt
     run_cells(cells, settings)
     tell({tmp_path / "main": cells}, "plain")
     before = capsys.readouterr().err.splitlines()
-    pack.pack(tmp_path / "main", keep=False)
+    pack(tmp_path / "main", keep=False)
     tell({tmp_path / "main": cells}, "plain")
     after = capsys.readouterr().err.splitlines()
     assert after[:2] == before[:2]
@@ -126,9 +127,9 @@ def test_errors_that_differ_in_their_numbers_alone_are_one_and_many_are_cut_shor
     cells, _ = cells_of(tmp_path)
     seen = Watched(cells[0], tmp_path)
     tally = Tally([seen])
-    seen.crashes += [Crashed(number, f"ValueError: x={number}", "mine.py:3") for number in range(1, 4)]
+    seen.seen.crashes += [Crashed(number, f"ValueError: x={number}", "mine.py:3") for number in range(1, 4)]
     assert list(tally.new_errors()) == ["toy random seed 0, trial 1 failed: ValueError: x=1 (mine.py:3)"]
-    seen.crashes += [Crashed(number, "ValueError: again", f"mine.py:{number}") for number in range(3, 30)]
+    seen.seen.crashes += [Crashed(number, "ValueError: again", f"mine.py:{number}") for number in range(3, 30)]
     lines = list(tally.new_errors())
     assert len(lines) == SHOWN_ERRORS
     assert lines[-1] == "there are more errors: see trials.jsonl of each cell"

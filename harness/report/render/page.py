@@ -22,6 +22,8 @@ from harness.report.render.sorting import sort_value
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# As the template writes it, before anything of the study's own.
+REFRESH = re.compile(r'<meta http-equiv="refresh" content="[0-9]+">\n')
 # The colours of a drawing that the page replaces by its own.
 _COLOURS = {TEXT_COLOUR: "front", FAINT_COLOUR: "faint", **{colour: f"arm{place}" for place, colour in enumerate(PALETTE)}}
 # Of a drawing on the page: ids of groups, which every drawing has and nothing refers to; the font, which is the page's; turns by 0 degrees;
@@ -42,14 +44,22 @@ def narrow_key(key: str) -> str:
     return f"{key}_narrow"
 
 
-def to_html(report: Report, drawings: Mapping[str, str]) -> str:
-    """Return the page. `drawings` holds the SVG of every figure by its key, and those for a phone by their `narrow_key`."""
+def to_html(report: Report, drawings: Mapping[str, str], refresh_seconds: int | None = None) -> str:
+    """Return the page. `drawings` holds the SVG of every figure by its key, and those for a phone by their `narrow_key`.
+
+    With `refresh_seconds` the page loads itself anew after this time.
+    """
     from markupsafe import Markup  # noqa: PLC0415 - see _environment
 
     svgs = {key: Markup(inline_svg(svg)) for key, svg in drawings.items()}
     script = page_script()
     template = _environment().get_template("page.html.j2")
-    return template.render(report=report, drawings=svgs, script=Markup(script), policy=policy(script))
+    return template.render(report=report, drawings=svgs, script=Markup(script), policy=policy(script), refresh=refresh_seconds)
+
+
+def without_refresh(page: str) -> str:
+    """Return a page that does not load itself anew."""
+    return REFRESH.sub("", page, count=1)
 
 
 @functools.cache

@@ -107,7 +107,11 @@ def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, measure: st
     """Summarise the verdicts of the small-LLM arms. `measure` says what gaps are in."""
     small = [entry for entry in gaps if entry["small_llm"]]
     if not small:
-        text = f"No small LLM with the TCS ran. The other arms' verdicts, against {reference}, are below."
+        arms = (marks.arms.get(entry["arm"], Arm("")) for entry in gaps)
+        others = [arm.name for arm in arms if arm.role == "llm" and arm.context == "tcs"]
+        none = f"No LLM that the question is about: {listed(others, 2)} read the TCS, and llm.small says that it is about others."
+        text = none if others else "No small LLM with the TCS ran."
+        text += f" The other arms' verdicts, against {reference}, are below."
         return Answer(GOOD_ENOUGH, ABSENT, "muted", text, "verdict")
     verdicts = [verdict_word(entry) for entry in _judged(small) or small]
     word, tone = verdicts[0], {NO_VERDICT: "muted", PASS: "good", FEW_PASS: "good", FAIL: "bad"}.get(verdicts[0], "warn")

@@ -160,7 +160,9 @@ def _of_pool(pool: Pool, found: Findings) -> list[Item]:
     small, rest = gaps[gaps["small_llm"].astype(bool)], gaps[~gaps["small_llm"].astype(bool)]
     items: list[Item] = [_lead(pool, found)]
     if small.empty and found.study.race is None:
-        items.append("No small-LLM arm ran in this study, so its question has no verdict here. The same test on the other arms:")
+        items.append(
+            "No small LLM that reads the TCS is judged in this study, so its question is open. The same test on the other arms:"
+        )
     elif not small.empty:
         items.append(_table(("verdict", "Small LLMs with the TCS"), small, pool, marks, found.options))
     items.append(_figure(pool, name, marks, found.options))

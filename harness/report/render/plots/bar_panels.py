@@ -40,9 +40,13 @@ def bar_panels(panels: Mapping[str, Sequence[Bar]], *, axis: str, narrow: bool =
     # A layout that is computed takes longer than the drawing.
     canvas = Canvas(figsize=(width, height))
     grid = canvas.add_gridspec(
-        *(len(most), columns),
+        len(most),
+        columns,
         height_ratios=most,
-        **{"left": NAMES / width, "right": 1 - 0.16 / width, "top": 1 - 0.28 / height, "bottom": 0.48 / height},
+        left=NAMES / width,
+        right=1 - 0.16 / width,
+        top=1 - 0.28 / height,
+        bottom=0.48 / height,
         hspace=ROUND / (BAR * sum(most) / len(most)),
         # The names of the next panel stand in the space between two.
         wspace=NAMES * columns / (width - columns * NAMES),

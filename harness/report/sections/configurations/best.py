@@ -17,7 +17,7 @@ from harness.report.study_data import State, StudyData
 from harness.space import Choice, Config, Hyperparameter, Space, Value
 from harness.trial import Objective
 
-TITLE = "The best configuration of each arm"
+TITLE = "Configurations: the best of each arm"
 LONGEST = 24
 MISSING = "–"
 

@@ -19,7 +19,7 @@ from harness.report.sections.findings import Findings
 from harness.report.study_data import CellData, State
 from harness.space import Config, Space
 
-TITLE = "Hyperparameter importance"
+TITLE = "Importance: which hyperparameters decide"
 # tests/report/sections/test_known_shares.py measures both on recorded grids, whose shares are known: with so many configurations, the worst
 # share of a task is 0.18 off on average; and where noise takes R2 below the least, it is 0.2 off however many configurations there are.
 LEAST_CONFIGS, LEAST_R2 = 50, 0.2

@@ -44,7 +44,8 @@ def _lead(found: Findings) -> str:
     for task, scale in found.normalised.scales.by_task.items():
         sources.setdefault(scale.source or "not said", []).append(task)
     said = [f"{listed(tasks, 4)}: {source.rstrip('.')}" for source, tasks in list(sources.items())[:SHOWN_SOURCES]]
-    more = f" {len(sources) - SHOWN_SOURCES} more sources are in csv/normalised_tasks.csv." if len(sources) > SHOWN_SOURCES else ""
+    rest = len(sources) - SHOWN_SOURCES
+    more = f" {rest} more {'source is' if rest == 1 else 'sources are'} in csv/normalised_tasks.csv." if rest > 0 else ""
     return (
         "The score of a cell, less that of the task's median random trial, divided by what the best known score is above it. Both ends "
         "come with the task, so that nothing moves when arms join. A score may lie below 0, or above 1 where it beats the best known; "
