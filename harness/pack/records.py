@@ -22,6 +22,7 @@ class Contents:
 
     `cells` maps the folder of each cell to whether it is done, `planned` are the folders in the plan, `tables` counts cells by (task,
     checksum of its table), `models` answered calls by (backend, model, digest), `environments` cells by their environment, as JSON text.
+    `trials` counts those of each cell, and `claimed` is how many a done cell says that it has.
     """
 
     cells: dict[str, bool] = field(default_factory=dict)
@@ -29,6 +30,8 @@ class Contents:
     tables: Counter[tuple[str, str]] = field(default_factory=Counter)
     models: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     environments: list[tuple[Mapping[str, Any], int]] = field(default_factory=list)
+    trials: dict[str, int] = field(default_factory=dict)
+    claimed: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, kind: str, data: bytes, where: str) -> None:
         """Check one file and count what it holds. Raises RecordError, which begins with `where`."""
@@ -40,10 +43,10 @@ class Contents:
             if kind == MANIFEST:
                 self._manifest(folder, read_manifest(file), where)
             elif kind == SUMMARY:
-                read_json(file)
+                self.claimed[folder] = read_json(file).get("trials")
                 self.cells[folder] = True
             elif kind == TRIALS:
-                read_trials(PackedFolder(where.removesuffix(f"/{last}"), {TRIALS: data}), curves=False)
+                self.trials[folder] = len(read_trials(PackedFolder(where.removesuffix(f"/{last}"), {TRIALS: data}), curves=False))
             elif kind == CALLS:
                 self.models.update(_models(file))
             elif kind == PLAN:
@@ -87,11 +90,14 @@ class Contents:
             self.planned.add(own)
 
     def check_whole(self, names: Mapping[str, object], where: str) -> None:
-        """Raise RecordError where a cell lacks its manifest, or where there is neither a plan nor a cell."""
+        """Raise RecordError where a cell lacks its manifest or its trials, or where there is neither a plan nor a cell."""
         for name in names:
             folder = name.rpartition("/")[0]
             if name != PAGE and folder and f"{folder}/{MANIFEST}" not in names:
                 raise RecordError(f"{where}: {folder} has no {MANIFEST}")
+        for folder, claimed in self.claimed.items():
+            if claimed != (held := self.trials.get(folder, 0)):
+                raise RecordError(f"{where}: {folder} holds {held} trials where its {SUMMARY} counts {claimed}")
         if not self.cells and not self.planned:
             raise RecordError(f"{where}: holds no cell and no plan")
 

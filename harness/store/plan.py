@@ -81,5 +81,5 @@ def find_study(name: str, *, must_exist: bool = True) -> Path | None:
             return folder
     if not must_exist:
         return None
-    known = [path.name for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
+    known = [path.name for path in runs.iterdir() if path.is_dir() and not path.name.startswith(".")] if runs.is_dir() else []
     raise RecordError(f"there is no study '{name}' (neither a folder, nor in {runs}/){near(name, known)}")

@@ -145,6 +145,13 @@ def _no_manifest(archive: Archive) -> None:
     del archive.listed[entry.name.removeprefix("main/")]
 
 
+def _no_trials(archive: Archive) -> None:
+    place = next(n for n, entry in enumerate(archive.entries) if entry.name.endswith("/summary.json"))
+    folder = archive.entries[place].name.rpartition("/")[0]
+    archive.entries = [entry for entry in archive.entries if entry.name != f"{folder}/{TRIALS}"]
+    del archive.listed[f"{folder}/{TRIALS}".removeprefix("main/")]
+
+
 def _not_first(archive: Archive) -> None:
     archive.catalogue["kind"] = "something else"
 
@@ -197,6 +204,7 @@ HOSTILE: dict[str, tuple[Callable[[Archive], None], str]] = {
     "nested": (held("summary.json", b"[" * 200_000), "summary.json: "),
     "no_text": (held(MANIFEST, b"\xff\xfe"), f"{MANIFEST}: cannot be read"),
     "plan_out": (lambda archive: archive.change("plan.jsonl", _plan_out), "plan.jsonl: plans '../../outside'"),
+    "done_without_trials": (_no_trials, "holds 0 trials where its summary.json counts 3"),
     "another_cell": (lambda archive: archive.change(MANIFEST, _another_cell), f"{MANIFEST}: the manifest of another cell"),
     "no_manifest": (_no_manifest, f"has no {MANIFEST}"),
     "twice": (_twice, "stands there twice"),
