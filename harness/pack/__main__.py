@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -145,8 +147,13 @@ def _read(given: argparse.Namespace) -> int:
 
 
 def _tell(lines: Iterator[str]) -> None:
-    for line in lines:
-        print(shown(line))
+    """Print what was done. Where nobody reads it any more (`| head`), it is done all the same."""
+    try:
+        for line in lines:
+            print(shown(line))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def command() -> NoReturn:
