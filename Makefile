@@ -30,7 +30,7 @@ $(VENV)/.ready: pyproject.toml scripts/constraints.txt
 	  echo "setup: the LLM of optimizer=tcs_smollm2 did not come (all else is ready); make doctor names the commands"
 	@touch $@
 
-test: $(VENV)/.ready ## Run the tests (five minutes on two cores; ARGS=... goes to pytest)
+test: $(VENV)/.ready ## Run the tests (five to six minutes on two cores; ARGS=... goes to pytest)
 	$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check-full: $(VENV)/.ready ## Run the exhaustive checks that make test leaves out (every scikit-learn estimator, coverage of intervals, ...)
