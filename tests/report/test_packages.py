@@ -10,13 +10,14 @@ import pytest
 REPORT = Path(__file__).resolve().parents[2] / "harness" / "report"
 # From the bottom up, a step a line: a part imports what stands on a lower line.
 STEPS = """
-study_data  studies
+study_data  studies  growth
 sources  analysis
 render
 sections
 compute  results
 assemble
 command
+watching
 __main__
 """
 PLACE = {name: step for step, names in enumerate(STEPS.strip().splitlines()) for name in names.split()}

@@ -14,15 +14,22 @@ from harness.report.render.plot_style import FAINT_COLOUR, TEXT_COLOUR
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# As the template writes it, before anything of the study's own.
+REFRESH = re.compile(r'<meta http-equiv="refresh" content="[0-9]+">\n')
 KINDS = {"table": Table, "figure": Figure, "fold": Fold, "verbatim": Verbatim}
 
 
-def to_html(report: Report, drawings: Mapping[str, str]) -> str:
-    """Return the page. `drawings` holds the SVG of every figure by its key."""
+def to_html(report: Report, drawings: Mapping[str, str], refresh_seconds: int | None = None) -> str:
+    """Return the page. `drawings` holds the SVG of every figure by its key. With `refresh_seconds` it loads itself anew after this time."""
     from markupsafe import Markup  # noqa: PLC0415 - see _environment
 
     svgs = {key: Markup(inline_svg(svg)) for key, svg in drawings.items()}
-    return _environment().get_template("page.html.j2").render(report=report, drawings=svgs)
+    return _environment().get_template("page.html.j2").render(report=report, drawings=svgs, refresh=refresh_seconds)
+
+
+def without_refresh(page: str) -> str:
+    """Return a page that does not load itself anew."""
+    return REFRESH.sub("", page, count=1)
 
 
 @functools.cache
