@@ -93,8 +93,8 @@ tables: $(VENV)/.ready ## Make the tables that evaluator=table replays, where th
 	$(PY) -m harness.tabulate task=core out=tasks/tabular $(ARGS)
 
 bench: $(VENV)/.ready ## Measure what the harness itself costs, also compared with similar tools (PEERS=--install makes their environments)
-	$(PY) scripts/bench_overhead.py $(ARGS)
-	$(PY) scripts/bench_peers $(PEERS)
+	$(PY) scripts/bench/overhead.py $(ARGS)
+	$(PY) scripts/bench/peers $(PEERS)
 
 data: $(VENV)/.ready ## Download and verify the public data of task=full and task=lcbench
 	$(PY) -m harness.tasks.common.datasets $(ARGS)

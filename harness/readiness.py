@@ -17,7 +17,7 @@ class Readiness:
 
     `command` is one for the shell, several of them (a line each), or what to do in words, such as a setting to give.
     `warning` is one line about what is ready and yet not as one may think; a run prints it too. `notice` is one that a run prints once:
-    whose model this is. No text of it can hold a secret.
+    whose model this is. `retired` says that nothing makes it ready again: its provider has ended it. No text of it can hold a secret.
     """
 
     name: str
@@ -26,6 +26,12 @@ class Readiness:
     command: str = ""
     warning: str = ""
     notice: str = ""
+    retired: bool = False
+
+    @property
+    def state(self) -> str:
+        """How it stands, in a word or two."""
+        return "ready" if self.ready else "retired" if self.retired else "not ready"
 
     def __post_init__(self) -> None:
         for name in ("name", "reason", "warning", "notice"):

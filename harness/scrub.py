@@ -42,6 +42,18 @@ _AUTHORISATION = r"(?i:bearer|basic|api[-_ ]?key|authorization)[\"']?\s{0,2}[:=]
 _KEY_LIKE = re.compile(
     r"\b(?:sk|pk|hf|gsk|xai)[-_][A-Za-z0-9_*-]{6,}|(?i:\bbearer)\s+[A-Za-z0-9._~+/*=-]{6,}|\b[A-Za-z0-9_-]{2,}\*{3,}[A-Za-z0-9_*-]*"
 )
+# Whole keys of well-known services, and nothing else: what begins like this is a key of somebody.
+_WHOLE_KEYS = (
+    ("sk-", re.compile(r"\bsk-[A-Za-z0-9_-]*[A-Za-z0-9]{20}")),
+    ("hf_", re.compile(r"\bhf_[A-Za-z0-9]{30}")),
+    ("gsk_", re.compile(r"\bgsk_[A-Za-z0-9]{40}")),
+    ("xai-", re.compile(r"\bxai-[A-Za-z0-9]{40}")),
+    ("AIza", re.compile(r"\bAIza[A-Za-z0-9_-]{35}")),
+    ("AKIA", re.compile(r"\bAKIA[A-Z0-9]{16}\b")),
+    ("ghp_", re.compile(r"\bghp_[A-Za-z0-9]{36}")),
+    ("github_pat_", re.compile(r"\bgithub_pat_[A-Za-z0-9_]{60}")),
+    ("PRIVATE KEY", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
+)
 _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _REMEMBERED: set[str] = set()
@@ -66,6 +78,11 @@ def without_secrets(text: str, *, foreign: bool = False) -> str:
 def holds_secret(text: str) -> bool:
     """Say whether `without_secrets` would change a text of the harness."""
     return bool(_present(_forms(_secrets(), False), text))
+
+
+def looks_like_key(text: str) -> bool:
+    """Say whether a text holds a whole key of a well-known service, also one that no variable of this machine holds."""
+    return any(mark in text and pattern.search(text) for mark, pattern in _WHOLE_KEYS)
 
 
 @overload

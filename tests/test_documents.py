@@ -91,9 +91,9 @@ def test_the_pages_list_every_package_script_method_and_folder() -> None:
     assert sorted(listed) == sorted({*STEPS.split(), "tasks"} - {"__main__"})
     steps = [PLACE[name] for name in listed if name != "tasks"]
     assert steps == sorted(steps), "the map is in the order of imports"
-    for path in (ROOT / "scripts").iterdir():
+    for path in (*(ROOT / "scripts").iterdir(), *(ROOT / "scripts" / "bench").iterdir()):
         if path.suffix == ".py" or (path / "__main__.py").exists():
-            assert f"`python scripts/{path.name}" in page["scripts"]
+            assert f"`python {path.relative_to(ROOT)}" in page["scripts"]
     for path in (conf_dir() / "optimizer").glob("*.yaml"):
         assert f"`{path.stem}`" in page["conf"]
     for path in (ROOT / "tests").iterdir():

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import printable
 from harness.readiness import Readiness
-from harness.scrub import foreign_text, holds_secret, remember, without_secrets, without_secrets_in
+from harness.scrub import foreign_text, holds_secret, looks_like_key, remember, without_secrets, without_secrets_in
 from harness.store.codec import json_line, json_page, json_text
 
 KEY = 'aB3/+"&<é\\x9'
@@ -111,3 +111,19 @@ def test_no_finding_of_the_doctor_can_hold_a_secret(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("LLM_API_KEY", KEY)
     found = Readiness(f"n{KEY}", False, f"bad\n{KEY}", f"export X={KEY}", f"http://me:pw@host {KEY}")
     assert found == Readiness("n[LLM_API_KEY]", False, "bad [LLM_API_KEY]", "export X=[LLM_API_KEY]", "http://host [LLM_API_KEY]")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_key"),
+    [
+        ("Authorization: sk-proj-Ab_c-d3fghijklmnopqrstu9wxyz", True),
+        (f"hf_{'a1' * 17}", True),
+        (f"AKIA{'Q7' * 8}", True),
+        ("-----BEGIN RSA PRIVATE KEY-----", True),
+        ("task-0123456789abcdefghijklmnop and sk-learn, sk-short", False),
+        ("hf_hub, hf-internal-testing/tiny-random-llama", False),
+        ("sha256:b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", False),
+    ],
+)
+def test_whole_keys_of_services_are_known_without_a_variable(text: str, is_key: bool) -> None:
+    assert looks_like_key(text) is is_key

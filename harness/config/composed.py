@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from harness.task import TaskSpec
 # What of the settings decides the proposals of a method that somebody else drives.
 GROUPS = ("start", "agent", "tcs", "published", "llm", "optimizer")
 OPEN_GROUP = "optimizer.options"
+_OPEN = (f"{OPEN_GROUP}.", "task.params.")
 
 
 def composed_cell(task: TaskSpec, method: str, *, llm: str | None, seed: int, budget: int, settings: Mapping[str, object]) -> Cell:
@@ -59,6 +60,26 @@ def composed_cell(task: TaskSpec, method: str, *, llm: str | None, seed: int, bu
     for key in (*(["llm"] if llm is not None else []), *settings):
         _refuse_unused(key, method, asked)
     return next(cells(asked))
+
+
+def composed_settings(chosen: Sequence[str], changes: Mapping[str, object]) -> Settings:
+    """Return the settings of files of conf/, such as `task=digits` and `optimizer=rules`, with changes by the keys of the command line.
+
+    W&B is off. The files may also lie in the `conf` of the current folder. Raises SettingsError.
+    """
+    folders = [folder.resolve() for folder in own_conf()]
+    for choice in chosen:
+        group, _, name = choice.partition("=")
+        _check_choice(group, group, name, folders)
+    try:
+        config = _composed(chosen, folders)
+        for key, value in changes.items():
+            OmegaConf.update(config, key, value, merge=False, force_add=key.startswith(_OPEN))
+        return resolved(config)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise SettingsError(_words(error)) from error
+    except (OSError, UnicodeError, YAMLError) as error:
+        raise SettingsError(complaint(f"conf ({', '.join(chosen)})", error)) from error
 
 
 def _told(task: TaskSpec) -> Iterator[tuple[str, object]]:

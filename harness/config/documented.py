@@ -94,9 +94,9 @@ def _default(value: ast.expr | None) -> str | None:
             return None
         case ast.Attribute(attr=member):
             return member
-        case ast.Call(keywords=[ast.keyword(arg="default_factory", value=ast.Name(kind))]):
+        case ast.Call(keywords=[ast.keyword(arg="default_factory", value=ast.Name(kind)), *_]):
             return {"list": "[]", "dict": "{}"}[kind]
-        case ast.Call(keywords=[ast.keyword(arg="default_factory", value=ast.Lambda(body=body))]):
+        case ast.Call(keywords=[ast.keyword(arg="default_factory", value=ast.Lambda(body=body)), *_]):
             return written(ast.literal_eval(body))
         case _:
             return written(ast.literal_eval(value))

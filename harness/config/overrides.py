@@ -20,6 +20,8 @@ NOT_IN_ALL = {
     "task": {"full", "published", "lcbench", "hpobench", "fcnet", "optional", "own", "test"},
     "optimizer": {
         "gpt",
+        "gpt_history",
+        "open",
         "smollm2",
         "agent",
         "select",

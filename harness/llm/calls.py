@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import RecordError
 from harness.llm.backend import DECODING, Message, ModelFacts, Reply, ReplyFormat, Request, Token
 from harness.llm.errors import BackendError
-from harness.store.archive import Readable
+from harness.store.archive import PackedFolder, Readable, packed
 from harness.store.cell_folder import CALLS
 from harness.store.codec import read_row
 from harness.store.lines import read_lines
@@ -149,9 +149,38 @@ def read_calls(file: Readable) -> Iterator[CallRecord]:
 
 
 def calls_below(path: Path) -> Iterator[tuple[Path, CallRecord]]:
-    """Yield every call of a file, or of all cells below a folder, each with its file. Raises RecordError."""
-    for file in sorted(path.rglob(CALLS)) if path.is_dir() else [path]:
-        yield from ((file, call) for call in read_calls(file))
+    """Yield every call of a file, or of all cells below a folder, each with its file. Raises RecordError.
+
+    Cells that `harness.pack` has packed count as if their folders were there, also where `path` is the folder of one of them.
+    """
+    for file, content in _files_below(path):
+        yield from ((file, call) for call in read_calls(content))
+
+
+def holds_records(path: Path) -> bool:
+    """Say whether a file, or the folder of a study or of a cell, is there: on the disk, or in the pack of its study. Raises RecordError."""
+    return path.exists() or _packed_cell(path) is not None
+
+
+def _files_below(path: Path) -> Iterator[tuple[Path, Readable]]:
+    if (cell := _packed_cell(path)) is not None:
+        yield path / CALLS, cell / CALLS
+        return
+    if not path.is_dir():
+        yield path, path
+        return
+    pack = packed(path)
+    for folder in pack.members if pack else ():
+        yield path / folder / CALLS, (pack.open(folder) / CALLS if pack else path)
+    for file in sorted(path.rglob(CALLS)):
+        if not (pack and file.parent.relative_to(path).as_posix() in pack):
+            yield file, file
+
+
+def _packed_cell(path: Path) -> PackedFolder | None:
+    pack = packed(path.parents[2]) if len(path.parents) > 2 else None
+    folder = "/".join(path.parts[-3:])
+    return pack.open(folder) if pack and folder in pack else None
 
 
 def _reply_to_dict(reply: Reply) -> dict[str, object]:

@@ -33,7 +33,7 @@ from harness.llm.errors import (
     TruncatedPrompt,
     no_grammar,
 )
-from harness.llm.probe import Readiness, compatible_ready, is_llama_cpp
+from harness.llm.probe import Readiness, compatible_ready, ends_soon, is_llama_cpp
 from harness.llm.retrying import retry_after_seconds
 from harness.llm.settings import LlmSettings
 from harness.scrub import one_line
@@ -46,6 +46,7 @@ _CONNECT_SECONDS = 10.0
 _OPENAI = "https://api.openai.com/v1"
 _THINKING_PARTS = ("thinking", "reasoning", "reasoning_text", "redacted_thinking")
 _NEXT_FORMAT = {ReplyFormat.SCHEMA: ReplyFormat.JSON, ReplyFormat.JSON: ReplyFormat.PROMPT}
+NO_LEVEL = "llm.think=true: OpenAI takes how much a model shall think, low, medium or high, or false for not at all"
 _TOO_LONG = ("context_length_exceeded", "exceed_context_size_error", "maximum context length", "exceeds the available context size")
 
 
@@ -121,10 +122,14 @@ class OpenAI:
             body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         if request.schema is not None:
             body["response_format"] = _response_format(request.schema, reply_format)
+        extra: dict[str, object] = {"cache_prompt": False} if self._llama_cpp else {}
         if isinstance(request.think, str):
             body["reasoning_effort"] = request.think
-        extra: dict[str, object] = {"cache_prompt": False} if self._llama_cpp else {}
-        if isinstance(request.think, bool):
+        elif request.think is not None and self._is_openai:
+            if request.think:
+                raise BadRequest(NO_LEVEL)
+            body["reasoning_effort"] = "none"
+        elif request.think is not None:
             extra["chat_template_kwargs"] = {"enable_thinking": request.think}
         body["extra_body"] = extra or None
         return {name: value for name, value in body.items() if value is not None}
@@ -228,8 +233,9 @@ class OpenAI:
                 f"manual says, usually http://HOST:PORT/v1"
             )
         if error.status_code == 404:
-            end = _retired(request.model) if self._is_openai else ""
-            return NotReady(f"{where} has no model '{request.model}' for this key{end}: choose another with llm.model=NAME")
+            end = end_of(self._settings) if self._is_openai else self._settings.end
+            ended = f" (its provider announced its end for {end})" if end else ""
+            return NotReady(f"{where} has no model '{request.model}' for this key{ended}: {_instead(self._settings)}")
         if code == "insufficient_quota":
             return NotReady(f"{where}: the account has no credit left ({text})")
         if any(sign in f"{code} {error.type} {text}" for sign in _TOO_LONG):
@@ -342,18 +348,28 @@ def _addresses(settings: LlmSettings) -> tuple[str, ...]:
     return openai_urls(address, "OPENAI_BASE_URL")
 
 
-def _retired(model: str) -> str:
-    price = Prices.read().of(model)
-    return f" (OpenAI announced its end for {price.shutdown})" if price and price.shutdown else ""
+def end_of(settings: LlmSettings) -> date | None:
+    """Return the day from which OpenAI no longer serves the model: as its YAML says, else as the price list does."""
+    price = Prices.read(settings.prices).of(settings.model)
+    return settings.end or (price.shutdown if price else None)
+
+
+def _instead(settings: LlmSettings) -> str:
+    if not settings.successor:
+        return "choose another with llm.model=NAME"
+    return f"take llm={settings.successor}, or another model with llm.model=NAME"
 
 
 def _openai_ready(settings: LlmSettings) -> Readiness:
     """Say whether a key is set, and whether OpenAI still serves the model. Sends nothing."""
-    variable = settings.key_env or "OPENAI_API_KEY"
-    price = Prices.read(settings.prices).of(settings.model)
-    if price and price.shutdown and price.shutdown <= date.today():
-        reason = f"OpenAI no longer serves {settings.model} (since {price.shutdown})"
-        return Readiness(settings.name, False, reason, "llm.model=NAME, or llm.base_url=URL of a server that still does")
+    variable, end = settings.key_env or "OPENAI_API_KEY", end_of(settings)
+    if end and end <= date.today():
+        reason = f"OpenAI no longer serves {settings.model} (since {end})"
+        elsewhere = "llm.base_url=URL of a server that still does"
+        return Readiness(settings.name, False, reason, f"{_instead(settings)}, or {elsewhere}", retired=True)
+    if settings.think is True:
+        return Readiness(settings.name, False, NO_LEVEL, "llm.think=medium")
+    warning = ends_soon(settings, end, "OpenAI")
     if read_key(variable) is None:
-        return Readiness(settings.name, False, f"{variable} is not set", f"export {variable}=...")
-    return Readiness(settings.name, True, f"{variable} is set for {settings.model}")
+        return Readiness(settings.name, False, f"{variable} is not set", f"export {variable}=...", warning=warning)
+    return Readiness(settings.name, True, f"{variable} is set for {settings.model}", warning=warning)

@@ -14,17 +14,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from harness.errors import HarnessError
 from harness.llm.backend import DOUBLE, short_name
 from harness.llm.deadline import why_unreachable
 from harness.llm.endpoint import DIRECT, Route, ollama_url, read_key, route_to, state_of
-from harness.llm.settings import LlmSettings
+from harness.llm.settings import THINKING_LEVELS, LlmSettings
 from harness.readiness import Readiness as Readiness  # the backends import it from here
 from harness.scrub import one_line
 
 PROBE_SECONDS = 1.5
+TEST_DOUBLE = "is a test double"
+SOON_DAYS = 90
 _NAMED_MODELS = 5
 # What a probe may raise where something answers, and not as it should.
 _NOT_AS_ASKED = (ValueError, KeyError, TypeError, AttributeError, http.client.HTTPException)
@@ -86,7 +89,8 @@ def ollama_status(base_url: str | None = None, *, timeout_seconds: float = PROBE
 
 
 def _unreachable(error: OSError, url: str) -> str:
-    return why_unreachable(error, url) or one_line(str(getattr(error, "reason", error)), limit=200)
+    reason = getattr(error, "reason", error)
+    return why_unreachable(error, url) or one_line(str(getattr(reason, "strerror", None) or reason), limit=200)
 
 
 def _not_as_asked(error: Exception) -> str:
@@ -207,12 +211,63 @@ def ollama_ready(settings: LlmSettings) -> Readiness:
     name = pulled_name(settings.model, status.models)
     if name is None:
         return Readiness(settings.name, False, f"Ollama {status.version} has no {settings.model}", f"ollama pull {settings.model}")
+    shown = _shown(status.url, name, settings.proxy) if settings.think is not None or status.windows[name] is None else {}
+    refused = thinking_refused(settings, shown)
+    if refused:
+        return Readiness(settings.name, False, refused, "leave llm.think out, or set it to null")
     warnings = [double_warning(status.url)] if DOUBLE in status.version else []
-    window = status.windows[name] or _trained_window(status.url, name, settings.proxy)
+    window = status.windows[name] or context_length(shown.get("model_info") or {})
     warnings += filter(None, [window_warning(settings, window)])
     return Readiness(
         settings.name, True, f"Ollama {status.version} at {status.url} has {settings.model}", warning="; ".join(warnings)
     )
+
+
+def thinking_refused(settings: LlmSettings, shown: Mapping[str, Any]) -> str:
+    """Return why a model cannot think as `llm.think` asks, by what /api/show says of it; empty where it can, or nothing is known.
+
+    Ollama refuses some values only with the first question, and takes others for its default without a word.
+    """
+    values = thinking_values(shown)
+    if settings.think is None or values is None or settings.think in values:
+        return ""
+    asked = f"llm.think={_as_typed(settings.think)}"
+    if values == (False,):
+        return f"{asked}: {settings.model} does not think"
+    *first, last = map(_as_typed, values)
+    return f"{asked}: {settings.model} takes {', '.join(first)}{' or ' if first else ''}{last}"
+
+
+def thinking_values(shown: Mapping[str, Any]) -> tuple[bool | str, ...] | None:
+    """Return the values of `think` that a model takes, by what /api/show says of it; None where that is not known."""
+    listed = (shown.get("thinking") or {}).get("values")
+    if listed:
+        return tuple(listed)
+    abilities = shown.get("capabilities")
+    if not abilities:
+        return None
+    if "thinking" not in abilities:
+        return (False,)
+    # Servers before autumn 2026 do not list the values.
+    is_gpt_oss = (shown.get("details") or {}).get("family") in ("gptoss", "gpt-oss")
+    return THINKING_LEVELS if is_gpt_oss else (True, False)
+
+
+def _as_typed(value: object) -> str:
+    return str(value).lower()
+
+
+def ends_soon(settings: LlmSettings, end: date | None, who: str) -> str:
+    """Return a warning where the model's end, `end`, has come or is less than 90 days away; `who` ends it."""
+    days = (end - date.today()).days if end else SOON_DAYS
+    if days >= SOON_DAYS:
+        return ""
+    when = (
+        f"ended {settings.model} on {end}"
+        if days <= 0
+        else f"ends {settings.model} on {end}, in {days} day{'' if days == 1 else 's'}"
+    )
+    return f"{who} {when}{f'; then llm={settings.successor}' if settings.successor else ''}"
 
 
 def window_warning(settings: LlmSettings, window_tokens: int | None) -> str:
@@ -233,7 +288,7 @@ def window_warning(settings: LlmSettings, window_tokens: int | None) -> str:
 
 def double_warning(address: str) -> str:
     """Return the warning that a test double answers, not a model."""
-    return f"the server at {address} is a test double: its answers are random configurations"
+    return f"the server at {address} {TEST_DOUBLE}: its answers are random configurations"
 
 
 def pulled_name(model: str, pulled: Iterable[str]) -> str | None:
@@ -256,14 +311,14 @@ def _window_of(entry: Mapping[str, Any]) -> int | None:
     return window if isinstance(window, int) else None
 
 
-def _trained_window(url: str, model: str, proxy: str | None) -> int | None:
-    """Ask an Ollama server for a model's window; None when it does not say."""
+def _shown(url: str, model: str, proxy: str | None) -> Mapping[str, Any]:
+    """Return what an Ollama server says of a model (/api/show), nothing where it does not answer as it should."""
     key, route = read_key("OLLAMA_API_KEY"), route_to(url, proxy)
     try:
         shown = get_json(f"{url}/api/show", timeout_seconds=PROBE_SECONDS, key=key, body={"model": model}, route=route)
-        return context_length(shown.get("model_info") or {})
-    except (OSError, ValueError, TypeError, AttributeError, http.client.HTTPException):
-        return None
+    except (OSError, ValueError, http.client.HTTPException):
+        return {}
+    return shown if isinstance(shown, Mapping) else {}
 
 
 def context_length(model_info: Mapping[str, Any]) -> int | None:

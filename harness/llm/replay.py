@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.errors import RecordError
 from harness.llm.backend import Reply, Request
-from harness.llm.calls import CallRecord, calls_below
+from harness.llm.calls import CallRecord, calls_below, holds_records
 from harness.llm.errors import NotReady, ReplayDiffers
 from harness.llm.settings import LlmSettings
 from harness.readiness import Readiness
@@ -73,7 +73,7 @@ class Replay:
 
     def _load(self) -> dict[tuple[int, int], list[tuple[Path, CallRecord]]]:
         if self._calls is None:
-            if not self._given or not self._path.exists():
+            if not self._given or not holds_records(self._path):
                 raise NotReady(
                     f"nothing to replay at '{self._path if self._given else ''}': set llm.path to a study or cell folder"
                 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ class LlmSettings:
     """whether the report counts it as a small local model; null: where its backend is local"""
     remark: str = ""
     """what the report says of results with this model, in a sentence"""
+    retires: dict[str, str] = field(default_factory=dict, hash=False)
+    """{MODEL: DAY}: from which day, such as 2027-01-14, its provider no longer serves a model; it decides no result"""
+    successor: str = ""
+    """the LLM of conf/llm that takes the place of one whose model has retired"""
+    disk_gb: float | None = None
+    """gigabytes that the model takes on the disk, and about as much in memory; null: unknown"""
     base_url: str | None = None
     """address of the server; null: OLLAMA_HOST, OPENAI_BASE_URL, else the client's own default"""
     proxy: str | None = None
@@ -111,6 +118,12 @@ class LlmSettings:
         header = header_of(self.path)
         return "" if header is None else one_line(header.name, limit=100) or Path(self.path).stem
 
+    @property
+    def end(self) -> date | None:
+        """The day from which the model's provider no longer serves it, as `retires` says; None where that is not known."""
+        day = self.retires.get(self.model)
+        return date.fromisoformat(day) if day else None
+
     def identity(self) -> dict[str, object]:
         """Return the settings that decide the answers, for the identity of a cell. Address and time limits are not among them.
 
@@ -161,6 +174,7 @@ _POSITIVE = (
     "first_wait_seconds",
     "longest_wait_seconds",
     "connections",
+    "disk_gb",
     "cap_tokens",
     "cap_seconds",
     "cap_usd",
@@ -186,9 +200,18 @@ def _check(settings: LlmSettings) -> None:
         check_address(settings.base_url, "llm.base_url")
     if settings.proxy is not None:
         check_proxy(settings.proxy)
+    for model, day in settings.retires.items():
+        _check_day(model, day)
     settings.think = _think(settings.think)
     settings.keep_alive = _keep_alive(settings.keep_alive)
     check_variable(settings.key_env)
+
+
+def _check_day(model: str, day: str) -> None:
+    try:
+        date.fromisoformat(day)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"llm.retires: {model}: {day} is no day; write one like 2027-01-14") from error
 
 
 def _think(value: Any) -> bool | str | None:

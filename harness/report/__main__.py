@@ -38,8 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(arguments: Sequence[str] | None) -> int:
     """Parse the command line and run it."""
-    given = parser().parse_args(arguments)
+    # Settings may stand on both sides of an option.
+    given = parser().parse_intermixed_args(arguments)
     if given.watch is not None:
+        if "=" in given.watch:  # a setting, which the parser took for the seconds
+            given.overrides, given.watch = [*given.overrides, given.watch], ""
         refuse_with_watch(given)
         from harness.report.watching import watch_study  # noqa: PLC0415 - as below
 

@@ -11,19 +11,23 @@ from harness.report.analysis.frames import frames_of, rows_of
 from harness.report.analysis.objectives import settled
 from harness.report.analysis.options import Options
 from harness.report.analysis.scores import ScoreBook
-from harness.report.render.document import Report, Section
+from harness.report.render.document import Lead, Report, Section
 from harness.report.render.marks import Marks
 from harness.report.sections.about import about_section, facts_of
-from harness.report.sections.answers import ABSENT, answers_of
+from harness.report.sections.answers import answers_of
 from harness.report.sections.anytime import anytime_section
+from harness.report.sections.configurations.best import configurations_section
+from harness.report.sections.configurations.importance import importance_section, importances
 from harness.report.sections.contrasts import contrast_section
 from harness.report.sections.cost import cost_frame, cost_section
 from harness.report.sections.coverage import coverage_section, coverage_sentence
 from harness.report.sections.expectations import Outcome, check_section, check_sentence
 from harness.report.sections.findings import Findings
 from harness.report.sections.funnel import funnel_frame, funnel_section, marked_arms
-from harness.report.sections.leading.advice import advice_answer, advice_of, advice_section
+from harness.report.sections.leading.advice import advice_lead, advice_of, advice_section
 from harness.report.sections.leading.best_of_each import best_answers
+from harness.report.sections.leading.lead import lead_of
+from harness.report.sections.leading.waiting import how_to_ask
 from harness.report.sections.noninferiority import noninferiority_section
 from harness.report.sections.over_tasks.normalised import normalised_section
 from harness.report.sections.over_tasks.section import over_tasks_section
@@ -51,10 +55,23 @@ def build_report(found: Findings, cells: Sequence[str] = (), outcomes: Sequence[
     facts = [*facts_of(found)]
     if outcomes:
         facts.append(("Expectations", check_sentence(outcomes)))
-    answers = (*answers_of(found), *best_answers(found), *audit_answers(found)) if compared else ()
-    if advice:  # who asks what to use did not ask the questions of the benchmark
-        answers = (advice_answer(advice, found.marks), *(answer for answer in answers if answer.word != ABSENT))
-    return Report(f"Study {study.name}", tuple(facts), answers, tuple(sections), (*study.problems, *mixed_arms(study)))
+    # Who asks what to use on a task did not ask the questions of the benchmark.
+    asked = bool(compared) and study.race is None
+    return Report(
+        f"Study {study.name}",
+        tuple(facts),
+        (*answers_of(found), *best_answers(found), *audit_answers(found)) if asked else (),
+        tuple(sections),
+        (*study.problems, *mixed_arms(study)),
+        lead=advice_lead(advice, found.marks) if advice else _lead(found),
+        hint=how_to_ask(found) if asked else None,
+    )
+
+
+def _lead(found: Findings) -> Lead:
+    if found.study.race is not None:
+        return Lead(f"Nothing is known yet of what to use on {found.study.race.task}: {coverage_sentence(found.frames)}")
+    return lead_of(found)
 
 
 def brief_report(study: StudyData, options: Options) -> Report:
@@ -79,10 +96,12 @@ def _compared(found: Findings, cells: Sequence[str]) -> tuple[Section, ...]:
         contrast_section(found),
         *([audit_section(found)] if is_audited(arms) else []),
         over_tasks_section(found, accents),
-        anytime_section(study, found.frames, arms, focus, options),
+        anytime_section(study, found.frames, arms, list(accents), options),
         stability_section(stability_frame(study, options), found.test, options),
         funnel_section(found.funnel, found.marks, options, chosen_frame(study, arms)),
         *([positions_section(asked, found.marks)] if len(asked := positions_frame(study)) else []),
+        configurations_section(found),
+        importance_section(importances(found)),
         cost_section(cost_frame(study), found.test, arms),
         trace_section(study, arms, cells, options.traces),
     )

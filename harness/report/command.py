@@ -39,7 +39,7 @@ def produce(folder: Path | None, given: argparse.Namespace) -> int:
     print(to_terminal(report, TERMINAL_SECTIONS), end="")
     out = given.out or default_out(folder, given.source, name)
     write_report(report, out, trial_table(tuple(trial_rows(study))))
-    print(f"\nWritten: {clean(str(out / 'report.html'))}, report.md, trials.csv, csv/, latex/, figures/")
+    print(f"\nWritten: {clean(str(out / 'report.html'))}\n  and beside it report.md, trials.csv, csv/, latex/, figures/")
     return print_outcomes(outcomes)
 
 

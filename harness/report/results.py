@@ -2,7 +2,7 @@
 
     results = harness.load("main")      # runs/main; or the path of a study, of its packed.zip, or of one cell's folder
     frame = results.frame()             # a row per trial
-    best = max((row for row in results.trials if row.score is not None), key=lambda row: row.score)
+    best = results.best()               # a row per cell: the configuration that validation chose
     results.unfinished                  # {"digits/rules/seed3": "broken off, or running, after 4 of 10 trials"}
 
 The columns of the frame are described in `harness/report/analysis/trial_table.py`. Neither W&B nor a report is needed.
@@ -91,3 +91,13 @@ class Results:
         from harness.report.analysis.trial_table import trial_table  # noqa: PLC0415 - as above
 
         return trial_table(self.trials)
+
+    def best(self) -> pd.DataFrame:
+        """Return a row per cell that has a score: the trial that validation chose, in the columns of `frame`.
+
+        Cells that are not done are among them (column `state`). Cells whose scores are of another kind than their task's are not.
+        """
+        from harness.report.analysis.objectives import settled  # noqa: PLC0415 - as above
+        from harness.report.analysis.trial_table import best_rows, trial_table  # noqa: PLC0415
+
+        return trial_table(tuple(best_rows(settled(self._study))))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from harness.errors import RecordError
+from harness.errors import HarnessError, RecordError
+from harness.space import Space
 from harness.store.race import Race
 from harness.trial import Objective, Trial
 
@@ -113,6 +114,14 @@ class CellData:
             return Objective.from_mapping(said)
         except (TypeError, ValueError, OverflowError, AttributeError) as error:
             raise RecordError(f"{self.label}: its manifest does not say what its scores are ({error})") from error
+
+    @property
+    def space(self) -> Space | None:
+        """The space that the identity holds; None without one that can be read."""
+        try:
+            return Space.from_mapping(mapping(self.identity.get("task"))["space"])
+        except (HarnessError, KeyError, TypeError, AttributeError):
+            return None
 
     @property
     def label(self) -> str:

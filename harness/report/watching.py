@@ -59,7 +59,7 @@ def wait_for_plan(name: str) -> Path:
     until, told = time.monotonic() + PLAN_SECONDS, False
     while True:
         try:
-            return _planned_study(name)
+            return _planned(name)
         except RecordError as error:
             if time.monotonic() >= until:
                 raise
@@ -69,7 +69,7 @@ def wait_for_plan(name: str) -> Path:
         time.sleep(min(POLL_SECONDS, PLAN_SECONDS))
 
 
-def _planned_study(name: str) -> Path:
+def _planned(name: str) -> Path:
     folder = find_study(name)
     if folder is None or not Growth(folder).look().planned:
         raise RecordError(f"{name}: no study there ({PLAN} is missing, or plans no cell)")

@@ -142,9 +142,9 @@ def _refuse_crashes(trials: tuple[Trial, ...]) -> None:
 
 
 def _warn_of_shares(cell: Cell, trials: tuple[Trial, ...]) -> None:
-    """Warn once per task when all of its percentages are at most 1: they may be shares."""
-    scores = [trial.score for trial in trials if trial.score is not None]
-    if cell.task.objective.is_percentage and len(scores) > 1 and max(map(abs, scores)) <= 1.0:
+    """Warn once per task when the percentages of several configurations are at most 1: they may be shares. One may just be bad."""
+    scores = {repr(sorted(trial.config.items())): trial.score for trial in trials if trial.score is not None}
+    if cell.task.objective.is_percentage and len(scores) > 1 and max(map(abs, scores.values())) <= 1.0:
         say_once(
             f"task '{cell.task.name}': its scores are percentages, and none is above 1: if they are shares, multiply them by 100, "
             "or say what they are with metric: in its YAML"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import os
 import re
+import shutil
 import sys
 import threading
 import time
@@ -75,6 +77,35 @@ def remove_dead_drafts(folder: Path) -> None:
     for name in os.listdir(folder):  # noqa: PTH208 - faster than a path object, and it runs for every cell
         if (draft := DRAFT.fullmatch(name)) and not _alive(int(draft[1])):
             (folder / name).unlink(missing_ok=True)
+
+
+def remove_dead(path: Path) -> None:
+    """Remove the drafts of one file or folder that killed processes left; whatever else lies beside it stays. Raises StorageError."""
+    with storage_errors(path):
+        for draft in path.parent.glob(f".{glob.escape(path.name)}.*"):
+            pid = draft.name.rpartition(".")[2]
+            if pid.isdigit() and not _alive(int(pid)):
+                shutil.rmtree(draft) if draft.is_dir() and not draft.is_symlink() else draft.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder that gets the name `path` at the end of the block, with all that was written into it, or is removed.
+
+    There must be nothing of that name. After a power cut there is all of it or nothing. Raises StorageError.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.mkdir()
+        try:
+            yield draft
+            sync_filesystem(draft)
+            draft.rename(path)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        sync_folder(path.parent)
 
 
 def _alive(pid: int) -> bool:

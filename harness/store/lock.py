@@ -145,6 +145,19 @@ class FolderLock:
                     os.utime(self._owner)
 
 
+def is_held(folder: Path) -> bool:
+    """Say whether a process holds a folder. Nothing is changed but the time of `.lock`. Raises OSError."""
+    if _content(folder / OWNER) is None:
+        return False
+    lock = FolderLock(folder)
+    try:
+        lock.acquire()
+    except CellBusy:
+        return True
+    lock.release()
+    return False
+
+
 def _content(path: Path) -> bytes | None:
     try:
         return path.read_bytes()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import RecordError, near
+from harness.store.archive import PackedFolder
 from harness.store.codec import read_row
 from harness.store.lines import read_lines
 
@@ -27,7 +28,7 @@ class Planned:
     startup_trials: int = 0
 
 
-def read_plan(study: Path, problems: list[str] | None = None) -> tuple[Planned, ...]:
+def read_plan(study: Path | PackedFolder, problems: list[str] | None = None) -> tuple[Planned, ...]:
     """Return the planned cells in the order in which they were first planned. Raises RecordError.
 
     When a task, arm and seed was planned twice with different settings, the last line counts (the earlier cell has no trial, see
@@ -80,5 +81,5 @@ def find_study(name: str, *, must_exist: bool = True) -> Path | None:
             return folder
     if not must_exist:
         return None
-    known = [path.name for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
+    known = [path.name for path in runs.iterdir() if path.is_dir() and not path.name.startswith(".")] if runs.is_dir() else []
     raise RecordError(f"there is no study '{name}' (neither a folder, nor in {runs}/){near(name, known)}")

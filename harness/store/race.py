@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import RecordError
+from harness.store.archive import PackedFolder
 from harness.store.cell_folder import read_json
 from harness.store.files import storage_errors, write_json
 
@@ -32,7 +33,7 @@ def write_race(study: Path, race: Race) -> None:
             write_json(study / RACE, {"schema": SCHEMA, "task": race.task, "arms": list(race.arms), "baseline": race.baseline})
 
 
-def read_race(study: Path) -> Race | None:
+def read_race(study: Path | PackedFolder) -> Race | None:
     """Return the race of a study, None without one. Raises RecordError for a damaged file."""
     if not (study / RACE).exists():
         return None

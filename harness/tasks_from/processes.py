@@ -13,12 +13,18 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 POLL_SECONDS = 0.05
 # A longer line is taken in pieces.
 LONGEST_LINE = 65536
 # What is still read of the output after the program's end.
 MOST_AFTER_END = 1 << 20
+# How long a process may be without an environment while it is being started; by how much the clocks of process and trial may differ.
+EXEC_SECONDS, CLOCK_SECONDS = 0.5, 1.0
 # Every process that a trial starts inherits this variable, so that one in a session of its own is found too.
 MARK = "HARNESS_TRIAL_PROCESS"
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -32,7 +38,7 @@ class Program:
     """
 
     def __init__(self, arguments: Sequence[str], folder: Path) -> None:
-        self._mark = uuid.uuid4().hex
+        self._mark, self._began = uuid.uuid4().hex, time.time()
         # A Python program would keep its lines until some kilobytes are there.
         environment = {"PYTHONUNBUFFERED": "1", **os.environ, MARK: self._mark}
         self._process = subprocess.Popen(
@@ -86,17 +92,32 @@ class Program:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        _kill_marked(self._mark)
+        _kill_marked(self._mark, self._began)
 
 
-def _kill_marked(mark: str) -> None:
+def _kill_marked(mark: str, began: float) -> None:
     """Kill the processes of a trial that left its process group, as workers of `torchrun` do."""
     import psutil  # noqa: PLC0415 - 20 ms
 
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(MARK) == mark:
-                process.kill()
+    unknown, deadline = list(psutil.process_iter()), time.monotonic() + EXEC_SECONDS
+    while unknown:
+        unknown = [process for process in unknown if not _killed_or_foreign(process, mark, began)]
+        if time.monotonic() >= deadline:
+            return
+        time.sleep(POLL_SECONDS if unknown else 0.0)
+
+
+def _killed_or_foreign(process: psutil.Process, mark: str, began: float) -> bool:
+    """Kill a process that has the mark. Return False for one that may have it: younger than the trial, and without an environment yet."""
+    import psutil  # noqa: PLC0415 - as above
+
+    with contextlib.suppress(psutil.Error, OSError):
+        environ = process.environ()
+        if environ.get(MARK) == mark:
+            process.kill()
+        # While a process is being started it has none for a moment; one that has ended has none either.
+        return bool(environ) or process.create_time() < began - CLOCK_SECONDS or process.status() == psutil.STATUS_ZOMBIE
+    return True
 
 
 class LineSplitter:

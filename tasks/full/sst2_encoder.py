@@ -6,29 +6,28 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness import Config, Epoch, Readiness, SettingsError, Space, TaskCard
+from harness import Config, Epoch, Space, TaskCard
 from harness.tasks.common import datasets
 from harness.tasks.common.device import mixed_precision, pick_device
 from harness.tasks.common.metrics import MULTICLASS, Parts
 from harness.tasks.common.training_loop import Objective, Plan, Rows, fit
+from harness.tasks.full.encoder_weights import OnEncoder, require
 from harness.tasks.full.sst2_text import CLASS_COUNT, parse
 
 # Sentences that are predicted at once, so that a large data set does not fill the memory.
 PREDICTION_BATCH = 128
 
 
-class Sst2Encoder:
+class Sst2Encoder(OnEncoder):
     """Classify whole sentences with a pre-trained encoder and a new output layer (Devlin et al. 2019)."""
 
     def __init__(  # noqa: PLR0913 - the sizes of one experiment
@@ -50,21 +49,6 @@ class Sst2Encoder:
         self._device = pick_device(device)
         self._rows, self._padding = tokens(weights, train_size, max_tokens)
         self.parts = self._rows.parts
-
-    @staticmethod
-    def ready(params: Mapping[str, Any]) -> Readiness:
-        """Say whether the data, the library and the weights are on this machine."""
-        try:
-            require(str(params["weights"]))
-        except SettingsError as error:
-            return Readiness("encoder", False, str(error), f"pip install transformers && hf download {params['weights']}")
-        return datasets.ready("sst2")
-
-    @staticmethod
-    def prepare(params: Mapping[str, Any]) -> None:
-        """Fetch the sentences. Raises DataError, and SettingsError when the library or the weights are missing."""
-        require(str(params["weights"]))
-        datasets.fetch("sst2")
 
     def train(self, config: Config, *, seed: int) -> Iterator[Epoch]:
         schedule = partial(warmup_and_decay, warmup=float(config["warmup_share"]))
@@ -136,20 +120,6 @@ def tokens(weights: str, train_size: int, max_tokens: int) -> tuple[Rows, int]:
     encoded = tokenizer([text for text, _ in pairs], padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
     labels = torch.tensor([label for _, label in pairs])
     return Rows((encoded["input_ids"],), labels, Parts(*map(len, parts))), int(tokenizer.pad_token_id)
-
-
-def require(weights: str) -> None:
-    """Raise SettingsError, which says what to install, when the library or the weights are missing."""
-    if importlib.util.find_spec("transformers") is None:
-        raise SettingsError("sst2_encoder needs the library transformers: pip install transformers")
-    if Path(weights).is_dir():
-        return
-    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - comes with transformers
-
-    if not isinstance(try_to_load_from_cache(weights, "config.json"), str):
-        raise SettingsError(
-            f"sst2_encoder needs the weights of {weights}: hf download {weights}, or set task.params.weights=FOLDER"
-        )
 
 
 @cache

@@ -80,8 +80,10 @@ def test_a_race_says_what_to_use_heads_its_page_with_that_and_trains_nothing_ane
     assert records(STUDY) == before
     # Jinja's escapes of > and + are none of these texts' characters.
     page = (STUDY / "report" / "report.html").read_text(encoding="utf-8")
-    assert said in page[page.index('class="answers"') :]
+    assert said in page[page.index('class="lead"') :]
     assert page.index(said) < page.index('id="scores"')
+    # Who asks what to use on a task did not ask what the paper did.
+    assert not any(words in page for words in ('class="answers"', "small LLM", "GPT-4", "The source of the method", "paper's"))
     capsys.readouterr()
     assert report(["advise-toy"]) == 0
     assert " ".join(capsys.readouterr().out.split()).startswith(f"Study advise-toy {said}")

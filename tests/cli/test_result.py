@@ -10,10 +10,10 @@ from conftest import Cli
 from support.cells import cells_of
 from support.commands import FAULTY, without_result
 
-from harness import pack
 from harness.cli.progress import LiveView, watch
 from harness.cli.result import tell
 from harness.cli.watched import SHOWN_ERRORS, Crashed, Tally, Watched
+from harness.pack.packing import pack
 from harness.run.study import run_cells
 
 TOY = ("task=toy", "tracking=off", "budget=3")
@@ -75,7 +75,7 @@ def test_packed_cells_have_their_results_too(tmp_path: Path, capsys: pytest.Capt
     run_cells(cells, settings)
     tell({tmp_path / "main": cells}, "plain")
     before = capsys.readouterr().err.splitlines()
-    pack.pack(tmp_path / "main", keep=False)
+    pack(tmp_path / "main", keep=False)
     tell({tmp_path / "main": cells}, "plain")
     after = capsys.readouterr().err.splitlines()
     assert after[:2] == before[:2]

@@ -12,12 +12,12 @@ import pytest
 from rich.console import Console
 from support.values import trial
 
-from harness import pack
 from harness.cell import Cell
 from harness.cli.progress import PLAIN_STANDING_SECONDS, LiveView, PlainView, watch
 from harness.cli.result import tell
 from harness.cli.standings import Comparison, Finished, Standings, compare, standings_of
 from harness.cli.watched import Tally, watched_cells
+from harness.pack.packing import pack
 from harness.run.study import write_blocked
 from harness.store.archive import Pack, packed
 from harness.store.cell_folder import CellFolder, read_trials
@@ -195,7 +195,7 @@ def test_without_a_terminal_the_arms_have_a_line_after_a_quarter_and_not_again_s
 def test_blocked_cells_and_packed_ones_are_in_the_standings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = tmp_path / "main"
     done = write_study(study, SyntheticStudy([SyntheticArm("packed", failure_rate=0.0)], tasks=("toy",), seeds=(0, 1), budget=3))
-    pack.pack(study, keep=False)
+    pack(study, keep=False)
     other, vain = synthetic("other", "vain", seeds=1)
     shown: list[Standings] = []
 

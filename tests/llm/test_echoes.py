@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.doctor import show
+from harness.doctor.table import show
 from harness.llm.backend import Message
 from harness.llm.build import build_backend
 from harness.llm.calls import CallRecord

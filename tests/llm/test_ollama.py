@@ -12,9 +12,12 @@ from harness.llm.calls import CallRecord
 from harness.llm.errors import BackendUnavailable, BadRequest, NotReady, TransportFault, TruncatedPrompt
 from harness.llm.ollama import Ollama
 from harness.llm.settings import LlmSettings
+from harness.optimizers.agent.reply import BadReply, limit_of, parse_reply
+from harness.space.space import Space
 from harness.testing.contracts.backend import SCHEMA, BackendContract
 from harness.testing.servers.ollama_api import OllamaDouble
 from harness.testing.servers.script import REPLIES, TRANSPORT, WRAPPED, Script, step
+from harness.testing.servers.tokens import count_tokens
 
 MODEL = "qwen2.5-coder:32b"
 NUMBER = {"type": "object", "properties": {"number": {"enum": [1, 2, 3]}}, "required": ["number"]}
@@ -125,6 +128,20 @@ def test_thinking_comes_apart_from_the_text(ollama: OllamaDouble) -> None:
     reply = Ollama(settings).complete(a_request(settings))
     assert reply.thinking.startswith("The last loss fell")
     assert "The last loss fell" not in reply.text
+
+
+def test_thinking_counts_towards_the_limit_and_may_use_it_up(ollama: OllamaDouble) -> None:
+    ollama.thinkers, ollama.thought = {MODEL}, "The rate is too high. " * 20
+    cut, whole = (
+        Ollama(settings := settings_for(ollama, think=True, max_tokens=limit)).complete(a_request(settings)) for limit in (30, 500)
+    )
+    assert (cut.text, cut.finish_reason, cut.completion_tokens) == ("", "length", 30)
+    space = Space.from_mapping({"x": {"type": "float", "low": 0, "high": 1, "default": 0.5, "meaning": "x"}})
+    with pytest.raises(BadReply, match=r"cut off at the token limit of 30 \(llm\.max_tokens\) before it began to answer"):
+        parse_reply(cut.text, space, cut_off=limit_of(cut, 30), thought=bool(cut.thinking))
+    assert whole.finish_reason == "stop"
+    assert whole.completion_tokens is not None
+    assert whole.completion_tokens > count_tokens(whole.text) + 100
 
 
 def test_a_model_that_cannot_think_is_a_setting_to_change(ollama: OllamaDouble) -> None:

@@ -320,6 +320,51 @@ class TestReady:
         assert openai.url in found.reason
 
 
+@pytest.fixture
+def at_openai(openai: OpenAIDouble, monkeypatch: pytest.MonkeyPatch) -> OpenAIDouble:
+    """A double at OpenAI's own address."""
+    monkeypatch.setattr("harness.llm.openai._OPENAI", openai.url)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    return openai
+
+
+@pytest.mark.parametrize(("think", "effort"), [("low", "low"), (False, "none"), (None, None)])
+def test_openai_takes_how_much_a_model_thinks(at_openai: OpenAIDouble, think: Any, effort: str | None) -> None:
+    settings = settings_for(at_openai, base_url=None, think=think)
+    OpenAI(settings).complete(a_request(settings))
+    (body,) = (received.body for received in chats(at_openai))
+    assert body.get("reasoning_effort") == effort
+    assert "chat_template_kwargs" not in body
+
+
+def test_openai_knows_no_thinking_without_a_level(at_openai: OpenAIDouble) -> None:
+    settings = settings_for(at_openai, base_url=None, think=True)
+    found = OpenAI.ready(settings)
+    assert (found.ready, found.command) == (False, "llm.think=medium")
+    with pytest.raises(
+        BadRequest, match=r"llm\.think=true: OpenAI takes how much a model shall think, low, medium or high, or false"
+    ):
+        OpenAI(settings).complete(a_request(settings))
+    assert not chats(at_openai)
+
+
+def test_a_model_that_is_gone_names_its_successor(at_openai: OpenAIDouble) -> None:
+    end = date.today() + timedelta(days=30)
+    settings = settings_for(at_openai, base_url=None, model="gpt-x", retires={"gpt-x": str(end)}, successor="gpt6_luna")
+    found = OpenAI.ready(settings)
+    assert (found.ready, found.warning) == (True, f"OpenAI ends gpt-x on {end}, in 30 days; then llm=gpt6_luna")
+    with pytest.raises(NotReady) as refused:
+        OpenAI(settings).complete(a_request(settings))
+    assert str(refused.value) == (
+        f"api.openai.com has no model 'gpt-x' for this key (its provider announced its end for {end}): take llm=gpt6_luna, or another "
+        f"model with llm.model=NAME"
+    )
+    ended = OpenAI.ready(replace(settings, retires={"gpt-x": str(date.today())}))
+    assert (ended.ready, ended.retired, ended.state) == (False, True, "retired")
+    assert ended.command.startswith("take llm=gpt6_luna, or another model with llm.model=NAME, or llm.base_url=URL")
+
+
 def of_llama_cpp(server: LlamaCppDouble, **changes: Any) -> LlmSettings:
     return settings_for(server, **{"name": "openai_compatible", "model": "default", "key_env": "", "num_ctx": 8192, **changes})
 

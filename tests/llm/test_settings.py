@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
+from harness.config.settings import llm_settings
 from harness.errors import SettingsError
 from harness.llm.backend import Message, ReplyFormat
+from harness.llm.budget import Prices
 from harness.llm.build import backend_class, build_backend
 from harness.llm.probe import Readiness, readiness
 from harness.llm.settings import LlmSettings
@@ -27,7 +31,8 @@ def settings_of(path: Path) -> LlmSettings:
 
 def test_the_llms_of_the_paper_and_ways_to_bring_ones_own_are_there() -> None:
     names = {path.stem for path in FILES}
-    assert names == {"phi4", "qwen", "gpt35", "gpt4", "smollm2", "llama_cpp", "openai_compatible", "replay", "none"}
+    assert {"phi4", "qwen", "gpt35", "gpt4", "smollm2", "llama_cpp", "openai_compatible", "replay", "none"} <= names
+    assert {"gemma4", "gpt_oss", "ministral3", "qwen35", "gpt6_sol", "gpt6_luna"} <= names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -191,3 +196,36 @@ def test_nothing_heavy_is_imported_before_the_first_call() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_an_end_is_that_of_the_named_model_alone_and_decides_no_result() -> None:
+    settings = settings_of(CONF / "gpt4.yaml")
+    assert settings.end == date(2027, 1, 14)
+    assert replace(settings, model="gpt-6-luna").end is None
+    plain = replace(settings, retires={}, successor="", disk_gb=3.0)
+    assert plain.identity() == settings.identity()
+    assert hash(plain) != hash(replace(settings, model="other"))
+    with pytest.raises(SettingsError, match=r"llm\.retires: gpt-4o: soon is no day; write one like 2027-01-14"):
+        replace(settings, retires={"gpt-4o": "soon"})
+    with pytest.raises(SettingsError, match=r"llm\.disk_gb=-1\.0: must be above 0"):
+        replace(settings, disk_gb=-1.0)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_ends_in_conf_are_those_of_the_price_list_and_have_a_successor_that_goes_on(path: Path) -> None:
+    settings, prices = settings_of(path), Prices.read()
+    listed = prices.of(settings.model)
+    assert settings.end == (listed.shutdown if listed else None)
+    if settings.successor:
+        successor = settings_of(CONF / f"{settings.successor}.yaml")
+        price = prices.of(successor.model)
+        assert price is not None
+        assert (successor.end, price.shutdown) == (None, None)
+    assert bool(settings.successor) == (settings.end is not None)
+
+
+def test_a_file_that_says_all_by_itself_is_read_as_it_is_composed(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = {path.stem: llm_settings(path.stem, []) for path in FILES}
+    monkeypatch.setattr("harness.config.settings._plain_llm", lambda *_: None)
+    assert quick["gpt4"].retires == {"gpt-4o": "2027-01-14"}
+    assert llm_settings("gpt4", []) == quick["gpt4"]

@@ -36,7 +36,7 @@ def test_a_study_is_found_by_name_and_its_report_written_where_asked(
     out = capsys.readouterr().out
     assert out.startswith("Study synthetic\n")
     assert "Is the small LLM good enough?" in out
-    assert f"Written: {tmp_path / 'here' / 'report.html'}" in out
+    assert f"Written: {tmp_path / 'here' / 'report.html'}\n  and beside it report.md, trials.csv, csv/, latex/, figures/\n" in out
     assert {path.name for path in (tmp_path / "here").iterdir()} == {
         "report.html",
         "report.md",

@@ -87,7 +87,7 @@ def test_only_arms_with_the_same_given_trials_are_compared(found: Findings) -> N
 def test_the_page_says_so(found: Findings) -> None:
     text = to_markdown(build_report(found))
     assert "◇ began from given trials, which the budget does not count; validation chose one:" in text
-    assert "fixed rules on the TCS, after given trials" in text
+    assert "fixed rules that read the summary, after given trials" in text
 
 
 def test_cells_of_one_arm_with_different_given_trials_are_named(study: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from support.given import given_file
 import harness
 from harness.config.given import read_given
 from harness.errors import RecordError
-from harness.pack import pack
+from harness.pack.packing import pack
 from harness.report.__main__ import main as report
 from harness.report.analysis.trial_table import AFTER, BEFORE
 from harness.run.study import add_to_plan, run_cells
@@ -110,3 +110,12 @@ def test_a_study_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pyte
         harness.load("mian")
     with pytest.raises(RecordError, match="no study there"):
         _ = harness.load("main").trials
+
+
+def test_best_has_a_row_per_cell_with_the_trial_that_validation_chose(synthetic: Path) -> None:
+    results = harness.load(synthetic)
+    found, frame = results.best(), results.frame()
+    assert len(found) == 2 * 2 * 2
+    assert set(found) <= set(frame)
+    of_cell = frame.loc[frame.groupby(["task", "arm", "seed"], sort=False)["score"].idxmax(), list(found)]
+    pd.testing.assert_frame_equal(found, of_cell.reset_index(drop=True), check_dtype=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import Cli
 
-from harness.pack import main as pack
+from harness.pack.__main__ import main as pack
 from harness.report.__main__ import main
 
 CELLS = ("task=toy", "tracking=off", "progress=off", "budget=1")

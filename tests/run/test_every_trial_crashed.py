@@ -12,7 +12,7 @@ from support.commands import records
 
 from harness.cell import Cell
 from harness.errors import CellMismatch
-from harness.pack import pack
+from harness.pack.packing import pack
 from harness.report.sources.records import read_study
 from harness.report.study_data import State
 from harness.run.study import Result, add_to_plan, conclude, is_done, run_cells

@@ -10,7 +10,8 @@ import pytest
 from harness.errors import SettingsError
 from harness.space import Config
 from harness.task import Task
-from harness.tasks.full.sst2_encoder import Sst2Encoder, require, warmup_and_decay
+from harness.tasks.full.encoder_weights import require
+from harness.tasks.full.sst2_encoder import Sst2Encoder, warmup_and_decay
 from harness.testing.contracts.task import spec_of
 from harness.training.build import build_task
 from harness.training.trainer import InProcess

@@ -194,7 +194,7 @@ def test_what_is_cut_out_of_a_very_wide_space_is_counted(form: Format) -> None:
 
 @pytest.mark.parametrize(("trials", "epochs"), [(1, 100), (3, 100), (10, 100), (100, 20), (1000, 20)])
 def test_fourteen_hyperparameters_stay_within_the_bound_at_any_number_of_trials(trials: int, epochs: int) -> None:
-    bench = runpy.run_path(str(ROOT / "scripts" / "bench_tcs.py"))
+    bench = runpy.run_path(str(ROOT / "scripts" / "bench" / "tcs.py"))
     space = Space.from_mapping(bench["SPACE"])
     summary = summarize(space, bench["trajectory_of"](space, trials, epochs), trials + 5)
     for form in Format:
@@ -208,12 +208,12 @@ def test_the_bound_grows_slowly_with_the_trials() -> None:
 
 
 def test_a_thousand_long_trials_are_summarised_in_well_under_a_second() -> None:
-    bench = runpy.run_path(str(ROOT / "scripts" / "bench_tcs.py"))
+    bench = runpy.run_path(str(ROOT / "scripts" / "bench" / "tcs.py"))
     space = Space.from_mapping(bench["SPACE"])
     trajectory = bench["trajectory_of"](space, 250, 200)
     start = time.process_time()
     render(summarize(space, trajectory, 300))
-    # A quarter of a thousand; the goal is 250 ms for all of them (scripts/bench_tcs.py), and this machine may be slow and busy.
+    # A quarter of a thousand; the goal is 250 ms for all of them (scripts/bench/tcs.py), and this machine may be slow and busy.
     assert time.process_time() - start < 0.4
 
 

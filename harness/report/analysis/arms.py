@@ -11,18 +11,6 @@ from harness.optimizer import ROLES
 from harness.report.analysis.answered import Answered, answered
 from harness.report.study_data import CellData, StudyData, mapping
 
-CONTEXTS = {
-    "tcs": "the TCS",
-    "raw": "the raw logs",
-    "scores": "configurations and scores only",
-    "blind": "its own past proposals only",
-    "shuffled": "a TCS with shuffled outcomes",
-    "published": "the published summary, by two agents with hidden rules",
-    "opro": "scores from worst to best, without the task (OPRO)",
-    "llambo": "permuted trials and a target, candidates ranked by its own predictions (LLAMBO)",
-}
-# Of an agent that does not propose every trial.
-IN_TURNS = {"tcs_gp": ", for the first trials, then Optuna's GP", "llm_share": ", in turns with an optimizer"}
 # Backends that run the weights on the user's own machine.
 LOCAL_BACKENDS = ("ollama", "llamacpp")
 # Parameters in billions. The largest of the source's small LLMs has 32.
@@ -90,18 +78,6 @@ class Arm:
         asked = {self.backend.lower(), *(name.lower().replace("_", "") for name in self.answered.backends)}
         local = bool(asked & set(LOCAL_BACKENDS)) and not self.model.casefold().endswith(("-cloud", ":cloud"))
         return local and not self.answered.billions > LARGEST_SMALL
-
-    @property
-    def in_words(self) -> str:
-        """The arm in one phrase."""
-        shown = CONTEXTS.get(self.context, self.context or "an unnamed context")
-        parts = {"llm": f"{self.llm or self.model}, shown {shown}", "rules": "fixed rules on the TCS"}
-        if self.role == "tuner" and self.method == "harness.optimizers.published.agent.Published":
-            parts["tuner"] = "the published system's hidden rules without an LLM"
-        text = parts.get(self.role, self.method.rpartition(".")[2] or "not started")
-        turns = IN_TURNS.get(str(mapping(self.setting.get("agent")).get("turns")), "")
-        start = {"default": ", default first"}.get(self.start, "")
-        return f"{text}{turns}{start}{', after given trials' if self.given else ''}"
 
 
 def arms_of(study: StudyData) -> dict[str, Arm]:

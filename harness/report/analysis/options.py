@@ -15,7 +15,7 @@ class Options:
 
     # The arm that gaps are measured to. Empty: the first of `references` that ran.
     reference: str = ""
-    references: tuple[str, ...] = ("gpt4", "random+default", "random")
+    references: tuple[str, ...] = ("gpt4", "gpt6_sol", "random+default", "random")
     # An arm is good enough when it is at most so many points worse than the reference. None: the margin of the task (0.9 points unless its
     # `metric` names another). In another unit, a point is the task's own margin / 0.9.
     margin_points: float | None = None
@@ -35,8 +35,8 @@ class Options:
     catastrophe_points: float = 20.0
     # A trial repeats another when no hyperparameter moves by more than this share of its range.
     near_repeat: float = 0.02
-    # At most so many cells are shown trial by trial.
-    traces: int = 8
+    # At most so many cells, one of each arm, are shown trial by trial.
+    traces: int = 40
     # Of the numbers of seeds that a verdict shows.
     power: float = 0.8
     # Of every bootstrap.

@@ -23,14 +23,15 @@ No row is left out but those of cells whose records are damaged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from harness.report.study_data import Call, StudyData
+from harness.report.analysis.objectives import Objectives
+from harness.report.study_data import Call, CellData, State, StudyData
 from harness.space import Config
-from harness.trial import Trial
+from harness.trial import Trial, incumbent
 
 BEFORE = ("task", "arm", "seed", "trial")
 AFTER = (
@@ -98,12 +99,25 @@ class TrialRow:
 def trial_rows(study: StudyData) -> Iterator[TrialRow]:
     """Yield every trial of a study, in the order of its plan."""
     for cell in study.cells:
-        calls: dict[int, list[Call]] = {}
-        for call in cell.calls:
-            calls.setdefault(call.trial, []).append(call)
-        for trial in cell.trials:
-            spent = (None, None, None) if trial.number not in calls else _spent(calls[trial.number])
-            yield TrialRow(cell.task, cell.arm, cell.seed, cell.state.value, trial, *spent)
+        yield from _rows_of(cell, cell.trials)
+
+
+def best_rows(study: StudyData) -> Iterator[TrialRow]:
+    """Yield, of every cell with a score, the trial that validation chose (the first on a tie), in the order of the plan."""
+    objectives = Objectives.of(study)
+    for cell in study.cells:
+        best = None if cell.state is State.UNREADABLE else incumbent(cell.trials, objectives[cell.task])
+        if best is not None:
+            yield from _rows_of(cell, [best])
+
+
+def _rows_of(cell: CellData, trials: Iterable[Trial]) -> Iterator[TrialRow]:
+    calls: dict[int, list[Call]] = {}
+    for call in cell.calls:
+        calls.setdefault(call.trial, []).append(call)
+    for trial in trials:
+        spent = (None, None, None) if trial.number not in calls else _spent(calls[trial.number])
+        yield TrialRow(cell.task, cell.arm, cell.seed, cell.state.value, trial, *spent)
 
 
 def _spent(calls: Sequence[Call]) -> tuple[int | None, int | None, float | None]:

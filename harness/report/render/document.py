@@ -15,15 +15,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 Tone: TypeAlias = Literal["", "good", "bad", "warn", "muted"]
+# A note that begins like this explains the strong texts of a table. A terminal, which has no bold, shows their sign in its place.
+STRONG = "Bold: "
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A table cell's text. `strong` marks the best of its kind. `tone` colours the text; it repeats what the text says."""
+    """A table cell's text. `strong` marks the best of its kind. `tone` colours the text; it repeats what the text says.
+
+    `value` is the number in full by which a reader sorts: of an interval, its estimate. Without it, the number in the text counts.
+    """
 
     text: str
     strong: bool = False
     tone: Tone = ""
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: `draw` makes it, `data` holds every number in it, `alt` describes it in words."""
+    """A figure: `draw` makes it, `data` holds every number in it, `alt` describes it in words.
+
+    `narrow` draws it for a phone, where the page shows that in its place; without one, a phone scrolls the wide drawing.
+    """
 
     key: str
     title: str
@@ -63,6 +72,7 @@ class Figure:
     data: pd.DataFrame
     draw: Callable[[], Canvas]
     notes: tuple[str, ...] = ()
+    narrow: Callable[[], Canvas] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,17 +121,45 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Lead:
+    """What stands first: what was found, in a few sentences, the figures that show it, and the notes that both need."""
+
+    text: str
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What to do to learn more: a sentence, and the words of the command that it ends with."""
+
+    text: str
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Report:
-    """The whole report. `facts` are the lines under the title: (name, value). `problems` has a line for each unusable record."""
+    """The whole report. `lead` heads it, and `hint` stands for the questions that the study cannot answer.
+
+    `facts` are lines about the study: (name, value). `problems` has a line for each unusable record.
+    """
 
     title: str
     facts: tuple[tuple[str, str], ...]
     answers: tuple[Answer, ...]
     sections: tuple[Section, ...]
     problems: tuple[str, ...] = field(default=())
+    lead: Lead | None = None
+    hint: Hint | None = None
+
+    @property
+    def before_facts(self) -> int:
+        """How many sections stand before the facts: the first, where no question does."""
+        return 0 if self.answers or self.hint else min(1, len(self.sections) - 1)
 
     def items(self) -> Iterable[Item]:
-        """Yield every item of every section."""
+        """Yield the figures of the lead, and every item of every section."""
+        yield from self.lead.figures if self.lead else ()
         for section in self.sections:
             yield from section.walk()
 

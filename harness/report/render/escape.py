@@ -11,12 +11,14 @@ import unicodedata
 # Control characters can move the cursor of a terminal and break an SVG; bidirectional ones can reorder a line.
 _KEPT = "\n\t"
 _MARKDOWN = re.compile(r"([\\`*<>|~\[\]#$&]|(?<![^\W_])_|_(?![^\W_]))")
+_HELD = re.compile(r"(?<=\d) (?=[%±])|(?<=±) (?=\d)|(?<=,) (?=[+−]?[\d.]+\])")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
     "$": r"\$",
     "&": r"\&",
+    "*": "{*}",  # else the end of the row before would take it
     "#": r"\#",
     "%": r"\%",
     "_": r"\_",
@@ -33,6 +35,8 @@ _LATEX = {
     "−": r"$-$",
     "±": r"$\pm$",
     "–": "--",
+    "“": "``",
+    "”": "''",
     "≥": r"$\geq$",
     "≤": r"$\leq$",
     "×": r"$\times$",
@@ -80,6 +84,11 @@ def latex(text: str) -> str:
     return "".join(
         _LATEX.get(c) or (c if c.isascii() or unicodedata.name(c, "").startswith("LATIN") else _point(c)) for c in clean(text)
     )
+
+
+def together(text: str) -> str:
+    """Return `text` with no line end inside `93.5 ± 1.7`, `22 %` and `[1.9, 3.5]`."""
+    return _HELD.sub("\u00a0", text)
 
 
 def _point(character: str) -> str:

@@ -4,26 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.report.render.document import Figure, Fold, Item, Report, Table, Text, Verbatim
+from harness.report.render.document import Figure, Fold, Item, Lead, Report, Table, Text, Verbatim
 from harness.report.render.escape import clean, markdown, width
 
 
 def to_markdown(report: Report) -> str:
     """Return the whole report as one Markdown file; figures are links to the files beside it."""
-    lines = [f"# {markdown(report.title)}", ""]
-    lines += [f"- **{markdown(name)}**: {markdown(value)}" for name, value in report.facts] + [""]
+    lines = [f"# {markdown(report.title)}", "", *_lead(report.lead)]
     if report.answers:
         lines += ["## In short", ""]
         for answer in report.answers:
             lines += [f"**{markdown(answer.question)}** {markdown(answer.word)}. {markdown(answer.text)}", ""]
             lines += [f"- {markdown(what)}: {markdown(figures)}" for what, figures in answer.lines] + [""]
-    if report.problems:
-        lines += ["## Records that could not be used as they are", ""] + [f"- {markdown(line)}" for line in report.problems] + [""]
-    for section in report.sections:
+    if report.hint:
+        lines += [markdown(report.hint.text), ""]
+        lines += [f"    {clean(' '.join(report.hint.command))}", ""] if report.hint.command else []
+    for place, section in enumerate(report.sections):
+        lines += _facts(report) if place == report.before_facts else []
         lines += [f"## {markdown(section.title)}", ""]
         for item in section.items:
             lines += [*_item(item), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _facts(report: Report) -> list[str]:
+    """Return the facts about the study, and the records that could not be used."""
+    lines = ["## About this study", ""] if report.facts else []
+    lines += [*(f"- **{markdown(name)}**: {markdown(value)}" for name, value in report.facts), ""]
+    if report.problems:
+        lines += ["## Records that could not be used as they are", ""] + [f"- {markdown(line)}" for line in report.problems] + [""]
+    return lines
+
+
+def _lead(lead: Lead | None) -> Iterator[str]:
+    if lead is None:
+        return
+    yield from (f"**{markdown(lead.text)}**", "")
+    for figure in lead.figures:
+        yield from (*_item(figure), "")
+    for note in lead.notes:
+        yield from (markdown(note), "")
 
 
 def table_lines(table: Table) -> list[str]:
@@ -61,6 +81,9 @@ def _item(item: Item) -> Iterator[str]:
             yield f"![{markdown(item.alt)}](figures/{item.key}.svg)"
             yield ""
             yield f"*{markdown(item.title)}* ([CSV](csv/{item.key}.csv), [PNG](figures/{item.key}.png))"
+            for note in item.notes:
+                yield ""
+                yield markdown(note)
         case Verbatim():
             yield f"**{markdown(item.title)}**"
             yield ""

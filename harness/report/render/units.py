@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.report.analysis.normalised import NORMALISED
 from harness.report.analysis.objectives import Objectives
-from harness.report.render.document import listed
+from harness.report.render.document import interval, listed
 from harness.report.render.escape import cut
 from harness.report.render.marks import NO_BREAK
 from harness.trial import Objective
@@ -16,6 +16,8 @@ LOWER = "↓"
 # Behind the name of a task that has no test score.
 VALIDATION = "(val)"
 LONGEST, MOST_DECIMALS = 24, 12
+# An end of an interval that is not 0 has so many more decimals, at most, that it does not look like 0.
+MORE_DECIMALS = 6
 
 
 def difference_digits(objective: Objective) -> int:
@@ -23,6 +25,15 @@ def difference_digits(objective: Objective) -> int:
     if objective.is_percentage:
         return 2
     return min(max(0, 2 - math.floor(math.log10(objective.point))), MOST_DECIMALS)
+
+
+def ends_of(low: float, high: float, objective: Objective) -> str:
+    """Write the interval of a difference with so many decimals that an end beside 0 does not look like 0."""
+    digits = difference_digits(objective)
+    most = digits + MORE_DECIMALS
+    while digits < most and any(end and float(f"{end:.{digits}f}") == 0.0 for end in (low, high)):
+        digits += 1
+    return interval(low, high, digits)
 
 
 def score_digits(objective: Objective) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -15,9 +16,12 @@ from harness.report.render.document import Figure, Report, Table
 from harness.report.render.escape import clean
 from harness.report.render.latex import to_latex
 from harness.report.render.markdown import to_markdown
-from harness.report.render.page import to_html, without_refresh
+from harness.report.render.page import narrow_key, to_html, without_refresh
 from harness.report.render.plot_style import png_of, style, svg_of
 from harness.store.files import DRAFT, remove_dead_drafts, write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 PAGE = "report.html"
 PARTS = ("csv", "latex", "figures")
@@ -35,12 +39,14 @@ def write_report(report: Report, out: Path, trials: pd.DataFrame | None = None, 
     try:
         for part in PARTS:
             _make_folder(out / part)
-        drawings = {item.key: _write(item, out) for item in report.items() if isinstance(item, Figure)}
-        written = {
-            "csv": set[str](),
-            "latex": set[str](),
-            "figures": {f"{key}.{end}" for key in drawings for end in ("svg", "png")},
-        }
+        drawings: dict[str, str] = {}
+        written: dict[str, set[str]] = {part: set() for part in PARTS}
+        for item in report.items():
+            if isinstance(item, Figure):
+                drawings[item.key] = _write(item, out)
+                written["figures"] |= {f"{item.key}.svg", f"{item.key}.png"}
+                if item.narrow is not None:
+                    drawings[narrow_key(item.key)] = _svg(item.narrow, narrow_key(item.key))[1]
         for item in report.items():
             if isinstance(item, Table | Figure):
                 _write_csv(item.data, out / "csv" / f"{item.key}.csv")
@@ -61,7 +67,7 @@ def write_report(report: Report, out: Path, trials: pd.DataFrame | None = None, 
 def end_refresh(out: Path) -> None:
     """Let the page in `out` load itself anew no longer. Raises StorageError."""
     try:
-        text = (out / PAGE).read_text()
+        text = (out / PAGE).read_text(encoding="utf-8")
         still = without_refresh(text)
         if still != text:
             write_whole(out / PAGE, still.encode(), sync=False)
@@ -92,15 +98,22 @@ def _remove_others(folder: Path, names: Collection[str]) -> None:
 
 def _write(figure: Figure, out: Path) -> str:
     """Write one figure and return its SVG."""
+    canvas, svg = _svg(figure.draw, figure.key)
     with style():
-        canvas = figure.draw()
-        # Computed once: else each of the two files computes the layout again, which takes most of the time.
-        canvas.draw_without_rendering()
-        canvas.set_layout_engine("none")
-        svg = svg_of(canvas, figure.key)
         write_whole(out / "figures" / f"{figure.key}.png", png_of(canvas), sync=False)
     write_whole(out / "figures" / f"{figure.key}.svg", svg.encode(), sync=False)
     return svg
+
+
+def _svg(draw: Callable[[], Canvas], key: str) -> tuple[Canvas, str]:
+    """Draw a figure, and return it with its SVG."""
+    with style():
+        canvas = draw()
+        if (layout := canvas.get_layout_engine()) is not None:
+            # Computed once: else each of the two files computes the layout again, which takes most of the time.
+            layout.execute(canvas)
+            canvas.set_layout_engine("none")
+        return canvas, svg_of(canvas, key)
 
 
 def _write_csv(data: pd.DataFrame, path: Path) -> None:

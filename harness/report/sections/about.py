@@ -11,13 +11,18 @@ from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import rows_of
 from harness.report.analysis.intervals import LEAST_DIFFERING, LEAST_SEEDS
 from harness.report.analysis.objectives import Objectives, in_brief
+from harness.report.analysis.plain import described
 from harness.report.render.document import Column, Fold, Item, Section, Table, Text, listed, row
 from harness.report.render.units import scores_in_words, task_name, validation_notes
 from harness.report.sections.coverage import coverage_sentence
 from harness.report.sections.findings import Findings
 from harness.report.sections.simulated import coverage_table, coverage_words, repeated_words
-from harness.report.study_data import StudyData, mapping
+from harness.report.study_data import CellData, StudyData, mapping
 
+_SOURCE = (
+    "The source of the method reports about 0.9 percentage points between its small LLMs and GPT-4, on its own six tasks with 10 trials; "
+    "these are other tasks."
+)
 _RELEASE = (
     "Its authors released code in September 2025 (PSquare-Lab/LLM_TCS_HPT, commit 08a9a5b, without a licence). It holds both agents with "
     "their prompts, the summary, the loop, and two of the six tasks with their spaces (butterfly images, SST-2); a third is named. It does "
@@ -34,11 +39,11 @@ def facts_of(found: Findings) -> tuple[tuple[str, str], ...]:
     span = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
     size = f"{_many(len(study.arms), 'arm')} on {_many(len(study.tasks), 'task')}, {span} seeds each"
     size += f", {listed(list(map(str, budgets)))} trials a cell"
+    what = "a comparison of tuning methods on declared tasks, about these tasks only, and not a repetition of any paper's numbers"
+    if study.race is not None:
+        what = f"a race of tuning methods on {study.race.task}, about this task only"
     return (
-        (
-            "What this is",
-            "a comparison of tuning methods on declared tasks, about these tasks only, and not a repetition of any paper's numbers",
-        ),
+        ("What this is", what),
         ("Size", size),
         *([] if frames.objectives.plain else [("Scores", scores_in_words(frames.objectives))]),
         ("Coverage", coverage_sentence(frames)),
@@ -72,12 +77,11 @@ def _remarks(study: StudyData) -> tuple[tuple[str, str], ...]:
 
 def _table_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
     """Say that trainings come from tables, and what that means for the numbers; nothing where all were live."""
-    begun = [cell for cell in study.cells if cell.identity]
-    looked_up = [cell for cell in begun if mapping(cell.identity.get("evaluator")).get("table")]
+    begun, looked_up = sum(bool(cell.identity) for cell in study.cells), _looked_up(study)
     if not looked_up:
         return ()
-    seeds = len({cell.identity.get("train_seed") for cell in looked_up})
-    share = "" if len(looked_up) == len(begun) else f" in {len(looked_up)} of {len(begun)} cells"
+    seeds = table_seeds(study)
+    share = "" if len(looked_up) == begun else f" in {len(looked_up)} of {begun} cells"
     return (
         (
             "Trainings",
@@ -87,12 +91,27 @@ def _table_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _looked_up(study: StudyData) -> list[CellData]:
+    return [cell for cell in study.cells if mapping(cell.identity.get("evaluator")).get("table")]
+
+
+def table_seeds(study: StudyData) -> int:
+    """Return how many training seeds the cells share whose trainings come from tables; 0 where all were live."""
+    return len({cell.identity.get("train_seed") for cell in _looked_up(study)})
+
+
+def draws_repeat(study: StudyData) -> bool:
+    """Say whether methods drew the same numbers on several tasks. They did in cells whose identity holds no versions."""
+    old = [cell for cell in study.cells if cell.identity and "versions" not in cell.identity]
+    return len({cell.task for cell in old}) > 1
+
+
 def _repeated_fact(study: StudyData) -> tuple[tuple[str, str], ...]:
-    """Say that methods drew the same numbers on every task. They did in cells whose identity holds no versions."""
+    """Say that methods drew the same numbers on every task."""
+    if not draws_repeat(study):
+        return ()
     begun = [cell for cell in study.cells if cell.identity]
     old = [cell for cell in begun if "versions" not in cell.identity]
-    if not old or len({cell.task for cell in old}) == 1:
-        return ()
     where = "methods" if len(old) == len(begun) else f"in {len(old)} of {len(begun)} cells, methods"
     text = (
         f"{where} drew the same numbers on every task, as they did before cells recorded versions: the scores of one seed move together "
@@ -124,9 +143,7 @@ def about_section(found: Findings) -> Section:
         *coverage_words(),
         Fold("How often the intervals hold the truth, case by case", (coverage_table(),)),
         "The curves over trials carry Student's t intervals of mean scores, not of differences.",
-        "The source of the method reports about 0.9 percentage points between its small LLMs and GPT-4, on its own six tasks with 10 "
-        "trials; these are other tasks.",
-        _RELEASE,
+        *((_SOURCE, _RELEASE) if study.race is None else ()),
         _tasks(study, found.objectives),
         _arms(arms),
         Fold("Versions and machines", (_versions(study),)),
@@ -172,7 +189,7 @@ def _arms(arms: Mapping[str, Arm]) -> Table:
         Column("start-up trials"),
         Column("budget"),
     )
-    rows = tuple(row(arm.name, arm.in_words, _model(arm), str(arm.startup_trials), str(arm.budget)) for arm in arms.values())
+    rows = tuple(row(arm.name, described(arm), _model(arm), str(arm.startup_trials), str(arm.budget)) for arm in arms.values())
     data = pd.DataFrame(
         {
             name: getattr(arm, name)

@@ -13,24 +13,33 @@ from harness.report.analysis.objectives import Objectives
 from harness.report.render.document import Answer, Tone, interval, listed, number
 from harness.report.render.marks import Marks
 from harness.report.render.units import difference_digits, name_of, refused, score_of, steps_of, validation_notes
-from harness.report.sections.contrasts import UNLIKE, few_note, label
+from harness.report.sections.contrasts import LEVEL, UNLIKE, few_note, label
 from harness.report.sections.findings import Findings
+from harness.report.sections.leading.waiting import asks_llm
 from harness.report.sections.noninferiority import FAIL, FEW_PASS, NO_VERDICT, PASS, few_pass_note, verdict_word
 
 HELPS = "Does the TCS help?"
 GOOD_ENOUGH = "Is the small LLM good enough?"
 THE_START = "Or was it the default start?"
+ONLY_THE_START = "Was it the default start?"
 MADE_OF = "What is the gain of the rules made of?"
 ABSENT = "Not in this study"
 
 
 def answers_of(found: Findings) -> tuple[Answer, ...]:
-    """Answer the three questions, and the one about the rules where their variants ran. Without its arms, a question stays open."""
+    """Answer the three questions, and the one about the rules where their variants ran. Without its arms, a question stays open.
+
+    Where no arm asked an LLM, the questions about LLMs are left out, and what cannot be answered too.
+    """
     contrasts, gaps = _entries(found, "contrasts"), _entries(found, "noninferiority")
     small = small_llm_answer(gaps, found.reference[0], _measure(found), found.marks)
     if small.word == ABSENT and found.absent:
         small = replace(small, text=f"{small.text} Planned, and not one cell done: {listed(found.absent)}; the coverage says why.")
-    answers = [tcs_answer(contrasts, found.arms, found.marks), small, start_answer(contrasts, found.arms, found.marks)]
+    start = start_answer(contrasts, found.arms, found.marks)
+    if asks_llm(found):
+        answers = [tcs_answer(contrasts, found.arms, found.marks), small, start]
+    else:
+        answers = [replace(start, question=ONLY_THE_START)] if start.word != ABSENT else []
     said = [*answers, *parts_answers(contrasts, found.arms, found.marks)]
     text = "".join(f" {note}" for note in _units(found.objectives, normalised=found.normalised.pool is not None))
     return tuple(replace(answer, text=f"{answer.text}{text}") if answer.lines else answer for answer in said)
@@ -98,7 +107,11 @@ def small_llm_answer(gaps: Sequence[dict[str, Any]], reference: str, measure: st
     """Summarise the verdicts of the small-LLM arms. `measure` says what gaps are in."""
     small = [entry for entry in gaps if entry["small_llm"]]
     if not small:
-        text = f"No small LLM with the TCS ran. The other arms' verdicts, against {reference}, are below."
+        arms = (marks.arms.get(entry["arm"], Arm("")) for entry in gaps)
+        others = [arm.name for arm in arms if arm.role == "llm" and arm.context == "tcs"]
+        none = f"No LLM that the question is about: {listed(others, 2)} read the TCS, and llm.small says that it is about others."
+        text = none if others else "No small LLM with the TCS ran."
+        text += f" The other arms' verdicts, against {reference}, are below."
         return Answer(GOOD_ENOUGH, ABSENT, "muted", text, "verdict")
     verdicts = [verdict_word(entry) for entry in _judged(small) or small]
     word, tone = verdicts[0], {NO_VERDICT: "muted", PASS: "good", FEW_PASS: "good", FAIL: "bad"}.get(verdicts[0], "warn")
@@ -129,7 +142,8 @@ def start_answer(contrasts: Sequence[dict[str, Any]], arms: Mapping[str, Arm], m
         return Answer(THE_START, "Unclear", "warn", f"{text}{_notes(alone, marks)}", "contrasts", _lines(alone, marks))
     withheld = [e for e in subjects if e["withheld"]]
     subjects = _judged(subjects)
-    ahead = [e for e in subjects if e["low"] > 0]
+    # As the lead counts them: with Holm's correction for all comparisons with random search.
+    ahead = [e for e in subjects if e["low"] > 0 and e["p_holm"] < LEVEL and e["reachable"]]
     by_pool = _by_pool(plain, subjects)
     word, tone = _start_word(subjects, ahead, all(first["low"] > 0 for first, _ in by_pool))
     text = "First what the start alone gives random search, then what methods add to random search from that same start."

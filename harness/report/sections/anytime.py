@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,15 +16,19 @@ from harness.report.analysis.frames import Frames, rows_of
 from harness.report.analysis.intervals import NAN, Array
 from harness.report.analysis.objectives import Objectives
 from harness.report.analysis.options import Options
-from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, columns, number, row
-from harness.report.render.plots import Curve, curves, small_curves
+from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, columns, listed, number, row
+from harness.report.render.plots import Curve, curves, cut_panels, small_curves
 from harness.report.render.units import axis_of, lower_is_better, refused, score_digits, score_of, task_name, task_notes, unit_of
 from harness.report.study_data import CellData, StudyData, mapping
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 SHOWN_TRIALS = (1, 3, 5, 10)
 COLOURED = 6
 # With more tasks, their panels are small, only have the coloured curves, and stand in a fold.
 MOST_PANELS = 12
+NAMED_PANELS = 6
 AVERAGE = "anytime_average"
 ORIGINS = {
     "seen": "the best score seen in this study",
@@ -195,7 +199,8 @@ def anytime_section(study: StudyData, frames: Frames, arms: Mapping[str, Arm], f
     regret = regret_frame(histories, frames, arms, reference_bests(study, frames))
     items: list[Item] = [
         "The test score of the configuration that validation would have chosen, had the study stopped after so many trials. "
-        "Dotted: some cells had no success by then, and the mean is over the others, which flatters. Grey: the other arms."
+        "Dotted: some cells had no success by then, and the mean is over the others, which flatters. Grey: the other arms. Every arm in "
+        "colour has dashes and a mark of its own, and its name stands at the end of its curve."
     ]
     if (frame["task"] == "average").any() and len(histories.tasks) > 1:
         items.append(_figure((AVERAGE, "Averaged over tasks"), frame, histories, focus, options))
@@ -233,8 +238,27 @@ def _figure(about: tuple[str, str], frame: pd.DataFrame, histories: Histories, f
     text = f"{title}: {score} of the incumbent after each trial, {f'whose {percent} the CSV has' if many else f'with {percent}'}"
     alt = f"Curves over {int(data['trial'].max() or 0)} trials, in colour: {', '.join(accents)}."
     labels = {name: axis_of(shared or objectives[task]) for task, name in names.items()}
-    draw = small_curves if many else curves
-    return Figure(key, text, alt, objectives.described(data), lambda: draw(panels, labels=labels))
+    lower = [names[task] for task in tasks if (shared or objectives[task]).sign < 0]
+
+    def draw(*, narrow: bool = False) -> Canvas:
+        if many:
+            return small_curves(panels, labels=labels, lower=lower, narrow=narrow)
+        return curves(panels, labels=labels, lower=lower, narrow=narrow)
+
+    return Figure(key, text, alt, objectives.described(data), draw, curve_notes(panels, lower), lambda: draw(narrow=True))
+
+
+def curve_notes(panels: Mapping[str, Sequence[Curve]], lower: Sequence[str] = ()) -> tuple[str, ...]:
+    """Say which panels do not show every value of the coloured curves; nothing where all do."""
+    cut = cut_panels(panels, lower)
+    if not cut:
+        return ()
+    where = f"The axes of {listed(cut)} do" if len(cut) <= NAMED_PANELS else f"The axes of {len(cut)} of {len(panels)} tasks do"
+    where = "The axis does" if len(panels) == 1 else f"The axis of {cut[0]} does" if len(cut) == 1 else where
+    return (
+        f"{where} not reach to values far from the others, so that the ends of the curves can be told apart: a curve comes from beyond the "
+        "edge where its first trials lie there, and an arrow marks one that ends there.",
+    )
 
 
 def _table(frame: pd.DataFrame, regret: pd.DataFrame, histories: Histories) -> Table:

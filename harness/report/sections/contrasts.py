@@ -27,11 +27,12 @@ from harness.report.analysis.normalised import NORMALISED
 from harness.report.analysis.options import Options
 from harness.report.analysis.pairs import Pairs, ScoreIndex, sentences
 from harness.report.analysis.statistics import holm, rank_biserial, smallest_p
-from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, interval, listed, number, row
+from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, interval, listed, number, row
 from harness.report.render.marks import NO_BREAK, Marks
-from harness.report.render.plots import Line, forest
+from harness.report.render.plots import Line, beyond, forest
 from harness.report.render.units import difference_digits, refused, score_of, steps_of, validation_notes
 from harness.report.sections.findings import Findings, Pool
+from harness.report.sections.noninferiority import beyond_notes, figures_of
 from harness.trial import Objective
 
 LEVEL = 0.05
@@ -167,7 +168,7 @@ def contrast_section(found: Findings) -> Section:
         families |= set(present)
         items += _of_pool(pool, present, found.marks, percent)
     absent = [title.partition(":")[0] for family, title in FAMILIES.items() if family not in families]
-    if absent:
+    if absent and found.study.race is None:  # a race did not ask for them
         items.append(f"Not in this study, for want of arms that differ in just that. {'. '.join(absent)}.")
     return Section("contrasts", "Contrasts: what makes the difference", tuple(items))
 
@@ -207,13 +208,14 @@ def _table(family: str, pool: Pool, marks: Marks, percent: str) -> Table:
     )
     rows = []
     for entry in rows_of(frame):
+        difference = entry["difference"]
         rows.append(
             row(
                 label(entry, marks),
                 pairs_text(entry),
-                number(entry["difference"], digits, sign=True),
-                interval(entry["low"], entry["high"], digits),
-                interval(entry["tasks_low"], entry["tasks_high"], digits),
+                Text(number(difference, digits, sign=True), value=difference),
+                Text(interval(entry["low"], entry["high"], digits), value=difference),
+                Text(interval(entry["tasks_low"], entry["tasks_high"], digits), value=difference),
                 number(entry["improvement"], 2),
                 number(entry["rank_biserial"], 2, sign=True),
                 "–" if entry["withheld"] else p_text(entry["p_holm"], bool(entry["reachable"])),
@@ -280,16 +282,26 @@ def _figure(pool: Pool, marks: Marks, percent: str) -> Figure:
     frame = pool.contrasts[pool.contrasts["family"] != "first"]
     known = frame.dropna(subset=["difference"])
     lines = [
-        Line(label(entry, marks), entry["difference"], entry["low"], entry["high"], group=FAMILIES[family].partition(":")[0])
+        Line(
+            label(entry, marks),
+            entry["difference"],
+            entry["low"],
+            entry["high"],
+            group=FAMILIES[family].partition(":")[0],
+            said=figures_of(entry["difference"], entry["low"], entry["high"], pool.objective),
+        )
         for family in FAMILIES
         for entry in rows_of(known[known["family"] == family])
     ]
     unit = "" if pool.objective == NORMALISED else f", {steps_of(pool.objective)}"
     score, better = score_of(pool.objective), " (above 0: better)" if pool.objective.sign < 0 else ""
+    axis = f"difference of {score}{unit}{better}"
     return Figure(
         pool.key("contrasts"),
         f"Differences of {score} between arms that differ in one thing, with {percent} intervals for these tasks{pool.of}",
         f"{len(lines)} contrasts in {_differences(pool.objective)}.",
         pool.data(frame),
-        lambda: forest(lines, axis=f"difference of {score}{unit}{better}", margin=None),
+        lambda: forest(lines, axis=axis, margin=None),
+        beyond_notes(beyond(lines, margin=None)),
+        lambda: forest(lines, axis=axis, margin=None, narrow=True),
     )

@@ -10,8 +10,8 @@ import pandas as pd
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import rows_of
 from harness.report.analysis.scores import ScoreBook
-from harness.report.render.document import Column, Figure, Item, Section, Table, columns, number, row
-from harness.report.render.plots import Point, scatter
+from harness.report.render.document import Column, Figure, Item, Section, Table, columns, listed, number, row
+from harness.report.render.plots import Point, beyond_points, scatter
 from harness.report.render.units import axis_of, name_of, refused, score_digits, score_of, validation_notes
 from harness.report.study_data import CellData, State, StudyData
 from harness.trial import Objective
@@ -133,11 +133,22 @@ def _figure(means: pd.DataFrame, shared: Objective) -> Figure | None:
         entries: list[dict[str, Any]] = rows_of(known)
         front = pareto_front([(entry[column], shared.sign * entry["score"]) for entry in entries])
         if entries:
-            panels[title] = [Point(e["arm"], e[column], e["score"], f) for e, f in zip(entries, front, strict=True)]
+            said = [number(entry["score"], score_digits(shared)) for entry in entries]
+            panels[title] = [Point(e["arm"], e[column], e["score"], f, s) for e, f, s in zip(entries, front, said, strict=True)]
     if not panels:
         return None
     best = [point.name for points in panels.values() for point in points if point.front]
     alt = f"Average {score_of(shared)} against cost on a log scale; on the front: {', '.join(dict.fromkeys(best))}."
     name = "Score" if shared.name == "score" else name_of(shared)
     title = f"{name} against cost; the arms in blue are those that no other beats in both"
-    return Figure("pareto", title, alt, means, lambda: scatter(panels, axis=f"average {axis_of(shared)}"))
+    axis, far = f"average {axis_of(shared)}", beyond_points(panels)
+    beyond = listed([f"{point.name} ({point.said})" for point in far])
+    return Figure(
+        "pareto",
+        title,
+        alt,
+        means,
+        lambda: scatter(panels, axis=axis),
+        (f"An arrow at the edge marks what lies beyond the axis: {beyond}.",) if far else (),
+        lambda: scatter(panels, axis=axis, narrow=True),
+    )

@@ -193,6 +193,7 @@ def _losses_figure(sums: pd.DataFrame, marks: Marks) -> tuple[Figure, ...]:
             f"{'. '.join(told)}.",
             sums[["arm", "calls", "new", *LOSSES]],
             lambda: stacked(bars, names, axis="% of the calls"),
+            narrow=lambda: stacked(bars, names, axis="% of the calls", narrow=True),
         ),
     )
 

@@ -15,9 +15,9 @@ from harness.report.analysis.intervals import FEW_PAIRS, FEW_SEEDS, Estimate, Re
 from harness.report.analysis.options import Options
 from harness.report.analysis.pairs import Pairs, ScoreIndex, sentences
 from harness.report.analysis.statistics import seeds_needed
-from harness.report.render.document import Column, Figure, Item, Section, Table, Text, Tone, interval, number, row
+from harness.report.render.document import Column, Figure, Item, Section, Table, Text, Tone, interval, listed, number, row
 from harness.report.render.marks import Marks
-from harness.report.render.plots import Line, forest
+from harness.report.render.plots import Line, beyond, forest
 from harness.report.render.units import difference_digits, exact, name_of, refused, score_of, steps_of, validation_notes
 from harness.report.sections.findings import Findings, Pool
 from harness.trial import PERCENT, Objective
@@ -159,9 +159,11 @@ def _of_pool(pool: Pool, found: Findings) -> list[Item]:
     gaps, marks, name = pool.noninferiority, found.marks, found.reference[0]
     small, rest = gaps[gaps["small_llm"].astype(bool)], gaps[~gaps["small_llm"].astype(bool)]
     items: list[Item] = [_lead(pool, found)]
-    if small.empty:
-        items.append("No small-LLM arm ran in this study, so its question has no verdict here. The same test on the other arms:")
-    else:
+    if small.empty and found.study.race is None:
+        items.append(
+            "No small LLM that reads the TCS is judged in this study, so its question is open. The same test on the other arms:"
+        )
+    elif not small.empty:
         items.append(_table(("verdict", "Small LLMs with the TCS"), small, pool, marks, found.options))
     items.append(_figure(pool, name, marks, found.options))
     items.append(_table(("verdict_others", "The same test on every other arm"), rest, pool, marks, found.options))
@@ -181,7 +183,7 @@ def _lead(pool: Pool, found: Findings) -> str:
         f"An arm is good enough when its {average} is not more than {margin} {below} of {name} ({why}): PASS when the "
         f"whole {percent} interval of the gap lies above −{margin}{mean}, FAIL when it lies below, INCONCLUSIVE otherwise."
     )
-    if plain:
+    if plain and found.study.race is None:
         lead += " The source reports about 0.9 points for its own six tasks; its figures are not comparable with these."
     if objective.sign < 0:
         lead += f" Lower {name_of(objective)} is better, and a gap above 0 means better."
@@ -211,8 +213,8 @@ def _table(about: tuple[str, str], gaps: pd.DataFrame, pool: Pool, marks: Marks,
             row(
                 marks.name(entry["arm"]),
                 Text(verdict_word(entry), strong=True, tone=TONES[entry["verdict"]]),
-                number(entry["gap"], digits, sign=True),
-                interval(entry["low"], entry["high"], digits),
+                Text(number(entry["gap"], digits, sign=True), value=entry["gap"]),
+                Text(interval(entry["low"], entry["high"], digits), value=entry["gap"]),
                 pairs,
                 "decided" if decided else _seeds(entry["seeds_to_decide"]),
                 _seeds(entry["seeds_if_equal"]),
@@ -249,6 +251,7 @@ def _figure(pool: Pool, reference: str, marks: Marks, options: Options) -> Figur
             entry["high"],
             strong=bool(entry["small_llm"]),
             word=verdict_word(entry),
+            said=figures_of(entry["gap"], entry["low"], entry["high"], objective),
         )
         for entry in entries
     ]
@@ -262,7 +265,24 @@ def _figure(pool: Pool, reference: str, marks: Marks, options: Options) -> Figur
         f"Gaps of {len(judged)} arms to {reference}: {describe(judged, objective)}{silent}",
         pool.data(gaps),
         lambda: forest(lines, axis=axis, margin=-pool.margin),
+        beyond_notes(beyond(lines, margin=-pool.margin)),
+        lambda: forest(lines, axis=axis, margin=-pool.margin, narrow=True),
     )
+
+
+def figures_of(value: float, low: float, high: float, objective: Objective = PERCENT) -> str:
+    """Write a difference with its interval, where it has one."""
+    digits = difference_digits(objective)
+    said = number(value, digits, sign=True)
+    return said if math.isnan(low) or math.isnan(high) else f"{said} {interval(low, high, digits)}"
+
+
+def beyond_notes(lines: Sequence[Line]) -> tuple[str, ...]:
+    """Say which lines of a forest plot lie beyond its axis; nothing where none does."""
+    if not lines:
+        return ()
+    named = listed([f"{line.name} ({line.said})" for line in lines])
+    return (f"The axis ends where most arms do, so that they can be told apart. An arrow marks what lies beyond it: {named}.",)
 
 
 def describe(lines: Sequence[Line], objective: Objective = PERCENT) -> str:

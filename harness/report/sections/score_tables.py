@@ -11,7 +11,7 @@ import pandas as pd
 from harness.report.analysis.frames import rows_by, rows_of
 from harness.report.analysis.normalised import NORMALISED
 from harness.report.analysis.scores import TITLES, ScoreBook, best_arms
-from harness.report.render.document import Column, Fold, Section, Table, Text, columns, interval, listed, number, row
+from harness.report.render.document import STRONG, Column, Fold, Section, Table, Text, columns, interval, listed, number, row
 from harness.report.render.marks import Marks
 from harness.report.render.terminal import COLUMNS, least_width
 from harness.report.render.units import (
@@ -31,6 +31,7 @@ from harness.trial import PERCENT, Objective
 
 # With more tasks, the columns of the tasks become the rows of a table of their own.
 MOST_COLUMNS = 12
+NO_DEVIATION = "No arm has a score from two seeds of a task, so there is no deviation over seeds."
 
 
 def score_table(book: ScoreBook, marks: Marks, pool: Pool | None = None, normalised: ScoreBook | None = None) -> Table:
@@ -46,10 +47,11 @@ def score_table(book: ScoreBook, marks: Marks, pool: Pool | None = None, normali
     rows = []
     for arm in book.order:
         texts = [_score_text(cells.get((arm, task)), arm in best.get(task, set()), _digits(book, task)) for task in tasks]
-        texts.append(overall[arm])
+        texts += [overall[arm]] if len(book.tasks) > 1 else []
         texts += [] if pool is None else _gap_texts(gap_of.get((arm,)), pool.objective)
         rows.append(row(marks.name(arm), *texts))
-    heads: list[str | Column] = [*(task_head(task, book.objectives) for task in tasks), _overall_head(book, normalised)]
+    heads: list[str | Column] = [task_head(task, book.objectives) for task in tasks]
+    heads += [_overall_head(book, normalised)] if len(book.tasks) > 1 else []
     data = _data(book, normalised)
     if pool is not None and gaps is not None:
         steps = steps_of(pool.objective)
@@ -120,7 +122,10 @@ def _overall(book: ScoreBook, normalised: ScoreBook | None) -> dict[str, Text]:
     if shared is None and normalised:
         return _overall(normalised, None)
     if shared is None:
-        return {arm: Text(number(ranks.get(arm)), arm in ranks and ranks[arm] == min(ranks.values())) for arm in book.order}
+        return {
+            arm: Text(number(ranks.get(arm)), arm in ranks and ranks[arm] == min(ranks.values()), value=ranks.get(arm))
+            for arm in book.order
+        }
     digits, whole = score_digits(shared), book.averages["cells"] == book.averages["planned"]
     # An arm that lacks seeds is never the best, as in the columns of the tasks.
     top = number(shared.sign * book.averages.loc[whole, "mean"].max(), digits)
@@ -129,7 +134,7 @@ def _overall(book: ScoreBook, normalised: ScoreBook | None) -> dict[str, Text]:
         strong = entry["cells"] == entry["planned"] and number(entry["mean"], digits) == top != "–"
         lacks = not _shown(book) and entry["cells"] < entry["planned"] and not pd.isna(entry["mean"])
         short = f" ({entry['cells']}/{entry['planned']})" if lacks else ""
-        found[str(entry["arm"])] = Text(_mean_sd(entry, digits) + short, strong=strong, tone="warn" if short else "")
+        found[str(entry["arm"])] = Text(_mean_sd(entry, digits) + short, strong, "warn" if short else "", entry["mean"])
     return found
 
 
@@ -163,7 +168,11 @@ def terminal_tables(
     texts = {arm: number(gap, digits, sign=True) for arm, gap in gaps.items()}
     means = [_means(book, marks, texts if with_gap else {}, star, normalised) for with_gap, star in layouts]
     fitting = next((table for table in means if least_width(table) <= COLUMNS), means[-1])
-    return (fitting, _deviations(book, marks)) if _shown(book) else (fitting,)
+    if not _shown(book):
+        return (fitting,)
+    if book.scores["sd"].isna().all():
+        return (replace(fitting, notes=(*fitting.notes, NO_DEVIATION)),)
+    return (fitting, _deviations(book, marks))
 
 
 def _means(book: ScoreBook, marks: Marks, gaps: Mapping[str, str], star: bool, normalised: ScoreBook | None) -> Table:
@@ -175,9 +184,10 @@ def _means(book: ScoreBook, marks: Marks, gaps: Mapping[str, str], star: bool, n
             Text(_mean(cells.get((arm, task), {}), _digits(book, task)), star and arm in best.get(task, set())) for task in tasks
         ]
         gap = [gaps.get(arm, "–")] if gaps else []
-        rows.append(row(marks.name(arm, ""), *texts, overall.get(arm, "–"), *gap))
-    word = "avg" if shared else "norm" if normalised else "rank"
-    heads = columns("arm", *(_terminal_heads(book) if tasks else ()), word, *(["gap"] if gaps else []))
+        average = [overall.get(arm, "–")] if len(book.tasks) > 1 else []
+        rows.append(row(marks.name(arm, ""), *texts, *average, *gap))
+    word = ["avg" if shared else "norm" if normalised else "rank"] if len(book.tasks) > 1 else []
+    heads = columns("arm", *(_terminal_heads(book) if tasks else ()), *word, *(["gap"] if gaps else []))
     title = f"{_title(book)}, mean over seeds" if tasks else f"{_title(book)}, mean over seeds and {len(book.tasks)} tasks"
     notes = _terminal_notes(book, marks, star and bool(tasks), normalised)
     return Table(f"{TITLES[book.score][0]}_mean", title, heads, tuple(rows), book.natural_scores, notes)
@@ -207,16 +217,17 @@ def _mean(entry: Mapping[str, Any], digits: int) -> str:
 
 def _deviations(book: ScoreBook, marks: Marks) -> Table:
     cells, averages, shared = rows_by(book.scores, "arm", "task"), rows_by(book.averages, "arm"), book.objectives.shared
+    average = [score_digits(shared)] if shared and len(book.tasks) > 1 else []
     rows = [
         row(
             marks.name(arm, ""),
             *(number(cells.get((arm, task), {}).get("sd"), _digits(book, task)) for task in book.tasks),
-            *([number(averages[arm,]["sd"], score_digits(shared))] if shared else []),
+            *(number(averages[arm,]["sd"], digits) for digits in average),
         )
         for arm in book.order
     ]
     title = f"Standard deviation over the same seeds, {steps_of(shared) if shared else 'each in the unit of its task'}"
-    heads = columns("arm", *_terminal_heads(book), *(["avg"] if shared else []))
+    heads = columns("arm", *_terminal_heads(book), *(["avg"] if average else []))
     return Table(f"{TITLES[book.score][0]}_sd", title, heads, tuple(rows), book.scores)
 
 
@@ -252,9 +263,8 @@ def score_section(found: Findings) -> Section:
     gap = []
     if pool is not None:
         better = ", above 0 is better" if pool.objective.sign < 0 else ""
-        gap = [
-            f"gap: to {found.reference[0]}, {steps_of(pool.objective)} of the average, over pairs of the same task and seed{better}."
-        ]
+        of = " of the average" if len(pool.tasks) > 1 else ""
+        gap = [f"gap: to {found.reference[0]}, {steps_of(pool.objective)}{of}, over pairs of the same task and seed{better}."]
     absent = [f"Not in the table, since no cell of theirs is done: {listed(found.absent, 30)}."] if found.absent else []
     main = replace(main, notes=(*gap, *main.notes, *absent), terminal=_with_note(main.terminal, absent))
     per_task = (Fold("Test scores per task", (task_table(found.test, found.marks),)),) if not _shown(found.test) else ()
@@ -273,7 +283,7 @@ def _score_text(entry: dict[str, Any] | None, strong: bool, digits: int) -> Text
     if not entry["scored"]:
         return Text("no score", tone="warn")
     short = "" if entry["scored"] == entry["planned"] else f" ({entry['scored']}/{entry['planned']})"
-    return Text(_mean_sd(entry, digits) + short, strong=strong, tone="warn" if short else "")
+    return Text(_mean_sd(entry, digits) + short, strong, "warn" if short else "", entry["mean"])
 
 
 def _mean_sd(entry: dict[str, Any], digits: int) -> str:
@@ -285,12 +295,14 @@ def _mean_sd(entry: dict[str, Any], digits: int) -> str:
 def _gap_texts(entry: dict[str, Any] | None, objective: Objective) -> list[Text]:
     if entry is None:
         return [Text("–", tone="muted"), Text("–", tone="muted")]
-    digits = difference_digits(objective)
-    return [Text(number(entry["gap"], digits, sign=True)), Text(interval(entry["low"], entry["high"], digits))]
+    digits, gap = difference_digits(objective), entry["gap"]
+    return [Text(number(gap, digits, sign=True), value=gap), Text(interval(entry["low"], entry["high"], digits), value=gap)]
 
 
 def _notes(book: ScoreBook, marks: Marks, normalised: ScoreBook | None = None) -> tuple[str, ...]:
-    notes = ["Bold: the best mean as printed, among arms that have a score from every planned seed."]
+    notes = [f"{STRONG}the best mean as printed, among arms that have a score from every planned seed."]
+    if book.scores["sd"].isna().all():
+        notes.append(NO_DEVIATION)
     shown = book.scores[book.scores["arm"].isin(book.order)]
     if (shown["scored"] < shown["planned"]).any():
         notes.append("(k/n): only k of n planned seeds have a score. Nothing stands in for the others.")

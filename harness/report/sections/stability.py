@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.errors import HarnessError
 from harness.report.analysis.frames import oriented, rows_of
 from harness.report.analysis.intervals import NAN, Array
 from harness.report.analysis.objectives import Objectives
@@ -16,7 +15,7 @@ from harness.report.analysis.options import Options
 from harness.report.analysis.scores import ScoreBook
 from harness.report.render.document import Column, Section, Table, columns, number, row
 from harness.report.render.units import difference_digits, refused, steps_of, validation_notes
-from harness.report.study_data import CellData, State, StudyData, mapping
+from harness.report.study_data import CellData, State, StudyData
 from harness.space import Choice, Number, Space
 from harness.trial import MARGIN_POINTS, PERCENT, Objective, incumbent
 
@@ -32,7 +31,7 @@ def stability_frame(study: StudyData, options: Options) -> pd.DataFrame:
     for cell in study.cells:
         if cell.state is State.DONE and cell.own:
             if cell.task not in spaces:
-                spaces[cell.task] = _space(cell)
+                spaces[cell.task] = cell.space
             measures = cell_measures(cell, spaces[cell.task], options, objectives[cell.task])
             rows.append({"arm": cell.arm, "task": cell.task, "seed": cell.seed} | measures)
     return pd.DataFrame(rows, columns=["arm", "task", "seed", *MEASURES])
@@ -114,13 +113,6 @@ def _boundary(space: Space, cell: CellData) -> float:
                 at_end = value in (hp.low, hp.high) if hp.integer else min(place, 1 - place) <= AT_END
                 hits, count = hits + at_end, count + 1
     return hits / count if count else NAN
-
-
-def _space(cell: CellData) -> Space | None:
-    try:
-        return Space.from_mapping(mapping(cell.identity.get("task"))["space"])
-    except (HarnessError, KeyError, TypeError, AttributeError):
-        return None
 
 
 def stability_section(frame: pd.DataFrame, book: ScoreBook, options: Options) -> Section:

@@ -12,7 +12,8 @@ from harness.errors import RecordError, SettingsError, near
 from harness.report.analysis.arms import Arm
 from harness.report.analysis.frames import oriented
 from harness.report.analysis.objectives import Objectives
-from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, Verbatim, number, row
+from harness.report.analysis.plain import described
+from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, Verbatim, listed, number, row
 from harness.report.render.plots import cell_drawing
 from harness.report.render.units import axis_of, difference_digits, lower_is_better, name_of, score_digits, score_of, unit_of
 from harness.report.sections.published.chosen import written_table
@@ -21,26 +22,45 @@ from harness.trial import Objective, Trial, incumbent
 
 # A reply can have megabytes; the page shows its beginning and its end.
 SHOWN_CHARACTERS = 12_000
+# Of the prompts between the first and the last one of a cell, which are much like these. A page has a cell of every arm.
+BETWEEN_CHARACTERS = 600
 
 
 def trace_section(study: StudyData, arms: Mapping[str, Arm], asked: Sequence[str], most: int) -> Section:
-    """Show the cells that were asked for (`TASK/ARM/SEED`), or at most `most` typical ones, LLM arms first."""
+    """Show the cells that were asked for (`TASK/ARM/SEED`) in full, or a typical one of each arm, LLM arms first, at most `most`."""
     title = "Traces: cells from start to end"
-    cells = [_find(study, name) for name in asked] or typical_cells(study, arms)[:most]
+    typical = [] if asked else typical_cells(study, arms)
+    cells = [_find(study, name) for name in asked] or typical[:most]
     if not cells:
-        return Section("cells", title, ("No cell is done.",))
+        return Section("cells", title, ("No cell is done." if not typical else "None is shown (report.traces=0).",))
     objectives = Objectives.of(study)
-    lead = (
-        "A cell is one task tuned by one arm from one seed. Here is a typical cell of each arm: the seed whose test score is the arm's "
-        "median on its first task with a done cell. Others: --cell TASK/ARM/SEED. Only the reader sees the test score, never a method."
-    )
+    what = "A cell is one task tuned by one arm from one seed."
+    never = "Only the reader sees the test score, never a method."
+    lead = f"{what} These cells were asked for. {never}" if asked else f"{what} {_chosen(typical, most, arms)} {never}"
     folds: list[Item] = []
     for number_, cell in enumerate(cells, start=1):
         try:
-            folds.append(_trace(study.in_full(cell), arms[cell.arm], objectives[cell.task], number_))
+            folds.append(_trace(study.in_full(cell), arms[cell.arm], objectives[cell.task], number_, brief=not asked))
         except RecordError as error:
             folds.append(f"{cell.label} cannot be shown: {error}")
     return Section("cells", title, (lead, *folds))
+
+
+def _chosen(typical: Sequence[CellData], most: int, arms: Mapping[str, Arm]) -> str:
+    """Say how the cells were chosen, and which arms have none."""
+    shown = typical[:most]
+    without = [name for name in arms if name not in {cell.arm for cell in shown}]
+    missing = f" Without a trace: {listed(without, 20)} ({_why(len(typical) > most)})." if without else ""
+    asking = any(arms[cell.arm].role == "llm" for cell in shown)
+    cut = " Of an LLM's long prompts, those between the cell's first and last one are cut." if asking else ""
+    return (
+        "Here is one of each arm, on the arm's first task with a done cell: the seed whose test score is the arm's median there, the upper "
+        f"one of two.{cut}{missing} Others{', and all prompts' if asking else ''}: --cell TASK/ARM/SEED."
+    )
+
+
+def _why(over: bool) -> str:
+    return "no done cell, or beyond report.traces" if over else "no done cell"
 
 
 def typical_cells(study: StudyData, arms: Mapping[str, Arm]) -> list[CellData]:
@@ -69,17 +89,23 @@ def _find(study: StudyData, name: str) -> CellData:
     return cell
 
 
-def _trace(cell: CellData, arm: Arm, objective: Objective, place: int) -> Fold:
+def _trace(cell: CellData, arm: Arm, objective: Objective, place: int, *, brief: bool) -> Fold:
+    """Show one cell; `brief` cuts the prompts between the first and the last one."""
     best = incumbent(cell.trials, objective)
     end = f"validation chose trial {best.number}, {_score(best, objective)}" if best else "no trial succeeded"
     given = len(cell.trials) - len(cell.own)
     count = f"{len(cell.own)} trials" + (f" after {given} that were given" if given else "")
-    items: list[Item] = [f"{_card(cell)}{arm.in_words}, seed {cell.seed}, {count}; {end}."]
+    items: list[Item] = [f"{_card(cell)}{described(arm)}. Seed {cell.seed}, {count}; {end}."]
     items.append(_figure(cell, objective, place))
     items.append(_table(cell, best, objective, place))
     if written := written_table(cell, place):
         items.append(written)
-    items += [fold for trial in cell.trials if (fold := _exchange(trial, [c for c in cell.calls if c.trial == trial.number]))]
+    prompted = [trial.number for trial in cell.trials if trial.proposal.note.get("context")] or [c.trial for c in cell.calls]
+    for trial in cell.trials:
+        whole = not brief or trial.number in (min(prompted, default=0), max(prompted, default=0))
+        calls = [call for call in cell.calls if call.trial == trial.number]
+        if fold := _exchange(trial, calls, SHOWN_CHARACTERS if whole else BETWEEN_CHARACTERS):
+            items.append(fold)
     return Fold(f"{cell.task} · {cell.arm} · seed {cell.seed}", tuple(items), opened=place == 1)
 
 
@@ -171,12 +197,12 @@ def value_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def capped(text: str) -> str:
-    """Return a text that fits on the page: the middle of a long one is left out, and the text says how much."""
-    left_out = len(text) - SHOWN_CHARACTERS
+def capped(text: str, most: int = SHOWN_CHARACTERS) -> str:
+    """Return a text that fits on the page: the middle of one with more than `most` characters is left out, and the text says how much."""
+    left_out = len(text) - most
     if left_out <= 0:
         return text
-    half = SHOWN_CHARACTERS // 2
+    half = most // 2
     return f"{text[:half]}\n[... {left_out:,} characters are left out here; the records hold them ...]\n{text[-half:]}"
 
 
@@ -207,15 +233,15 @@ def _cut(cut: Mapping[str, Any]) -> str:
     return f"The prompt of call {cut.get('call')} was cut on purpose: {tokens}, {left_out} characters lost at its front"
 
 
-def _exchange(trial: Trial, calls: Sequence[Call]) -> Fold | None:
-    """Return the context and the replies of one trial; None for a trial without either."""
+def _exchange(trial: Trial, calls: Sequence[Call], most: int) -> Fold | None:
+    """Return the context, of at most so many characters, and the replies of one trial; None for a trial without either."""
     note = trial.proposal.note
     items: list[Item] = []
     if note.get("context"):
-        items.append(Verbatim("The context that it was shown", capped(str(note["context"]))))
+        items.append(Verbatim("The context that it was shown", capped(str(note["context"]), most)))
     for call in calls:
         if call.messages and not note.get("context"):
-            items.append(Verbatim(f"Call {call.call}, the last message", capped(call.messages[-1]["content"])))
+            items.append(Verbatim(f"Call {call.call}, the last message", capped(call.messages[-1]["content"], most)))
         if call.thinking:
             items.append(Verbatim(f"Call {call.call}, thinking", capped(call.thinking)))
         if call.reply:

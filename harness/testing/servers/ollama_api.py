@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.testing.servers.double import Body, Call, Double, Refusal
@@ -29,7 +29,15 @@ from harness.testing.servers.tokens import before_loop, count_tokens, cut_at, li
 
 PULLED = ("phi4-reasoning:14b", "qwen2.5-coder:32b")
 # The architecture is written in the model's file, and often differs from its name.
-FAMILIES = {"phi4-reasoning": "phi3", "qwen2.5-coder": "qwen2"}
+FAMILIES = {
+    "phi4-reasoning": "phi3",
+    "qwen2.5-coder": "qwen2",
+    "gemma4": "gemma4",
+    "gpt-oss": "gptoss",
+    "ministral-3": "mistral3",
+    "qwen3.5": "qwen35",
+}
+_THOUGHT = "The last loss fell, so a smaller step may help."
 VERSION = "0.32.15"
 DEFAULT_WINDOW = 4096
 _WINDOW_STEP = 256  # llama.cpp makes the window a multiple of it
@@ -39,7 +47,9 @@ _ANY_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}, "
 
 
 class OllamaDouble(Double):
-    """`models` are the pulled models; those in `thinkers` can think.
+    """`models` are the pulled models; those in `thinkers` can think. `thinking_values` are what a newer server lists for some of them.
+
+    What a model thinks counts as its tokens, and the limit of a reply may end it before it begins to answer (`thought`).
 
     Tests can switch on properties of the real server. `drifts`: above temperature 0, the first call, the same call with its prompt in the
     cache, and the call after the model was loaded again give three texts. `float_bounds=False`: a schema's bounds of floats are not
@@ -59,6 +69,8 @@ class OllamaDouble(Double):
         version: str = VERSION,
         drifts: bool = False,
         float_bounds: bool = True,
+        thinking_values: Mapping[str, Sequence[bool | str]] | None = None,
+        thought: str = _THOUGHT,
     ) -> None:
         super().__init__(script, port=port)
         self.models = list(models)
@@ -68,6 +80,8 @@ class OllamaDouble(Double):
         self.version = f"{version}-double"
         self.drifts = drifts
         self.float_bounds = float_bounds
+        self.thinking_values = dict(thinking_values or {})
+        self.thought = thought
         self.digests: dict[str, str] = {}  # of models that were pulled again under the same name
         self._loaded: set[str] = set()
         self._loads = 0
@@ -146,7 +160,9 @@ class OllamaDouble(Double):
         info = {"general.architecture": family, f"{family}.context_length": self.trained_window}
         abilities = ["completion", *(["thinking"] if name in self.thinkers else [])]
         shown = {"modelfile": f"FROM {name}", "template": "{{ .Prompt }}", "details": self._details(name), "model_info": info}
-        texts = {"parameters": 'stop "<|im_end|>"', "license": "MIT"}
+        texts: dict[str, object] = {"parameters": 'stop "<|im_end|>"', "license": "MIT"}
+        if values := self.thinking_values.get(name):
+            texts["thinking"] = {"values": list(values), "default": values[0]}
         call.send_json(200, {**shown, **texts, "capabilities": abilities, "modified_at": _WHEN})
 
     def _pull(self, body: Body, call: Call) -> None:
@@ -286,11 +302,16 @@ class OllamaDouble(Double):
         return max((count_tokens(shared_beginning(text, earlier)) for earlier in self._prompts), default=0)
 
     def _answer(self, body: Body, text: str, prompt_tokens: int, reason: str) -> dict[str, object]:
-        text, tokens, cut = cut_at(text, (body.get("options") or {}).get("num_predict", -1))
+        limit = (body.get("options") or {}).get("num_predict", -1)
+        thinks = body.get("think", self._known(body) in self.thinkers)
+        thought, thought_tokens, broken_off = cut_at(self.thought if thinks else "", limit)
+        left = limit - thought_tokens if limit > 0 else limit
+        text, tokens, cut = ("", 0, True) if broken_off or left == 0 else cut_at(text, left)
+        tokens += thought_tokens
         reason = "length" if cut else reason
         message: dict[str, object] = {"role": "assistant", "content": text}
-        if body.get("think", self._known(body) in self.thinkers):
-            message["thinking"] = "The last loss fell, so a smaller step may help."
+        if thought:
+            message["thinking"] = thought
         metrics = {
             "total_duration": 1_000_000 * (20 + tokens),
             "load_duration": 0 if self._loaded else 12_000_000,

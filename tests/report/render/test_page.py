@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,10 +16,12 @@ from report.hostile import HOSTILE
 
 from harness.report.assemble import build_report
 from harness.report.compute import find
-from harness.report.render.document import Answer, Figure, Report, Table
+from harness.report.render.document import Answer, Figure, Report, Section, Table, columns, row
 from harness.report.render.escape import clean, latex, markdown, width
 from harness.report.render.latex import to_latex
+from harness.report.render.latex_layout import lay_out
 from harness.report.render.markdown import to_markdown
+from harness.report.render.page import crowding, page_script, to_html
 from harness.report.render.terminal import to_terminal
 from harness.report.render.write import write_report
 from harness.report.sources.records import read_study
@@ -26,7 +30,7 @@ from harness.report.sources.records import read_study
 class Seen(HTMLParser):
     """Collects tags, attributes and text; notes a tag that is not closed in order."""
 
-    VOID = frozenset({"meta", "br", "col", "hr"})
+    VOID = frozenset({"meta", "br", "col", "hr", "wbr"})
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -57,7 +61,6 @@ class Seen(HTMLParser):
 def test_hostile_text_makes_no_element_and_no_attribute(hostile_out: Path) -> None:
     seen = Seen((hostile_out / "report.html").read_text(encoding="utf-8"))
     assert not set(seen.tags) & {
-        "script",
         "iframe",
         "img",
         "object",
@@ -87,12 +90,48 @@ def test_nothing_on_the_page_leads_off_the_machine(out: str, request: pytest.Fix
     assert all("url(" not in style.replace("url(#", "") for style in styles)
 
 
-def test_the_page_carries_a_policy_that_allows_no_request_and_no_script(synthetic_out: tuple[Report, Path]) -> None:
-    page = (synthetic_out[1] / "report.html").read_text(encoding="utf-8")
+@pytest.mark.parametrize("out", ["hostile_out", "synthetic_out"])
+def test_the_policy_allows_no_request_and_one_script_whose_hash_is_that_of_the_script_on_the_page(
+    out: str, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(out)
+    page = ((folder if isinstance(folder, Path) else folder[1]) / "report.html").read_text(encoding="utf-8")
+    (script,) = re.findall(r"<script[^>]*>(.*?)</script", page, re.DOTALL | re.IGNORECASE)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
-    assert policy.startswith("default-src 'none';")
-    assert "script-src" not in policy
-    assert page.index("Content-Security-Policy") < page.index("<style")
+    assert policy.split("; ")[:2] == ["default-src 'none'", f"script-src 'sha256-{digest}'"]
+    assert "unsafe" not in policy.replace("style-src 'unsafe-inline'", "")
+    assert page.index("Content-Security-Policy") < page.index("<style") < page.index("<script")
+    assert script == page_script()
+
+
+def test_the_script_is_short_and_makes_no_markup_of_a_text() -> None:
+    script = page_script()
+    assert len(script.splitlines()) < 120
+    assert not re.search(r"HTML|eval|Function\(|import|fetch|XMLHttp|document\.write|location|setTimeout|\.src|\.href", script)
+
+
+def test_without_the_script_no_control_stands_on_the_page(synthetic_out: tuple[Report, Path]) -> None:
+    tags = Seen((synthetic_out[1] / "report.html").read_text(encoding="utf-8")).tags
+    assert not {"button", "input", "output", "noscript"} & set(tags)
+    assert tags[-1] == "script"
+
+
+def test_a_table_is_crowded_on_paper_where_its_numbers_are_many() -> None:
+    def with_columns(count: int) -> Table:
+        return Table("t", "T", columns("arm", *["a_task"] * count), (row("a", *["93.5 ± 1.7"] * count),), pd.DataFrame())
+
+    assert [crowding(with_columns(count)) for count in (6, 12, 20)] == ["", " crowded", " crowded sideways"]
+
+
+def test_a_name_may_be_broken_at_its_joints_and_what_belongs_together_never() -> None:
+    report = Report(
+        "T", (), (), (Section("s", "S", (Table("t", "T", columns("a_b", "x"), (row("<i>_c+d", "1.0 ± 0.1"),), pd.DataFrame()),)),)
+    )
+    page = to_html(report, {})
+    assert '<th scope="col">a_<wbr>b</th>' in page
+    assert "<td>&lt;i&gt;_<wbr>c+<wbr>d</td>" in page
+    assert "1.0\u00a0±\u00a00.1" in page
 
 
 def test_every_id_is_there_once_and_every_anchor_leads_somewhere(synthetic_out: tuple[Report, Path]) -> None:
@@ -102,6 +141,19 @@ def test_every_id_is_there_once_and_every_anchor_leads_somewhere(synthetic_out: 
     assert len(sections) == len(set(sections))
     anchors = {value[1:] for tag, name, value in seen.attributes if tag == "a" and name == "href" and value.startswith("#")}
     assert anchors <= set(ids)
+
+
+def test_what_was_found_comes_first_and_what_the_study_is_after_the_questions(synthetic_out: tuple[Report, Path]) -> None:
+    report, out = synthetic_out
+    page = (out / "report.html").read_text(encoding="utf-8")
+    order = ['class="lead"', 'class="first"', "<nav", 'class="answers"', 'class="facts"', 'id="scores"', 'id="about"']
+    assert [page.index(part) for part in order] == sorted(page.index(part) for part in order)
+    first = page[page.index('class="first"') : page.index("<nav")]
+    assert first.count('class="wide"><svg') == first.count('class="narrow"><svg') == 1
+    assert report.lead
+    text = (out / "report.md").read_text(encoding="utf-8")
+    order = [markdown(report.lead.text), "figures/ranked.svg", "## In short", "## About this study", "## Scores"]
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
 
 
 def test_every_table_and_figure_has_its_files(synthetic_out: tuple[Report, Path]) -> None:
@@ -126,8 +178,8 @@ def test_every_number_of_the_main_table_is_in_its_csv(synthetic_out: tuple[Repor
     frame = pd.read_csv(out / "csv" / "scores.csv")
     means = {f"{value:.1f}" for value in frame["mean"]} | {f"{value:.1f}" for value in frame["average"].dropna()}
     spreads = {f"{value:.1f}" for value in frame["sd"]} | {f"{value:.1f}" for value in frame["average_sd"].dropna()}
-    for row in table.rows:
-        for text in row[1:5]:
+    for texts in table.rows:
+        for text in texts[1:5]:
             mean, _, spread = text.text.partition(" ± ")
             assert mean in means
             assert spread in spreads
@@ -162,9 +214,10 @@ def test_hostile_text_stays_text_in_latex(hostile: Report) -> None:
         body = to_latex(table)
         assert r"\input" not in body
         assert "\\textbackslash{}input" in body or "passwd" not in body
-        rows = [line for line in body.splitlines() if line.endswith(r"\\")]
-        columns = len(table.columns)
-        assert all(len(re.findall(r"(?<!\\)&", line)) == columns - 1 for line in rows)
+        rows = [line for line in body.splitlines() if line.endswith(r"\tabularnewline")]
+        layout = lay_out(table)
+        counts = {len(panel) - 1 for panel in layout.panels}
+        assert {len(re.findall(r"(?<!\\)&", line)) for line in rows} == counts
         # Every dollar is escaped or one of a pair that this module wrote around a symbol.
         assert all(re.sub(r"\$(-|\\[a-zA-Z]+)\$", "", line).replace(r"\$", "").count("$") == 0 for line in rows)
 

@@ -41,6 +41,23 @@ def test_a_head_is_cut_where_the_table_is_too_wide_and_a_number_never() -> None:
     assert "…" in "".join(lines[:-1])
 
 
+def test_columns_of_plain_numbers_stand_closer_before_a_head_is_cut() -> None:
+    close = table(columns("arm", *(f"task_{n}" for n in range(9))), ("x" * 16, *["12.3"] * 9))
+    assert natural_width(close) == 16 + 9 * (6 + 1)
+    lines = table_lines(close)
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
+    assert lines[0].endswith("task_7 task_8")
+
+
+def test_a_study_of_one_seed_shows_no_deviations() -> None:
+    for seeds, count in ((1, 0), (2, 1)):
+        study = SyntheticStudy([SyntheticArm("random"), SyntheticArm("tpe")], ("a", "b"), range(seeds))
+        (scores,) = (s for s in build_report(find(in_memory(study), Options(resamples=200))).sections if s.key == "scores")
+        (main, *_) = (item for item in scores.items if isinstance(item, Table))
+        assert sum(shown.key == "scores_sd" for shown in main.terminal) == count
+
+
 def test_a_table_of_more_numbers_than_80_columns_hold_is_wider() -> None:
     lines = table_lines(table(columns("arm", *(f"task{n}" for n in range(20))), ("x", *["12.3"] * 20)))
     assert lines[-1].split() == ["x", *["12.3"] * 20]
@@ -51,7 +68,9 @@ def test_numbers_are_aligned_right_and_the_best_has_a_star() -> None:
     assert [line[-5:] for line in table_lines(shown)[-2:]] == ["  1.0", "-10.0"]
     report = build_report(find(in_memory(SyntheticStudy([SyntheticArm("random")], ("a",), range(2))), Options(resamples=200)))
     (line,) = (line for line in to_terminal(report, ("scores",)).splitlines() if line.startswith("random  ") and "±" in line)
-    assert line.count("*") == 2
+    assert line.count("*") == 1
+    assert "*: the best mean as printed" in to_terminal(report, ("scores",))
+    assert "Bold" not in to_terminal(report, ("scores",))
 
 
 def test_a_long_text_is_wrapped_and_all_of_it_is_there() -> None:

@@ -216,9 +216,6 @@ def test_arms_are_described_from_their_manifests() -> None:
             )
         )
     )
-    assert arms["x"].in_words == "phi4, shown the TCS, default first"
-    assert arms["y"].in_words == "Tpe"
-    assert Arm("z").in_words == "not started"
     assert (arms["x"].role, arms["y"].role, Arm("z").role) == ("llm", "tuner", "")
 
 
@@ -236,6 +233,5 @@ def test_a_hybrid_of_an_llm_is_not_compared_as_an_agent_that_proposes_every_tria
     setting = arms["hybrid"].setting
     agent = {**setting["agent"], "turns": "tcs_gp"}
     arms["hybrid"] = replace(arms["hybrid"], setting={**setting, "agent": agent})
-    assert arms["hybrid"].in_words == "phi4, shown the TCS, for the first trials, then Optuna's GP, default first"
     found = {(contrast.first, contrast.second) for contrast in contrasts_of(arms) if contrast.family in ("rules", "context")}
     assert found == {("tcs", "rules")}

@@ -103,9 +103,24 @@ def test_ties_as_printed_are_both_best_and_an_incomplete_arm_is_not() -> None:
 
 
 def test_an_arm_that_lacks_seeds_never_has_the_best_average() -> None:
-    cells = [cell([50.0], arm="a"), cell([99.0], arm="d"), replace(cell([1.0], arm="d", seed=1), state=State.NEVER)]
+    cells = [cell([score], arm=arm, task=task) for arm, score in (("a", 50.0), ("d", 99.0)) for task in ("t", "u")]
+    cells.append(replace(cell([1.0], arm="d", seed=1), state=State.NEVER))
     rows = {row[0].text: row for row in the_table(build_report(find(study(*cells), OPTIONS)), "scores").rows}
-    assert [rows["a"][2].strong, rows["d"][2].strong] == [True, False]
+    assert [rows["a"][3].strong, rows["d"][3].strong] == [True, False]
+
+
+def test_a_table_of_one_task_has_no_average_and_one_seed_no_deviation() -> None:
+    data = study(cell([50.0], arm="a"), cell([40.0], arm="b"))
+    table = the_table(build_report(find(data, OPTIONS)), "scores")
+    assert [column.title for column in table.columns] == ["arm", "t", "gap", "95 % interval"]
+    (means,) = table.terminal
+    assert [column.title for column in means.columns] == ["arm", "t", "gap"]
+    said = "No arm has a score from two seeds of a task, so there is no deviation over seeds."
+    assert said in table.notes
+    assert said in means.notes
+    two = the_table(build_report(find(study(cell([50.0]), cell([40.0], seed=1)), OPTIONS)), "scores")
+    assert [column.title for column in two.terminal[1].columns] == ["arm", "t"]
+    assert said not in two.notes
 
 
 def test_the_average_is_over_all_tasks_or_not_at_all() -> None:

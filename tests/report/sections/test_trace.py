@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 from report.conftest import in_memory
 
 from harness.report.analysis.arms import arms_of
 from harness.report.analysis.frames import frames_of, rows_by
-from harness.report.render.document import interval, number
-from harness.report.sections.trace import SHOWN_CHARACTERS, capped, changes, typical_cells
+from harness.report.analysis.options import Options
+from harness.report.render.document import Fold, Verbatim, interval, number
+from harness.report.sections.trace import SHOWN_CHARACTERS, capped, changes, trace_section, typical_cells
 from harness.space import Config
 from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, llm_arm
+from harness.trial import Trial
 
 
 def test_what_changed_is_said_in_names() -> None:
@@ -39,6 +43,46 @@ def test_llm_arms_come_first_and_by_their_median_seed() -> None:
     assert [c.arm for c in chosen] == ["tcs", "raw", "random"]
     scores = sorted(rows_by(frames_of(data).cells, "arm", "task", "seed")["tcs", "a", seed]["test"] for seed in range(3))
     assert rows_by(frames_of(data).cells, "arm", "task", "seed")["tcs", "a", chosen[0].seed]["test"] == scores[1]
+
+
+def test_every_arm_has_a_trace_and_the_page_says_how_its_cell_was_chosen() -> None:
+    arms = [*(SyntheticArm(f"random{place}") for place in range(9)), llm_arm("tcs", "m", "tcs")]
+    data = in_memory(SyntheticStudy(arms, ("a",), range(2)), [("random3", "a", 0), ("random3", "a", 1)])
+    section = trace_section(data, arms_of(data), (), Options().traces)
+    lead, *folds = section.items
+    assert isinstance(lead, str)
+    assert "the arm's median" in lead
+    assert "Without a trace: random3 (no done cell)." in lead
+    assert len(folds) == 9
+    assert all(isinstance(fold, Fold) for fold in folds)
+    few = trace_section(data, arms_of(data), (), 2).items
+    assert len(few) == 3
+    assert "(no done cell, or beyond report.traces)" in str(few[0])
+
+
+def test_only_the_first_and_the_last_prompt_of_a_cell_are_whole() -> None:
+    data = in_memory(SyntheticStudy([llm_arm("tcs", "m", "tcs")], ("a",), (0,)))
+    long = "what it was shown " * 200
+
+    def prompted(trial: Trial) -> Trial:
+        return replace(trial, proposal=replace(trial.proposal, note={"context": long}))
+
+    (cell,) = data.cells
+    data = replace(data, cells=(replace(cell, trials=tuple(map(prompted, cell.trials))),))
+
+    def shown(asked: Sequence[str]) -> list[bool]:
+        (fold,) = trace_section(data, arms_of(data), asked, 1).items[1:]
+        assert isinstance(fold, Fold)
+        return [
+            item.text == long
+            for inner in fold.items
+            if isinstance(inner, Fold)
+            for item in inner.items
+            if isinstance(item, Verbatim)
+        ]
+
+    assert shown(()) == [True, *[False] * 8, True]
+    assert shown(("a/tcs/0",)) == [True] * 10
 
 
 def test_numbers_are_written_with_a_real_minus_and_no_negative_zero() -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.report.analysis.advice import Advice, Entry, advise
 from harness.report.analysis.race import FIRST_LOOK, MOST_SEEDS, PROMISED
-from harness.report.render.document import Answer, Column, Section, Table, Tone, interval, listed, number, row
+from harness.report.render.document import Column, Lead, Section, Table, interval, listed, number, row
 from harness.report.render.marks import Marks
 from harness.report.render.units import difference_digits, score_of, steps_of
 from harness.report.study_data import StudyData
@@ -28,32 +28,18 @@ def advice_of(study: StudyData) -> Advice | None:
     return advice if advice.best or any(entry.scores for entry in advice.entries) else None
 
 
-def advice_answer(advice: Advice, marks: Marks) -> Answer:
-    """Return the answer that stands first on the page: the first sentences of the section."""
-    word, tone = _word(advice)
-    return Answer(QUESTION, word, tone, " ".join((_use(advice), _best(advice), *_cautions(advice, marks))), KEY)
+def advice_lead(advice: Advice, marks: Marks) -> Lead:
+    """Return what stands first on the page: which method to use, and the best configuration.
+
+    It has no figure: a race looks at its differences after every seed, which an interval for one look does not know of.
+    """
+    return Lead(" ".join((_use(advice), _best(advice), *_cautions(advice, marks))))
 
 
 def advice_section(advice: Advice, marks: Marks) -> Section:
-    """Return the sentences and the table of methods."""
-    return Section(KEY, f"{QUESTION} {advice.task}", (*sentences(advice, marks), _table(advice, marks)))
-
-
-def sentences(advice: Advice, marks: Marks) -> tuple[str, ...]:
-    """Return what the race says: which method to use, the best configuration, the gain over the default, and what more seeds would do."""
-    return tuple(
-        filter(None, (_use(advice), _best(advice), _gain(advice), _more_seeds(advice), *_cautions(advice, marks), _lost(advice)))
-    )
-
-
-def _word(advice: Advice) -> tuple[str, Tone]:
-    standing = advice.standing
-    if standing.seeds < FIRST_LOOK or not standing.leader:
-        return "Too early to say", "muted"
-    name = "Your default" if standing.leader == advice.baseline else standing.leader
-    if not advice.rivals:
-        return name, "good"
-    return (name if standing.dropped else "Nothing can be told apart"), "warn"
+    """Return what follows the lead: the gain over the default, what more seeds would do, and the table of methods."""
+    said = filter(None, (_gain(advice), _more_seeds(advice), _lost(advice)))
+    return Section(KEY, f"{QUESTION} {advice.task}", (*said, _table(advice, marks)))
 
 
 def _use(advice: Advice) -> str:

@@ -57,12 +57,14 @@ def improvement_items(frame: pd.DataFrame, reference: str, marks: Marks, percent
     entries = sorted(rows_of(frame), key=lambda entry: list(titles).index(entry["family"]))
     lines = [Line(label(e, marks), e["improvement"], e["low"], e["high"], group=titles[e["family"]]) for e in entries]
     tasks = int(frame["tasks"].iloc[0])
+    axis = "P(a run of the first arm is better than a run of the second)"
     figure = Figure(
         "improvement",
         f"Probability of improvement over {tasks} tasks, with {percent} intervals that draw tasks; the line: as often better as worse",
         f"{len(lines)} pairs of arms, from {min(line.value for line in lines):.2f} to {max(line.value for line in lines):.2f}.",
         frame,
-        lambda: forest(lines, axis="P(a run of the first arm is better than a run of the second)", margin=None, even=0.5),
+        lambda: forest(lines, axis=axis, margin=None, even=0.5, whole=True),
+        narrow=lambda: forest(lines, axis=axis, margin=None, even=0.5, whole=True, narrow=True),
     )
     rows = tuple(
         row(

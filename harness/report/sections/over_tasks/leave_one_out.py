@@ -14,7 +14,7 @@ from harness.report.analysis.frames import rows_of
 from harness.report.analysis.intervals import Estimate, SeedIntervals
 from harness.report.analysis.objectives import Objectives, margin_of
 from harness.report.analysis.pairs import Pairs, ScoreIndex
-from harness.report.render.document import Item, Table, columns, interval, listed, number, row
+from harness.report.render.document import Item, Table, Text, columns, interval, listed, number, row
 from harness.report.render.marks import Marks
 from harness.report.render.units import difference_digits
 from harness.report.sections.contrasts import UNLIKE, label
@@ -156,10 +156,11 @@ def _table(kind: str, frame: pd.DataFrame, pool: Pool, found: Findings) -> Table
     digits, percent = difference_digits(pool.objective), f"{100 * found.options.confidence:g} %"
     rows = []
     for entry in rows_of(frame):
+        difference = number(entry["difference"], digits, sign=True)
         rows.append(
             row(
                 found.marks.name(entry["first"]) if kind == "verdicts" else label(entry, found.marks),
-                f"{number(entry['difference'], digits, sign=True)} {interval(entry['low'], entry['high'], digits)}",
+                Text(f"{difference} {interval(entry['low'], entry['high'], digits)}", value=entry["difference"]),
                 entry["statement"],
                 f"{number(entry['least'], digits, sign=True)} ({entry['least_without']}) to "
                 f"{number(entry['most'], digits, sign=True)} ({entry['most_without']})",

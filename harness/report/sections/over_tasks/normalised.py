@@ -16,7 +16,7 @@ from harness.report.analysis.scores import best_arms
 from harness.report.render.document import Column, Figure, Fold, Item, Section, Table, Text, columns, listed, number, row
 from harness.report.render.plots import Curve, curves
 from harness.report.render.units import task_name
-from harness.report.sections.anytime import COLOURED, Histories, mean_curve
+from harness.report.sections.anytime import COLOURED, Histories, curve_notes, mean_curve
 from harness.report.sections.findings import Findings
 
 DIGITS = 3
@@ -44,7 +44,8 @@ def _lead(found: Findings) -> str:
     for task, scale in found.normalised.scales.by_task.items():
         sources.setdefault(scale.source or "not said", []).append(task)
     said = [f"{listed(tasks, 4)}: {source.rstrip('.')}" for source, tasks in list(sources.items())[:SHOWN_SOURCES]]
-    more = f" {len(sources) - SHOWN_SOURCES} more sources are in csv/normalised_tasks.csv." if len(sources) > SHOWN_SOURCES else ""
+    rest = len(sources) - SHOWN_SOURCES
+    more = f" {rest} more {'source is' if rest == 1 else 'sources are'} in csv/normalised_tasks.csv." if rest > 0 else ""
     return (
         "The score of a cell, less that of the task's median random trial, divided by what the best known score is above it. Both ends "
         "come with the task, so that nothing moves when arms join. A score may lie below 0, or above 1 where it beats the best known; "
@@ -100,12 +101,13 @@ def _means(frame: pd.DataFrame, found: Findings) -> Table:
     top = number(max((entry["mean"] for entry in whole), default=math.nan), DIGITS)
     rows = []
     for entry in entries:
-        text, short = number(entry["mean"], DIGITS), entry["scored"] < entry["planned"]
+        mean, short = entry["mean"], entry["scored"] < entry["planned"]
+        text, count = number(mean, DIGITS), f" ({entry['scored']}/{entry['planned']})" if short else ""
         rows.append(
             row(
                 marks.name(entry["arm"]),
-                Text(text + (f" ({entry['scored']}/{entry['planned']})" if short else ""), text == top != "–" and not short),
-                _between(entry["low"], entry["high"]),
+                Text(text + count, text == top != "–" and not short, value=mean),
+                Text(_between(entry["low"], entry["high"]), value=mean),
                 str(entry["below_0"]),
                 str(entry["above_1"]),
             )
@@ -165,7 +167,16 @@ def _curves(found: Findings, accents: Mapping[str, int]) -> Figure:
     text = f"Mean normalised score of the incumbent after each trial, with {100 * confidence:g} % intervals for these tasks"
     alt = f"Curves of {len(lines)} arms over {histories.budget} trials."
     panel = "averaged over tasks"
-    return Figure("anytime_normalised", text, alt, data, lambda: curves({panel: lines}, labels={panel: "normalised score"}))
+    panels, labels = {panel: lines}, {panel: "normalised score"}
+    return Figure(
+        "anytime_normalised",
+        text,
+        alt,
+        data,
+        lambda: curves(panels, labels=labels),
+        curve_notes(panels),
+        lambda: curves(panels, labels=labels, narrow=True),
+    )
 
 
 def _per_task(found: Findings) -> Table:

@@ -12,7 +12,7 @@ from harness.report.analysis.over_tasks import Complete, profile, scores_of
 from harness.report.analysis.pairs import ScoreIndex
 from harness.report.render.document import Figure, Item, Table, columns, number, row
 from harness.report.render.marks import Marks
-from harness.report.render.task_plots import bands, curves_of
+from harness.report.render.plots import bands, curves_of
 
 # Of the scores that a profile is drawn for; the table has some of them.
 TAUS = 121
@@ -56,14 +56,14 @@ def profile_items(
     notes += [f"{above} of {len(runs)} runs have a score above 1, better than the best known"] if above else []
     beyond = sum(value > taus[-1] for value in runs)
     notes += [f"{beyond} of them above {number(taus[-1], 2)}, where the axis ends"] if beyond else []
+    axis = ("τ: normalised score (0: median random trial, 1: best known)", "share of runs ≥ τ")
     figure = Figure(
         "profile",
         title + "".join(f". {note}" for note in notes),
         f"Curves of {len(lines)} arms from τ = {first:.2f} to {taus[-1]:.2f}.",
         frame,
-        lambda: bands(
-            lines, taus, axis=("τ: normalised score (0: median random trial, 1: best known)", "share of runs ≥ τ"), ends=True
-        ),
+        lambda: bands(lines, taus, axis=axis, ends=True),
+        narrow=lambda: bands(lines, taus, axis=("τ: normalised score", axis[1]), ends=True, narrow=True),
     )
     return (figure, _table(frame, marks))
 

@@ -16,8 +16,7 @@ from harness.report.analysis.over_tasks import Complete, incumbent_ranks
 from harness.report.analysis.scores import ScoreBook, rank_frame
 from harness.report.render.document import Figure, Item, Table, Text, columns, number, row
 from harness.report.render.marks import Marks
-from harness.report.render.plots import ranks_drawing
-from harness.report.render.task_plots import bands, curves_of
+from harness.report.render.plots import bands, curves_of, ranks_drawing
 from harness.report.render.units import validation_notes
 from harness.report.sections.anytime import SHOWN_TRIALS, Histories
 
@@ -57,6 +56,7 @@ def rank_items(book: ScoreBook, options: Options) -> tuple[Item, ...]:
         f"Mean ranks from {lines[0][0]} at {lines[0][1]:.2f} to {lines[-1][0]} at {lines[-1][1]:.2f}.",
         ranks.assign(critical_difference=difference, friedman_p=p),
         lambda: ranks_drawing(lines, difference),
+        narrow=lambda: ranks_drawing(lines, difference, narrow=True),
     )
     said = "p < 0.0001" if p < 0.0001 else f"p = {number(p, 4)}"
     text = f"Friedman's test of equal ranks: {said}. Critical difference: {number(difference, 2)} ranks."
@@ -90,6 +90,7 @@ def anytime_rank_items(frame: pd.DataFrame, accents: Mapping[str, int], marks: M
         f"Curves of {len(lines)} arms over {budget} trials; {first} ends first, at a mean rank of {last[first]:.2f}.",
         frame,
         lambda: bands(lines, range(1, budget + 1), axis=("trials", "mean rank"), best_low=True),
+        narrow=lambda: bands(lines, range(1, budget + 1), axis=("trials", "mean rank"), best_low=True, narrow=True),
     )
     return (figure, _table(frame, marks, tasks))
 

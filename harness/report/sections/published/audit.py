@@ -291,14 +291,14 @@ def _table(lines: Sequence[Compared], found: Findings) -> Table:
     percent = f"{100 * found.options.confidence:g} %"
     rows = []
     for line in lines:
-        digits = difference_digits(line.pool.objective)
+        digits, difference = difference_digits(line.pool.objective), line.entry["difference"]
         rows.append(
             row(
                 f"{line.first} − {line.second}",
                 line.says,
                 pairs_text(line.entry),
-                number(line.entry["difference"], digits, sign=True),
-                interval(line.entry["low"], line.entry["high"], digits),
+                Text(number(difference, digits, sign=True), value=difference),
+                Text(interval(line.entry["low"], line.entry["high"], digits), value=difference),
                 Text(line.word.lower(), tone={"better": "good", "worse": "bad"}.get(line.word, "muted")),  # type: ignore[arg-type]
             )
         )

@@ -1,0 +1,1 @@
+"""Configurations: the best of each arm, and which hyperparameters decide the score."""
