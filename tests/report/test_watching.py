@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,14 @@ import pytest
 from matplotlib.figure import Figure as Canvas
 from support.commands import FAULTY, start
 
+from harness.errors import StorageError
 from harness.report.__main__ import main
 from harness.report.growth import Growth
 from harness.report.render.document import Figure, Report, Section, Table, columns, row
 from harness.report.render.write import end_refresh, write_report
+from harness.run.study import write_blocked
 from harness.signals import stop_status
+from harness.testing.synthetic_study import SyntheticArm, SyntheticStudy, trials_of, write_cell, write_study
 
 QUICK = "report.resamples=100"
 REFRESH = '<meta http-equiv="refresh" content="'
@@ -103,6 +107,64 @@ def test_the_page_grows_with_its_study_and_ends_with_it(
     # The last report is the usual one, whole and still.
     assert REFRESH not in page.read_text(encoding="utf-8")
     assert "3 of 3 planned cells are done" in " ".join(out.split())
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int | None, str]]:
+    """Keep the refresh of each page and its first fact, and write none: drawing is most of the time."""
+    kept: list[tuple[int | None, str]] = []
+
+    def keep(built: Report, out: Path, _: object, refresh_seconds: int | None = None) -> None:
+        kept.append((refresh_seconds, built.facts[0][1]))
+        out.mkdir(parents=True, exist_ok=True)
+
+    for module in ("command", "watching"):
+        monkeypatch.setattr(f"harness.report.{module}.write_report", keep)
+    monkeypatch.setattr("harness.report.watching.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("harness.report.watching.POLL_PER_LOOK", 0.0)
+    return kept
+
+
+def test_each_change_has_a_page_and_one_that_cannot_be_written_does_not_end_the_others(
+    tmp_path: Path, written: list[tuple[int | None, str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, arm = tmp_path / "main", SyntheticArm("one")
+    arms = SyntheticStudy([arm], tasks=("toy",), seeds=(0, 1, 2), budget=2)
+    cells = write_study(study, arms, leave_out=[("one", "toy", seed) for seed in (1, 2)])
+    began: list[float] = []
+
+    def grow(built: Report, _: Path, __: object, refresh_seconds: int) -> None:
+        began.append(time.monotonic())
+        cell = cells[len(began)]
+        write_cell(study, cell, trials_of(arms, arm, cell), arm)
+        if len(began) == 2:
+            raise StorageError("the disk is full")
+        written.append((refresh_seconds, built.facts[0][1]))
+
+    monkeypatch.setattr("harness.report.watching.write_report", grow)
+    assert main([str(study), QUICK, "report.traces=0", "--watch", "1"]) == 0
+    lines = capsys.readouterr().out.split("\n\n")[0].splitlines()[1:]
+    assert lines[0].partition("  ")[2].startswith("1 of 3 cells done; page built in ")
+    assert lines[1].partition("  ")[2] == "2 of 3 cells done; no new page: the disk is full"
+    assert began[1] - began[0] >= 1.0
+    assert [seconds for seconds, _ in written] == [1, None]
+
+
+def test_cells_that_cannot_run_are_not_waited_for_and_damaged_records_end_nothing(
+    tmp_path: Path, written: list[tuple[int | None, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = tmp_path / "main"
+    arms = SyntheticStudy([SyntheticArm(arm) for arm in ("one", "other")], tasks=("toy",), seeds=(0, 1), budget=2)
+    cells = write_study(study, arms, leave_out=[("other", "toy", 1)])
+    write_blocked(study, cells[-1:], "no Ollama")
+    (study / cells[0].folder / "trials.jsonl").write_text("damaged\n")
+    (tmp_path / "asked.yaml").write_text("expectations: [{name: all there, coverage: {at_least: 1.0}}]")
+    assert main([str(study), QUICK, "report.traces=0", "--watch", "1", "--check", str(tmp_path / "asked.yaml")]) == 1
+    out = capsys.readouterr().out
+    assert out.count("NOT MET  all there") == 1
+    assert "  3 of 4 cells done, 1 blocked; page built in " in out
+    assert "2 of 4 planned cells are done; 1 blocked and 1 unreadable" in " ".join(out.split())
+    assert [seconds for seconds, _ in written] == [1, None]
 
 
 def drawn() -> Canvas:
